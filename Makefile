@@ -1,0 +1,68 @@
+# The whole project through make; `make help` says what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# Given on the command line, each of these becomes an option of `hpo run`; `make help` explains them.
+OPTIONS := ALG TRIALS DATA TAGS TRAIN_ON MODEL SPACE EPOCHS SEED STUDY GPUS_PER_TRIAL WORKERS SEARCHER
+export $(OPTIONS)
+flag = $(if $($(1)),--$(2) "$$$(1)")
+FLAGS = $(call flag,ALG,alg) $(call flag,TRIALS,trials) $(call flag,DATA,data) $(call flag,TAGS,tags) \
+	$(call flag,TRAIN_ON,train-on) $(call flag,MODEL,model) $(call flag,SPACE,space) \
+	$(call flag,EPOCHS,epochs) $(call flag,SEED,seed) $(call flag,STUDY,study) \
+	$(call flag,GPUS_PER_TRIAL,gpus-per-trial) $(call flag,WORKERS,workers) $(call flag,SEARCHER,searcher)
+
+.PHONY: help hpo install test test-slow check bench-demo clean
+
+help:  ## this text
+	@echo "make TARGET [VARIABLE=value ...]"
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s%s\n", $$1, $$2}'
+	@echo
+	@echo "Variables of make hpo, with their defaults:"
+	@echo "  ALG=asha             asha (TPE proposes, successive halving stops), random, grid"
+	@echo "  TRIALS=50            configurations to try"
+	@echo "  DATA=demo            demo, a file, a folder, or a hub id name:config"
+	@echo "  TAGS=suc-original    tag family: a name (hpo families lists them) or a YAML file"
+	@echo "  TRAIN_ON=cased       case variant: cased, uncased, ne-lower, uncased-cased-mix, uncased-cased-both,"
+	@echo "                       ne-lower-cased-mix, ne-lower-cased-both"
+	@echo "  MODEL=tiny           tiny (a BERT from scratch), a hub id, or a folder with safetensors"
+	@echo "  SPACE=               search space: a name (hpo spaces lists them) or a YAML file;"
+	@echo "                       demo for MODEL=tiny, suc otherwise"
+	@echo "  EPOCHS=              most epochs of a trial; what the space says (demo 9, suc 5)"
+	@echo "  SEED=42              of the search, the trainings, the mixes and cut dev splits"
+	@echo "  STUDY=               name under results/; made of the settings"
+	@echo "  GPUS_PER_TRIAL=1     share of a GPU that a trial takes, up to 1; no matter without a GPU"
+	@echo "  WORKERS=             trials side by side; one per core, or as many as the GPUs hold"
+	@echo "  SEARCHER=optuna      whose TPE proposes: optuna or hyperopt"
+
+hpo: $(INSTALLED)  ## search, score the best models, print the result matrix
+	@$(BIN)/hpo run $(FLAGS)
+
+install: $(INSTALLED)  ## make .venv with every dependency at its pinned version
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; give one with: make PYTHON=/path/to/python3" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@# Wheels only, so that no compiler is needed; seqeval is published as source alone, all of it Python.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: --no-binary=seqeval \
+		--constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+test: $(INSTALLED)  ## the CPU test suite, offline, within ten minutes on two cores
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+
+test-slow: $(INSTALLED)  ## the slow tests: real searches of some minutes
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m slow
+
+check: $(INSTALLED)  ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+clean:  ## remove what make has made; results/ stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

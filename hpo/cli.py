@@ -1,0 +1,354 @@
+"""The command line: parse, call one function, print."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from hpo.errors import EXIT_INTERRUPTED, Fault, UserError
+
+app = typer.Typer(
+    help="Hyperparameter search for named-entity recognition: from a corpus to the result matrix.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Data = Annotated[
+    str | None, typer.Option(help="demo, a file, a folder, or a hub id name:config [default: demo]")
+]
+Tags = Annotated[str | None, typer.Option(help="tag family, a name or a YAML file [default: suc-original]")]
+TrainOn = Annotated[str | None, typer.Option(help="case variant to train on [default: cased]")]
+Model = Annotated[
+    str | None, typer.Option(help="tiny, a hub id, or a folder with safetensors [default: tiny]")
+]
+Space = Annotated[
+    str | None, typer.Option(help="search space, a name or a YAML file [default: demo for tiny, else suc]")
+]
+Alg = Annotated[str | None, typer.Option(help="asha, random or grid [default: asha]")]
+Searcher = Annotated[
+    str | None, typer.Option(help="whose TPE proposes: optuna or hyperopt [default: optuna]")
+]
+Trials = Annotated[int | None, typer.Option(help="configurations to try [default: 50]")]
+Epochs = Annotated[int | None, typer.Option(help="most epochs per trial [default: the space's]")]
+Seed = Annotated[int | None, typer.Option(help="of search, training, mixes and cut splits [default: 42]")]
+Workers = Annotated[int | None, typer.Option(help="trials side by side [default: all cores or GPUs]")]
+GpusPerTrial = Annotated[float | None, typer.Option(help="share of a GPU per trial [default: 1]")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="print what would be run and its cost; run nothing")]
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends with its faults, one per line, and no traceback."""
+    # Read by the libraries when they are first imported, which no module here does at its top.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    try:
+        app()
+    except UserError as error:
+        _end(error)
+    except KeyboardInterrupt:
+        _console(stderr=True).print("interrupted; what was done is kept: hpo ls, hpo resume STUDY")
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # hpo ls | head
+
+
+def _end(error: UserError) -> NoReturn:
+    for fault in error.faults:
+        print(fault, file=sys.stderr)
+    sys.exit(error.exit_code)
+
+
+def _console(*, stderr: bool = False) -> Console:
+    return Console(stderr=stderr, highlight=False)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that were given, under the names of the study's fields."""
+    fields = {"alg": "algorithm", "study": "name"}
+    given = {fields.get(name, name): value for name, value in options.items() if value not in (None, "")}
+    if "epochs" in given:
+        given["fixed"] = {"epochs": given.pop("epochs")}
+    return given
+
+
+@app.command()
+def run(
+    file: Annotated[Path | None, typer.Argument(help="a study file; options given besides it win")] = None,
+    alg: Alg = None,
+    trials: Trials = None,
+    data: Data = None,
+    tags: Tags = None,
+    train_on: TrainOn = None,
+    model: Model = None,
+    space: Space = None,
+    searcher: Searcher = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    study: Annotated[
+        str | None, typer.Option(help="name under results/ [default: made of the settings]")
+    ] = None,
+    gpus_per_trial: GpusPerTrial = None,
+    workers: Workers = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Search, score the best models, print the matrix.
+
+    The same settings again go on with a study that was interrupted, and show one that is done.
+
+    Example: hpo run --alg asha --trials 50 --data my-corpus/ --tags conll --model bert-base-cased
+    """
+    from hpo.run import free_name
+    from hpo.run import run as run_study
+    from hpo.study import build_study, load_study
+
+    options = _given(
+        alg=alg, trials=trials, data=data, tags=tags, train_on=train_on, model=model, space=space,
+        searcher=searcher, epochs=epochs, seed=seed, study=study, workers=workers,
+        gpus_per_trial=gpus_per_trial,
+    )  # fmt: skip
+    resolved = load_study(file, options) if file else build_study(options)
+    if not study and not file:
+        resolved = free_name(resolved)
+    if dry_run:
+        from hpo.reporting.plans import render_plan
+
+        print(render_plan(resolved))
+        return
+    _show_row(run_study(resolved, _console(stderr=True)))
+
+
+@app.command()
+def resume(name: Annotated[str, typer.Argument(metavar="STUDY", help="a study under results/")]) -> None:
+    """Go on with a study that was interrupted, where it was.
+
+    Example: hpo resume demo-suc-original-cased-asha
+    """
+    from hpo.results import StudyFolder
+    from hpo.run import run as run_study
+    from hpo.run import stored_study
+
+    _show_row(run_study(stored_study(StudyFolder(name)), _console(stderr=True)))
+
+
+def _show_row(row: Any) -> None:
+    from hpo.reporting.studies import render_matrices
+    from hpo.results import StudyFolder
+
+    print(render_matrices([row]))
+    folder = StudyFolder(row.study)
+    print(f"Best model: {folder.best / '1'}   Report: {folder.report}")
+
+
+@app.command()
+def ls(as_json: AsJson = False) -> None:
+    """List the studies under results/, oldest first.
+
+    Example: hpo ls --json
+    """
+    from hpo.reporting.overview import overview, render_overview
+
+    studies = overview()
+    if as_json:
+        _print_json(studies)
+    else:
+        print(render_overview(studies), end="")
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="STUDY", help="a study under results/")],
+    as_json: AsJson = False,
+) -> None:
+    """Show a study: its matrix rows, the winning hyperparameters, every trial.
+
+    Example: hpo show demo-suc-original-cased-asha
+    """
+    from hpo.reporting.overview import describe_study, render_study
+
+    if as_json:
+        _print_json(describe_study(name))
+    else:
+        print(render_study(name))
+
+
+@app.command()
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="a model folder, such as results/STUDY/best/1")],
+    data: Annotated[str, typer.Option(help="demo, a file, a folder, or a hub id name:config")],
+    tags: Annotated[str, typer.Option(help="tag family, a name or a YAML file")],
+    seed: Annotated[int, typer.Option(help="of the mixes")] = 42,
+    as_json: AsJson = False,
+) -> None:
+    """Score a checkpoint on the seven case variants of a corpus.
+
+    Example: hpo evaluate results/my-study/best/1 --data my-corpus/ --tags conll
+    """
+    from hpo.evaluation.checkpoints import evaluate as evaluate_checkpoint
+    from hpo.reporting.studies import render_scores
+
+    with _console(stderr=True).status("scoring …"):
+        scores = evaluate_checkpoint(checkpoint, data, tags, seed)
+    if as_json:
+        from pydantic import TypeAdapter
+
+        _print_json(TypeAdapter(dict[str, Any]).dump_python(scores, mode="json"))
+    else:
+        print(render_scores(scores))
+
+
+@app.command()
+def matrix(
+    studies: Annotated[
+        list[str] | None, typer.Argument(metavar="[STUDY]...", help="default: all that are done")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="write the markdown to this file instead")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the result matrix of studies that are done.
+
+    Example: hpo matrix --out results/matrix.md
+    """
+    from hpo.reporting.overview import collect_rows
+    from hpo.reporting.studies import render_matrices
+    from hpo.results import write_text
+
+    rows = collect_rows(studies or [])
+    if as_json:
+        _print_json([row.model_dump(mode="json") for row in rows])
+    elif out:
+        write_text(out, render_matrices(rows))
+    else:
+        print(render_matrices(rows))
+
+
+@app.command()
+def grid(
+    train_on: Annotated[str, typer.Option(help="case variants, separated by commas")] = "all",
+    tags: Annotated[str, typer.Option(help="tag families, separated by commas")] = "suc-original",
+    alg: Annotated[str, typer.Option(help="algorithms, separated by commas")] = "asha",
+    trials: Trials = None,
+    data: Data = None,
+    model: Model = None,
+    space: Space = None,
+    searcher: Searcher = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    gpus_per_trial: GpusPerTrial = None,
+    workers: Workers = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Fill the matrix: a study for every variant × family × algorithm; rows that are done are skipped.
+
+    Example: hpo grid --train-on cased,uncased,uncased-cased-mix --trials 20
+    """
+    from hpo.grid import plan_rows, run_rows
+    from hpo.reporting.studies import render_matrices
+
+    options = _given(
+        trials=trials, data=data, model=model, space=space, searcher=searcher, epochs=epochs, seed=seed,
+        gpus_per_trial=gpus_per_trial, workers=workers,
+    )  # fmt: skip
+    studies = plan_rows(options, train_on=train_on, tags=tags, algorithms=alg)
+    if dry_run:
+        from hpo.reporting.plans import render_plan
+
+        print("\n".join(render_plan(study) for study in studies))
+        return
+    rows, failures = run_rows(studies, _console(stderr=True))
+    print(render_matrices(rows))
+    if failures:
+        raise failures[0]
+
+
+@app.command()
+def corpus(
+    data: Annotated[str, typer.Argument(help="demo, a file, a folder, or a hub id name:config")],
+    tags: Tags = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is in a corpus: counts, types, duplicates, the longest sentence, every fault.
+
+    Example: hpo corpus my-corpus/ --tags conll
+    """
+    from hpo.corpora.profile import lines, survey
+
+    found = survey(data, tags=tags)
+    if as_json:
+        _print_json(found.to_json())
+    else:
+        print("\n".join(lines(found)))
+    if found.faults:
+        sys.exit(UserError.exit_code)
+
+
+@app.command()
+def families(as_json: AsJson = False) -> None:
+    """List the tag families and their entity types.
+
+    Example: hpo families
+    """
+    from hpo.catalogue import members
+    from hpo.corpora.families import load_family
+
+    known = [load_family(str(path)) for path in members("tag_families").values()]
+    if as_json:
+        _print_json([family.model_dump(mode="json") for family in known])
+    else:
+        for family in known:
+            print(f"{family.name:24}{' '.join(family.types)}\n{'':24}{family.description.strip()}")
+
+
+@app.command()
+def spaces(
+    knobs: Annotated[bool, typer.Option("--knobs", help="describe every knob of the recipe instead")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the search spaces, or every knob that a space may search or fix.
+
+    Example: hpo spaces --knobs
+    """
+    from hpo.reporting.plans import list_spaces, render_knobs, render_spaces
+    from hpo.training.recipe import knobs as list_knobs
+
+    if as_json:
+        _print_json(list_knobs() if knobs else list_spaces())
+    else:
+        print(render_knobs() if knobs else render_spaces(), end="")
+
+
+@app.command()
+def validate(
+    files: Annotated[list[Path], typer.Argument(help="study, space, family or corpus YAML files")],
+) -> None:
+    """Check YAML files without running anything: every fault with its line.
+
+    Example: hpo validate my-study.yaml search_spaces/*.yaml
+    """
+    from hpo.validation import validate_file
+
+    faults: list[Fault] = []
+    for file in files:
+        try:
+            print(f"{file}: {validate_file(file)}, valid")
+        except UserError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise UserError(faults)
+
+
+if __name__ == "__main__":
+    main()

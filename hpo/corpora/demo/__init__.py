@@ -1,0 +1,159 @@
+"""The default corpus: sentences written by a seeded grammar, with the trouble that real names make.
+
+Words that only their case tells from names, names of several words, names unseen in training, names
+inside names, one word under several types, and headlines or careless lines whose case tells nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from random import Random
+from typing import TypeVar
+
+from hpo.corpora.demo.lexicon import COMPOSED, NAMES, WORDS
+from hpo.corpora.demo.templates import ENTITIES, ENTITY_TYPES, SENTENCES
+from hpo.corpora.sentences import Corpus, Sentence
+
+SIZES = {"train": 2400, "dev": 450, "test": 450}
+"""Sentences per split."""
+UNSEEN_SHARE = {"train": 0.0, "dev": 0.15, "test": 0.15}
+"""Of the composed names in a split, the share drawn from those kept out of training."""
+KNOWN_NAMES = 0.33
+"""Of all that a stem and an ending can make, the share that training may draw from."""
+LONGEST = 40
+"""Tokens; longer sentences are drawn anew."""
+CASING = {"as written": 0.9, "headline": 0.02, "title": 0.02, "careless": 0.03, "emphatic": 0.03}
+"""How often the case of a sentence is as written, or is noise of one kind."""
+EMPHASIS = 0.25
+"""Of the tokens of an emphatic sentence, the share that is capitalized."""
+
+Item = TypeVar("Item")
+Word = tuple[str, str]
+"""A token and its label."""
+
+
+def generate(seed: int = 42) -> Corpus:
+    """Write the demo corpus: 2,400 / 450 / 450 sentences of 3 to 40 tokens, labelled in IOB2.
+
+    The same seed gives the same sentences in every process and Python version, as every draw is made of
+    `random.Random.random`, whose sequence Python guarantees. No two sentences of the corpus are alike,
+    not even when lower-cased. ``sha256`` is over the seed and the sentences.
+    """
+    rng = Random(seed)
+    names = {name: _compose(rng, *parts) for name, parts in COMPOSED.items()}
+    rules = {symbol: _read_rule(text) for symbol, text in (SENTENCES | ENTITIES).items()}
+    written: set[tuple[str, ...]] = set()
+    splits: dict[str, tuple[Sentence, ...]] = {}
+    for split, size in SIZES.items():
+        grammar = _Grammar(rng, rules, names, UNSEEN_SHARE[split])
+        sentences: list[Sentence] = []
+        while len(sentences) < size:
+            words = grammar.write_sentence()
+            key = tuple(token.lower() for token, _ in words)
+            if len(words) > LONGEST or key in written:
+                continue
+            written.add(key)
+            tokens, labels = zip(*_vary_case(rng, words), strict=True)
+            sentences.append(Sentence(tokens, labels, id=f"demo-{split}-{len(sentences) + 1:04}"))
+        splits[split] = tuple(sentences)
+    return Corpus("demo", splits, _hash(seed, splits))
+
+
+@dataclass(frozen=True)
+class _Grammar:
+    rng: Random
+    rules: Mapping[str, Sequence[str]]
+    names: Mapping[str, tuple[Sequence[str], Sequence[str]]]
+    unseen_share: float
+
+    def write_sentence(self) -> list[Word]:
+        words = list(self._expand("sentence"))
+        for place, ((token, label), (following, _)) in enumerate(pairwise(words)):
+            if token == "a" and following[0] in "aeiouAEIOU":
+                words[place] = ("an", label)
+        return words
+
+    def _expand(self, symbol: str) -> Iterator[Word]:
+        if symbol not in self.rules:
+            yield self._draw_word(symbol), "O"
+            return
+        prefix = "B-"
+        for part in _choose(self.rng, self.rules[symbol]).split():
+            for token, label in self._expand(part[1:-1]) if part.startswith("{") else [(part, "O")]:
+                if symbol in ENTITY_TYPES:
+                    yield token, prefix + symbol
+                    prefix = "I-"
+                else:
+                    yield token, label
+
+    def _draw_word(self, symbol: str) -> str:
+        if symbol in self.names:
+            known, unseen = self.names[symbol]
+            return _choose_skewed(self.rng, unseen if self.rng.random() < self.unseen_share else known)
+        if symbol in NAMES:
+            return _choose(self.rng, NAMES[symbol].split())
+        word = _choose(self.rng, WORDS[symbol.lower()].split())
+        return word.capitalize() if symbol[0].isupper() else word
+
+
+def _vary_case(rng: Random, words: Sequence[Word]) -> list[Word]:
+    kind = _draw_casing(rng)
+    if kind == "headline":
+        return [(token.upper(), label) for token, label in words]
+    if kind == "title":
+        return [(_capitalize(token), label) for token, label in words]
+    if kind == "careless":
+        return [(token.lower(), label) for token, label in words]
+    if kind == "emphatic":
+        words = [(_capitalize(token) if rng.random() < EMPHASIS else token, label) for token, label in words]
+    first = next(place for place, (token, _) in enumerate(words) if token[0].isalnum())
+    return [
+        (_capitalize(token) if place == first else token, label) for place, (token, label) in enumerate(words)
+    ]
+
+
+def _draw_casing(rng: Random) -> str:
+    point = rng.random()
+    for kind, share in CASING.items():
+        point -= share
+        if point < 0:
+            return kind
+    return "as written"
+
+
+def _capitalize(token: str) -> str:
+    return token[0].upper() + token[1:]
+
+
+def _compose(rng: Random, stems: str, endings: str) -> tuple[list[str], list[str]]:
+    """Join every stem with every ending: those that training knows, and those it does not."""
+    made = [(rng.random(), stem + ending) for stem in stems.split() for ending in endings.split()]
+    names = [name for _, name in sorted(made)]
+    cut = round(len(names) * KNOWN_NAMES)
+    return names[:cut], names[cut:]
+
+
+def _read_rule(text: str) -> list[str]:
+    lines = (line.strip().split(" ", 1) for line in text.strip().splitlines())
+    return [template for weight, template in lines for _ in range(int(weight))]
+
+
+def _choose(rng: Random, items: Sequence[Item]) -> Item:
+    return items[int(rng.random() * len(items))]
+
+
+def _choose_skewed(rng: Random, items: Sequence[Item]) -> Item:
+    """Choose with a few favourites and a long tail, as names are spread in text."""
+    return items[int(rng.random() ** 2 * len(items))]
+
+
+def _hash(seed: int, splits: Mapping[str, Sequence[Sentence]]) -> str:
+    digest = hashlib.sha256(f"{seed}\n".encode())
+    for sentences in splits.values():
+        for sentence in sentences:
+            digest.update(json.dumps([sentence.id, sentence.tokens, sentence.labels]).encode())
+    return digest.hexdigest()

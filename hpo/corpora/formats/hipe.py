@@ -1,0 +1,98 @@
+"""HIPE-2022 TSV: a header line, document comments, and sentences that end by a flag in MISC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from hpo.corpora.formats.options import CorpusOptions
+from hpo.corpora.formats.sources import Findings, RawSentence, RawSplit, Source
+
+TOKEN_COLUMN = "TOKEN"
+LABEL_COLUMN = "NE-COARSE-LIT"
+FLAG_COLUMN = "MISC"
+SENTENCE_END = "EndOfSentence"
+MASK = "_"
+"""What stands for a label that was withheld or does not apply: read as outside."""
+
+
+def recognizes(source: Source) -> bool:
+    """Whether a file begins with HIPE's header."""
+    return source.text.startswith(TOKEN_COLUMN + "\t")
+
+
+def read(sources: Sequence[Source], options: CorpusOptions, findings: Findings) -> list[RawSplit]:
+    """The sentences of every source; a document's end also ends its sentence."""
+    return [
+        RawSplit(source.place, source.split, _read_source(source, options, findings)) for source in sources
+    ]
+
+
+def _read_source(source: Source, options: CorpusOptions, findings: Findings) -> list[RawSentence]:
+    header = source.text.split("\n", 1)[0].split("\t")
+    token = options.columns.token or TOKEN_COLUMN
+    label = options.columns.label or LABEL_COLUMN
+    told = [str(name) for name in (token, label, options.columns.auto) if name is not None]
+    missing = [name for name in told if name not in header]
+    for name in missing:
+        findings.fault(source.place, 1, "header lacks a column", name, f"it has: {', '.join(header)}")
+    if missing:
+        return []
+    token_at, label_at, *auto_at = map(header.index, told)
+    flag_at = header.index(FLAG_COLUMN) if FLAG_COLUMN in header else None
+    sentences: list[RawSentence] = []
+    crossing = masked = 0
+    for document in _documents(source, len(header), findings):
+        open_type = ""
+        for rows in _cut(document, flag_at):
+            labels = tuple(fields[label_at] for _, fields in rows)
+            tokens = tuple(fields[token_at] for _, fields in rows)
+            auto = tuple(fields[auto_at[0]] for _, fields in rows) if auto_at else None
+            crossing += bool(open_type) and labels[0] == f"I-{open_type}"
+            open_type = labels[-1][2:]
+            masked += labels.count(MASK)
+            sentences.append(RawSentence(tokens, labels, [line for line, _ in rows], "", auto))
+            _note_empty_tokens(source.place, sentences[-1], findings)
+    if crossing:
+        findings.notes.append(f"{source.place}: entities that cross a sentence end, cut there: {crossing}")
+    if masked:
+        findings.notes.append(f"{source.place}: masked labels ({MASK}), read as outside: {masked}")
+    return sentences
+
+
+Row = tuple[int, list[str]]
+
+
+def _documents(source: Source, width: int, findings: Findings) -> Iterator[list[Row]]:
+    rows: list[Row] = []
+    for line, text in enumerate(source.text.split("\n"), 1):
+        if not text.strip():
+            if rows:
+                yield rows
+            rows = []
+            continue
+        fields = text.split("\t")
+        if line == 1 or (text.startswith("#") and len(fields) == 1):
+            continue
+        if len(fields) == width:
+            rows.append((line, fields))
+        else:
+            remedy = "separate the columns by tabs, and leave none out"
+            findings.fault(source.place, line, f"row does not have {width} columns", text, remedy)
+    if rows:
+        yield rows
+
+
+def _cut(document: list[Row], flag_at: int | None) -> Iterator[list[Row]]:
+    start = 0
+    for place, (_, fields) in enumerate(document):
+        if flag_at is not None and SENTENCE_END in fields[flag_at].split("|"):
+            yield document[start : place + 1]
+            start = place + 1
+    if start < len(document):
+        yield document[start:]
+
+
+def _note_empty_tokens(place: str, sentence: RawSentence, findings: Findings) -> None:
+    for token, line in zip(sentence.tokens, sentence.lines, strict=True):
+        if not token.strip():
+            findings.fault(place, line, "token is empty", token, "remove the row")

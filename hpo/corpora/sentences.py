@@ -1,0 +1,43 @@
+"""The plain data that every other room passes on: sentences, and the splits of a corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+SPLITS = ("train", "dev", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """Tokens and one IOB2 label per token.
+
+    Labels are of the corpus's raw types until a tag family has been applied, then of the family's.
+    ``auto_labels`` is the corpus's second, automatic layer where it has one, also IOB2.
+    """
+
+    tokens: tuple[str, ...]
+    labels: tuple[str, ...]
+    id: str = ""
+    auto_labels: tuple[str, ...] | None = None
+
+    @property
+    def identity(self) -> str:
+        """What seeded draws depend on: the id, or the tokens where the source gives no id."""
+        return self.id or "\x1f".join(self.tokens)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The sentences of one source, by split.
+
+    ``splits`` holds some of `SPLITS`, in that order. ``notes`` says in plain words what reading
+    did to the data (labels repaired, a dev split cut). ``places`` gives, for each raw entity type,
+    the ``file:line`` where it stands first. ``sha256`` is over the source files' bytes.
+    """
+
+    name: str
+    splits: Mapping[str, tuple[Sentence, ...]]
+    sha256: str
+    notes: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)

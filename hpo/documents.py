@@ -1,0 +1,141 @@
+"""YAML files that know their own line numbers, and pydantic models read from them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from hpo.errors import Fault, UserError
+
+Model = TypeVar("Model", bound=BaseModel)
+Key = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed YAML file: plain data, and the line of every key and list item."""
+
+    path: Path
+    data: Any
+    lines: dict[Key, int]
+
+    def place(self, key: Sequence[str | int] = ()) -> str:
+        """``file:line`` of a key, or of its nearest parent that stands in the file."""
+        parts = tuple(key)
+        while parts and parts not in self.lines:
+            parts = parts[:-1]
+        return f"{self.path}:{self.lines.get(parts, 1)}"
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader with the scalars of YAML 1.2.
+
+    YAML 1.1 reads ``1e-5`` as a string and ``NO`` or ``on`` as booleans, and both stand in the
+    files of this field: a learning rate and a language or an entity type.
+    """
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, rule) for tag, rule in rules if not tag.endswith((":bool", ":float", ":timestamp"))]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$|^[-+]?\.inf$|^\.nan$"),
+    list("-+0123456789."),
+)
+
+
+def read_yaml(path: Path) -> Document:
+    """Read one YAML file.
+
+    Raises
+    ------
+    UserError
+        if the file is missing, is not UTF-8 or not YAML, or gives a key twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(Fault(str(path), "no such file")) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(Fault(str(path), "cannot be read as UTF-8 text", str(error))) from None
+    return parse_yaml(text, path)
+
+
+def parse_yaml(text: str, path: Path) -> Document:
+    """As `read_yaml`, of a text that is already at hand."""
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+        lines: dict[Key, int] = {}
+        faults: list[Fault] = []
+        if root is not None:
+            _index(root, (), path, lines, faults)
+        if faults:
+            raise UserError(faults)
+        return Document(path, yaml.load(text, Loader=_Loader), lines)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(Fault(f"{path}:{line}", "is not valid YAML", error.problem)) from None
+    except yaml.YAMLError as error:
+        raise UserError(Fault(str(path), "is not valid YAML", str(error))) from None
+
+
+def _index(node: yaml.Node, key: Key, path: Path, lines: dict[Key, int], faults: list[Fault]) -> None:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for name, value in node.value:
+            line = name.start_mark.line + 1
+            if name.value in seen:
+                faults.append(Fault(f"{path}:{line}", "a key may stand only once", name.value))
+            seen.add(name.value)
+            lines[(*key, name.value)] = line
+            _index(value, (*key, name.value), path, lines, faults)
+    elif isinstance(node, yaml.SequenceNode):
+        for place, item in enumerate(node.value):
+            lines[(*key, place)] = item.start_mark.line + 1
+            _index(item, (*key, place), path, lines, faults)
+
+
+def validate(model: type[Model], document: Document, **context: Any) -> Model:
+    """Read a model out of a document.
+
+    Raises
+    ------
+    UserError
+        with every fault that the model finds, each at its line.
+    """
+    if not isinstance(document.data, dict):
+        raise UserError(
+            Fault(document.place(), "must be a mapping of keys to values", type(document.data).__name__)
+        )
+    try:
+        return model.model_validate(document.data, context=context or None)
+    except ValidationError as error:
+        raise UserError(faults_of(error, document, model)) from None
+
+
+def faults_of(error: ValidationError, document: Document, model: type[BaseModel]) -> list[Fault]:
+    """Pydantic's errors in the words of this project, each at its line."""
+    faults = []
+    for problem in error.errors():
+        key = ".".join(map(str, problem["loc"]))
+        rule = problem["msg"].removeprefix("Value error, ")
+        remedy = ""
+        if problem["type"] == "extra_forbidden":
+            rule = "unknown key"
+            remedy = f"known: {', '.join(model.model_fields)}" if len(problem["loc"]) == 1 else ""
+        shown = (
+            None if problem["type"] == "missing" or isinstance(problem["input"], dict) else problem["input"]
+        )
+        faults.append(Fault(document.place(problem["loc"]), f"{key}: {rule}" if key else rule, shown, remedy))
+    return faults

@@ -1,0 +1,65 @@
+"""What a study ran on: versions, commit, machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = (
+    "ray",
+    "optuna",
+    "hyperopt",
+    "transformers",
+    "torch",
+    "datasets",
+    "seqeval",
+    "tokenizers",
+    "numpy",
+)
+
+
+def describe_environment() -> dict[str, Any]:
+    """Versions of Python and the packages that decide a result, the commit of this project, the machine."""
+    return {
+        "versions": {"hpo": _version("hpo-ner"), "python": platform.python_version()}
+        | {name: _version(name) for name in PACKAGES},
+        "commit": _commit(),
+        "platform": platform.platform(),
+        "cores": available_cores(),
+        "gpus": gpu_names(),
+    }
+
+
+def available_cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def gpu_names() -> list[str]:
+    """The GPUs that torch can use, by name."""
+    import torch
+
+    return [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _commit() -> str:
+    """The checked-out commit, marked where files were changed since; empty outside a checkout."""
+    folder = Path(__file__).resolve().parent.parent
+    if not (folder / ".git").exists():
+        return ""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

@@ -1,0 +1,115 @@
+"""A checkpoint's scores on every case variant of some splits, each distinct form run once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import AutoModelForTokenClassification, PreTrainedModel
+
+from hpo.corpora.families import apply as apply_family
+from hpo.corpora.families import load_family
+from hpo.corpora.loading import load
+from hpo.corpora.spans import Scores
+from hpo.errors import Fault, UserError
+from hpo.evaluation.composition import score_variants
+from hpo.training.encoding import EncodedCorpus
+from hpo.training.preparation import prepare
+from hpo.training.scoring import Examination
+
+VariantScores = dict[str, Scores]
+"""Scores by case variant."""
+
+
+def load_checkpoint(folder: Path) -> PreTrainedModel:
+    """A token-classification model from a folder, on the GPU where there is one.
+
+    Raises
+    ------
+    UserError
+        if the folder holds no such model in safetensors.
+    """
+    try:
+        model = AutoModelForTokenClassification.from_pretrained(
+            str(folder), use_safetensors=True, trust_remote_code=False, local_files_only=True
+        )
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().split("\n", 1)[0]
+        raise UserError(
+            Fault(str(folder), "is no token-classification model in safetensors", None, reason)
+        ) from None
+    return model.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def checkpoint_labels(folder: Path) -> tuple[str, ...]:
+    """The label names of a checkpoint, in the order of their numbers.
+
+    Raises
+    ------
+    UserError
+        if the folder has no model configuration with label names.
+    """
+    path = folder / "config.json"
+    try:
+        labels = json.loads(path.read_text(encoding="utf-8"))["id2label"]
+        return tuple(labels[str(number)] for number in range(len(labels)))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(
+            Fault(
+                str(path),
+                "holds no label names (id2label)",
+                None,
+                "give a folder such as results/STUDY/best/1",
+            )
+        ) from None
+
+
+def score_checkpoint(folder: Path, data: EncodedCorpus, splits: Iterable[str]) -> dict[str, VariantScores]:
+    """Score a checkpoint on all seven variants of each split that the corpus has.
+
+    ``data`` must have been encoded with the checkpoint's own tokenizer and labels.
+
+    Raises
+    ------
+    UserError
+        if the checkpoint cannot be loaded, or its labels are not those of the data.
+    """
+    if checkpoint_labels(folder) != data.label_names:
+        raise UserError(
+            Fault(
+                str(folder),
+                "was trained on other labels than the tag family's",
+                ", ".join(checkpoint_labels(folder)),
+                f"the family has {', '.join(data.label_names)}",
+            )
+        )
+    model = load_checkpoint(folder)
+    return {name: score_split(model, data, name) for name in splits if name in data.splits}
+
+
+def score_split(model: PreTrainedModel, data: EncodedCorpus, name: str) -> VariantScores:
+    """A model's scores on the seven variants of one split."""
+    split = data.split(name)
+    every = np.arange(len(split.sentences))
+    reading = Examination(split, every, data.pad_id, len(data.types)).read(model)
+    return score_variants(split.drawn, reading.counts, split.forms, data.types)
+
+
+def evaluate(folder: Path, data: str, tags: str, seed: int) -> dict[str, VariantScores]:
+    """Score a checkpoint on the seven variants of every split of a corpus, encoded with its own tokenizer.
+
+    Raises
+    ------
+    UserError
+        if the checkpoint, the corpus or the family is refused, or their labels differ.
+    """
+    family = load_family(tags)
+    checkpoint_labels(folder)  # refused before the corpus is read
+    corpus = apply_family(family, load(data, seed=seed, cut_dev=False))
+    present = {name: sentences for name, sentences in corpus.splits.items() if sentences}
+    encoded = prepare(replace(corpus, splits=present), family, str(folder), max_length=512, seed=seed)
+    return score_checkpoint(folder, encoded, encoded.splits)

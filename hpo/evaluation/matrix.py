@@ -1,0 +1,117 @@
+"""The result matrix as data: which model was trained on what, and how it scores on every case variant."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from hpo import results
+from hpo.corpora.sentences import SPLITS
+from hpo.corpora.spans import Scores
+from hpo.corpora.variants import VARIANTS
+from hpo.documents import Document, validate
+from hpo.errors import Fault, UserError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Score = Scores | Share | None
+"""Scores with their span counts; a bare micro F1 where a source gives no more; nothing if not run."""
+Knob = bool | int | float | str | None
+
+
+class MatrixRow(BaseModel):
+    """One row: a tag family, the case variant trained on, and the algorithm that found the model.
+
+    ``tag_family`` and ``algorithm`` are as shown. ``scores`` holds a score by split and variant,
+    ``hyperparameters`` the winning configuration by knob; what was not run may be left out of both.
+    The other fields say what the row came from, where that is known: a row copied out of a paper
+    has no study.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    tag_family: str
+    trained_on: str
+    algorithm: str
+    scores: dict[str, dict[str, Score]] = {}
+    hyperparameters: dict[str, Knob] = {}
+    study: str | None = None
+    corpus: str | None = None
+    corpus_sha256: str | None = None
+    model: str | None = None
+    seed: int | None = None
+
+    @field_validator("trained_on")
+    @classmethod
+    def _variant(cls, name: str) -> str:
+        _check_known([name], VARIANTS)
+        return name
+
+    @field_validator("scores")
+    @classmethod
+    def _splits_and_variants(cls, scores: dict[str, dict[str, Score]]) -> dict[str, dict[str, Score]]:
+        _check_known(scores, SPLITS)
+        for by_variant in scores.values():
+            _check_known(by_variant, VARIANTS)
+        return scores
+
+    def f1(self, split: str, variant: str) -> float | None:
+        """The micro F1 in [0, 1] of one cell, or None where it was not run."""
+        score = self.scores.get(split, {}).get(variant)
+        return score.f1 if isinstance(score, Scores) else score
+
+
+class Matrix(BaseModel):
+    """The rows of a result matrix; ``model_dump(mode="json")`` is what ``matrix.json`` holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: tuple[MatrixRow, ...]
+
+
+def read_matrix(path: Path) -> Matrix:
+    """Read a ``matrix.json``.
+
+    Raises
+    ------
+    UserError
+        if the file is missing, is not JSON, or has faults.
+    """
+    try:
+        data = results.read_json(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(Fault(str(path), "cannot be read", str(error))) from None
+    except json.JSONDecodeError as error:
+        raise UserError(Fault(f"{path}:{error.lineno}", "is not valid JSON", error.msg)) from None
+    return validate(Matrix, Document(path, data, {}))
+
+
+def in_order(rows: Iterable[MatrixRow]) -> list[MatrixRow]:
+    """Rows by tag family, then by what was trained on in the order of `VARIANTS`, then by algorithm.
+
+    Numbers within names sort as numbers: ASHA-27 before ASHA-100.
+    """
+    return sorted(
+        rows,
+        key=lambda row: (
+            _natural(row.tag_family),
+            VARIANTS.index(row.trained_on),
+            _natural(row.algorithm),
+            _natural(row.study or ""),
+        ),
+    )
+
+
+def _check_known(names: Iterable[str], known: Iterable[str]) -> None:
+    strange = [name for name in names if name not in known]
+    if strange:
+        raise ValueError(f"{', '.join(strange)}: must be among {', '.join(known)}")
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    pieces = re.findall(r"[0-9]+|[^0-9]+", name.casefold())
+    return [(int(piece), "") if piece[0] in "0123456789" else (-1, piece) for piece in pieces]

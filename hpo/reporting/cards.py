@@ -1,0 +1,70 @@
+"""The model card of a checkpoint: what it was trained on, how, and how it scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from hpo.corpora.families import TagFamily
+from hpo.corpora.spans import MODE, SCHEME, Scores
+from hpo.evaluation.matrix import MatrixRow
+from hpo.reporting.markdown import render_matrix, render_table
+from hpo.search.trials import Trial
+from hpo.study import Study
+
+
+def render_card(
+    study: Study, family: TagFamily, trial: Trial, row: MatrixRow, environment: Mapping[str, Any]
+) -> str:
+    """The README.md of a model folder, with the metadata block that model hubs read."""
+    best = trial.best
+    assert best is not None, "a model is kept only for a trial that has measured"
+    recipe = study.recipe(trial.params)
+    searched = set(trial.params)
+    metadata = {
+        "pipeline_tag": "token-classification",
+        "library_name": "transformers",
+        "tags": ["named-entity-recognition", "token-classification"],
+        "metrics": ["seqeval"],
+    }
+    if study.model != "tiny":
+        metadata["base_model"] = study.model
+    parts = [
+        f"---\n{yaml.safe_dump(metadata, sort_keys=False)}---\n",
+        f"# {study.name}, trial {trial.number}\n",
+        f"A named-entity recognizer for the tag family {family.name} ({', '.join(family.types)}): "
+        f"{family.description.strip()}\n",
+        "```python\nfrom transformers import pipeline\n\n"
+        'pipeline("ner", "path/to/this/folder", aggregation_strategy="simple")("…")\n```\n',
+        "## Training\n",
+        f"Trained from `{study.model}` on the {study.train_on} variant of {study.data} "
+        f"({' + '.join(study.train_splits)}), found by {row.algorithm} as trial {trial.number} of "
+        f"{study.trials}; these are the weights of epoch {best.epoch:g}, the best on dev "
+        f"(micro F1 {best.f1:.5f} on the trained-on variant).\n",
+        render_table(
+            ("Hyperparameter", "Value", "Searched"),
+            [
+                (
+                    name,
+                    f"{value:.6g}" if isinstance(value, float) else str(value),
+                    "yes" if name in searched else "",
+                )
+                for name, value in recipe.model_dump().items()
+            ],
+        ),
+        "## Scores\n",
+        f"Micro F1 over spans, {SCHEME}, seqeval's {MODE} mode, by the case variant scored on; "
+        f"seed {study.seed}.\n",
+    ]
+    for split in row.scores:
+        parts += [f"{split} ({_spans(row.scores[split])} gold spans, cased):\n", render_matrix([row], split)]
+    parts += ["## Made with\n", render_table(("What", "Version"), list(environment["versions"].items()))]
+    parts.append(f"Corpus SHA-256: `{row.corpus_sha256}`\n")
+    return "\n".join(parts)
+
+
+def _spans(scores: Mapping[str, Any]) -> str:
+    cased = scores.get("cased")
+    return f"{cased.gold:,}" if isinstance(cased, Scores) else "?"

@@ -1,0 +1,136 @@
+"""Studies as they lie under results/, running ones included."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from hpo.errors import Fault, UserError
+from hpo.evaluation.matrix import MatrixRow, read_matrix
+from hpo.reporting.markdown import render_table
+from hpo.reporting.studies import render_trials
+from hpo.results import StudyFolder, read_json, read_lines, study_folders
+from hpo.run import stored_study
+from hpo.search.trials import State, Trial, ranked, read_trials
+
+
+def overview() -> list[dict[str, Any]]:
+    """A summary of each study, oldest first."""
+    return [_summary(folder, read_trials(read_lines(folder.trials))) for folder in study_folders()]
+
+
+def _summary(folder: StudyFolder, trials: Sequence[Trial]) -> dict[str, Any]:
+    study = stored_study(folder)
+    states = Counter(trial.state.value for trial in trials)
+    best = next((trial.best for trial in ranked(each for each in trials if each.state != State.FAILED)), None)
+    row = read_matrix(folder.matrix).rows[0] if folder.matrix.exists() else None
+    return {
+        "study": study.name,
+        "state": "done" if row else "open",
+        "started": datetime.fromtimestamp(folder.study.stat().st_mtime, UTC).isoformat(timespec="seconds"),
+        "data": study.data,
+        "tags": study.tags,
+        "train_on": study.train_on,
+        "algorithm": study.algorithm,
+        "model": study.model,
+        "trials": study.trials,
+        "ended": len(trials) - states[State.RUNNING.value],
+        "trials_by_state": dict(states),
+        "epochs": sum(trial.epochs for trial in trials),
+        "best_dev_f1": best.f1 if best else None,
+        "test_f1": row.f1("test", study.train_on) if row else None,
+    }
+
+
+def render_overview(studies: Sequence[dict[str, Any]]) -> str:
+    """The summaries as a table, or a word on how to make the first study."""
+    if not studies:
+        return "no studies under results/ yet; make one with: hpo run\n"
+    return render_table(
+        ("study", "state", "trials", "epochs", "best dev F1", "test F1", "started"),
+        [
+            (
+                each["study"],
+                each["state"],
+                f"{each['ended']}/{each['trials']}",
+                f"{each['epochs']:.1f}",
+                _score(each["best_dev_f1"]),
+                _score(each["test_f1"]),
+                each["started"],
+            )
+            for each in studies
+        ],
+    )
+
+
+def _score(f1: float | None) -> str:
+    return "-" if f1 is None else f"{f1:.5f}"
+
+
+def describe_study(name: str) -> dict[str, Any]:
+    """A study whole: its summary, settings, environment, row of the matrix and trials.
+
+    Raises
+    ------
+    UserError
+        if there is no such study.
+    """
+    folder = StudyFolder(name)
+    study = stored_study(folder)
+    trials = read_trials(read_lines(folder.trials))
+    return {
+        "summary": _summary(folder, trials),
+        "settings": study.model_dump(mode="json"),
+        "environment": read_json(folder.environment) if folder.environment.exists() else None,
+        "row": read_matrix(folder.matrix).rows[0].model_dump(mode="json") if folder.matrix.exists() else None,
+        "trials": [trial.to_json() for trial in trials],
+    }
+
+
+def render_study(name: str) -> str:
+    """The report of a study that is done, or the trials so far of one that is not.
+
+    Raises
+    ------
+    UserError
+        if there is no such study.
+    """
+    folder = StudyFolder(name)
+    stored_study(folder)
+    if folder.matrix.exists():
+        return folder.report.read_text(encoding="utf-8")
+    trials = read_trials(read_lines(folder.trials))
+    summary = render_overview([_summary(folder, trials)])
+    return f"{summary}\n{render_trials(trials)}\nnot done yet; go on with: hpo resume {name}"
+
+
+def collect_rows(names: Sequence[str]) -> list[MatrixRow]:
+    """The matrix rows of some studies, or of all that are done.
+
+    Of several studies of the same corpus, family, variant, algorithm and model, the newest one counts,
+    unless they were named.
+
+    Raises
+    ------
+    UserError
+        if a named study is missing or not done, or none is done at all.
+    """
+    if names:
+        folders = [StudyFolder(name) for name in names]
+        faults = [
+            Fault(f"study {folder.name}", "is not done" if folder.study.exists() else "is not under results/")
+            for folder in folders
+            if not folder.matrix.exists()
+        ]
+        if faults:
+            raise UserError(faults)
+        return [read_matrix(folder.matrix).rows[0] for folder in folders]
+    rows = [read_matrix(folder.matrix).rows[0] for folder in study_folders() if folder.matrix.exists()]
+    if not rows:
+        raise UserError(Fault("results/", "holds no study that is done", None, "make one with: hpo run"))
+    newest = {
+        (row.corpus_sha256, row.tag_family, row.trained_on, row.algorithm, row.model): row for row in rows
+    }
+    return list(newest.values())

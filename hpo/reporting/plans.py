@@ -1,0 +1,110 @@
+"""What would be run and what it may cost; the search spaces and the knobs that there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hpo.catalogue import members
+from hpo.reporting.markdown import render_table
+from hpo.search.algorithms import ALGORITHMS
+from hpo.search.spaces import Parameter, load_space
+from hpo.study import Study
+from hpo.training.recipe import knobs
+
+BYTES_PER_WEIGHT = 4
+
+
+def render_plan(study: Study) -> str:
+    """The resolved study, and bounds of its cost in epochs and of the disk it may use."""
+    most, likely = epochs_bound(study)
+    epochs = f"at most {most:,} epochs ({study.trials:,} trials x {study.max_epochs})"
+    if likely < most:
+        epochs += f", about {likely:,} where one trial in {study.reduction_factor} passes each rung"
+    models = 2 * study.keep + 1
+    return (
+        f"{study.to_yaml()}\n"
+        f"# cost: {epochs}\n"
+        f"# disk: at most {models} models{_model_bytes(study, models)} and one more for each worker "
+        f"beyond the first ({study.keep} kept, in two places while they are exported); besides, the encoded corpus\n"
+    )
+
+
+def epochs_bound(study: Study) -> tuple[int, int]:
+    """The most epochs that a study can train, and how many it will if rungs let through just their share."""
+    most = study.trials * study.max_epochs
+    if not ALGORITHMS[study.algorithm].stops:
+        return most, most
+    likely, alive, done, level = 0.0, float(study.trials), 0, study.grace_epochs
+    while level < study.max_epochs:
+        likely += alive * (level - done)
+        done, alive, level = level, max(1.0, alive / study.reduction_factor), level * study.reduction_factor
+    return most, round(likely + alive * (study.max_epochs - done))
+
+
+def _model_bytes(study: Study, models: int) -> str:
+    from hpo.training.modeling import count_weights
+
+    size = count_weights(study.model) * BYTES_PER_WEIGHT
+    return f" of {size / 1e6:,.0f} MB, {models * size / 1e9:,.2f} GB"
+
+
+def list_spaces() -> list[dict[str, Any]]:
+    """Every search space of ``search_spaces/``, with its name and its header comment."""
+    return [
+        {"name": name, "purpose": _header(path.read_text(encoding="utf-8"))}
+        | load_space(str(path)).model_dump(mode="json", exclude_none=True)
+        for name, path in members("search_spaces").items()
+    ]
+
+
+def _header(text: str) -> str:
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.lstrip("# "))
+    return " ".join(lines)
+
+
+def render_spaces() -> str:
+    """The search spaces, one after the other."""
+    parts = []
+    for space in list_spaces():
+        parts.append(f"{space['name']}: {space['purpose']}\n")
+        parts += [
+            f"  {name:20}{_domain(Parameter(**domain))}\n" for name, domain in space["parameters"].items()
+        ]
+        parts += [f"  {name:20}= {value}\n" for name, value in space["fixed"].items()]
+    return "".join(parts)
+
+
+def _domain(parameter: Parameter) -> str:
+    if parameter.values is not None:
+        return "one of " + ", ".join(map(str, parameter.values))
+    low, high = parameter.bounds
+    return f"{parameter.type} {low:g} .. {high:g}"
+
+
+def render_knobs() -> str:
+    """Every knob of the recipe: type or values, limits, default, meaning."""
+    return render_table(
+        ("knob", "values", "default", "meaning"),
+        [
+            (name, _values(field), str(field["default"]), field["description"])
+            for name, field in knobs().items()
+        ],
+    )
+
+
+def _values(field: dict[str, Any]) -> str:
+    if "enum" in field:
+        return ", ".join(field["enum"])
+    low = f"{field['minimum']} <=" if "minimum" in field else f"{field['exclusiveMinimum']} <"
+    high = (
+        f"< {field['exclusiveMaximum']}"
+        if "exclusiveMaximum" in field
+        else f"<= {field['maximum']}"
+        if "maximum" in field
+        else ""
+    )
+    return f"{low} {field['type']} {high}".strip()

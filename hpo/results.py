@@ -1,0 +1,163 @@
+"""The only module that knows paths under ``results/``; everything is written whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from hpo.errors import Fault, UserError
+
+ROOT = Path("results")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Put a text in place of a file: written beside it, synced, renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as file:
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(file.name, 0o644)  # noqa: PTH101 - a temporary file is private, a result is not
+        except BaseException:
+            os.unlink(file.name)  # noqa: PTH108
+            raise
+    os.replace(file.name, path)  # noqa: PTH105
+
+
+def write_json(path: Path, value: Any) -> None:
+    """As `write_text`, of a value that JSON can hold."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_lines(path: Path, lines: Iterable[dict[str, Any]]) -> None:
+    """As `write_text`, of JSON lines."""
+    write_text(path, "".join(_line(line) for line in lines))
+
+
+def _line(value: dict[str, Any]) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False) + "\n"
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of ours."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+class Journal:
+    """A file of JSON lines that only grows; a line that a killed process left half-written is cut off."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole = _whole_lines(path)
+        self._file = path.open("ab")
+        self._file.truncate(whole)
+
+    def append(self, line: dict[str, Any], *, durable: bool = False) -> None:
+        """Add a line; ``durable`` also waits until the disk has it, against the machine's own death."""
+        self._file.write(_line(line).encode())
+        self._file.flush()
+        if durable:
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _whole_lines(path: Path) -> int:
+    """Bytes up to the end of the last whole line."""
+    return path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The whole lines of a journal, parsed."""
+    if path.exists():
+        for line in path.read_bytes()[: _whole_lines(path)].splitlines():
+            yield json.loads(line)
+
+
+class StudyFolder:
+    """The files of one study."""
+
+    def __init__(self, name: str, root: Path = ROOT) -> None:
+        self.path = root / name
+        self.name = name
+        self.study = self.path / "study.yaml"
+        self.environment = self.path / "environment.json"
+        self.trials = self.path / "trials.jsonl"
+        self.matrix = self.path / "matrix.json"
+        self.report = self.path / "report.md"
+        self.best = self.path / "best"
+        self.checkpoints = self.path / "checkpoints"
+        self.bar = self.checkpoints / "bar.json"
+        self.ray = self.path / "ray"
+
+    def checkpoint(self, trial: int) -> Path:
+        """The folder of a trial's best model, while it is among the best of the study."""
+        return self.checkpoints / str(trial)
+
+    def written_checkpoints(self) -> list[Path]:
+        """The checkpoint folders that are whole; one that is being written has a hidden name."""
+        if not self.checkpoints.exists():
+            return []
+        return [path for path in self.checkpoints.iterdir() if path.name.isdigit()]
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the study against a second driver.
+
+        Raises
+        ------
+        UserError
+            if another process holds it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("w") as file:
+            _lock(file, self.name)
+            yield
+
+
+def _lock(file: IO[str], name: str) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise UserError(
+            Fault(
+                f"study {name}", "is being run by another process", None, "wait for it, or give another name"
+            )
+        ) from None
+
+
+def study_folders(root: Path = ROOT) -> list[StudyFolder]:
+    """Every study, oldest first."""
+    found = [StudyFolder(path.parent.name, root) for path in root.glob("*/study.yaml")]
+    return sorted(found, key=lambda folder: folder.study.stat().st_mtime)
+
+
+def cached(key: str, fill: Callable[[Path], object], root: Path = ROOT) -> Path:
+    """The folder of derived data under a key, filled by ``fill`` if it is not there yet."""
+    folder = root / ".cache" / key
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=folder.parent))
+        try:
+            fill(fresh)
+            fresh.rename(folder)
+        except FileExistsError:
+            pass  # another process was first, with the same content
+        except OSError:
+            if not folder.exists():
+                raise
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+    return folder

@@ -1,0 +1,236 @@
+"""A study from its corpus to its row of the result matrix."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from hpo.corpora.families import TagFamily, load_family
+from hpo.corpora.families import apply as apply_family
+from hpo.corpora.loading import load
+from hpo.corpora.sentences import SPLITS, Corpus
+from hpo.documents import read_yaml, validate
+from hpo.environment import available_cores, describe_environment
+from hpo.errors import Fault, StudyFailed, UserError
+from hpo.evaluation.matrix import Matrix, MatrixRow, read_matrix
+from hpo.reporting.markdown import KNOBS
+from hpo.results import StudyFolder, read_lines, write_json, write_text
+from hpo.search.algorithms import ALGORITHMS
+from hpo.search.trials import State, Trial, ranked, read_trials
+from hpo.study import Study
+
+
+def run(study: Study, console: Console) -> MatrixRow:
+    """Run a study to its end, from its start or from where it was left, and score its best models.
+
+    A study that is done already is not run again; its row is read.
+
+    Raises
+    ------
+    UserError
+        if the study's folder holds another study, or its corpus, family or model is refused.
+    StudyFailed
+        if no trial succeeded.
+    """
+    folder = StudyFolder(study.name)
+    refuse_another(study, folder)
+    with folder.locked():
+        if folder.matrix.exists():
+            return read_matrix(folder.matrix).rows[0]
+        corpus, family = read_corpus(study)
+        return _search_and_score(study, folder, corpus, family, console)
+
+
+def _search_and_score(
+    study: Study, folder: StudyFolder, corpus: Corpus, family: TagFamily, console: Console
+) -> MatrixRow:
+    with console.status("preparing the corpus …"):
+        from hpo.search.conductor import Conductor
+        from hpo.search.driver import plan_resources, search
+        from hpo.search.worker import TrialRun
+        from hpo.training.preparation import prepare
+
+        data = prepare(corpus, family, study.model, max_length=study.recipe({}).max_length, seed=study.seed)
+        environment = describe_environment() | {"corpus_sha256": corpus.sha256, "notes": corpus.notes}
+    write_text(folder.study, study.to_yaml())
+    write_json(folder.environment, environment)
+
+    from hpo.reporting.progress import shown
+
+    conductor = Conductor(study, folder)
+    resources = plan_resources(
+        study.workers, study.gpus_per_trial, available_cores(), len(environment["gpus"])
+    )
+    absolute = StudyFolder(study.name, folder.path.parent.resolve())
+    try:
+        if not conductor.finished:
+            with shown(conductor, resources.workers, console):
+                search(conductor, TrialRun(study, absolute, data.folder), resources)
+    finally:
+        conductor.close()
+    if not conductor.finished:
+        raise KeyboardInterrupt
+    with console.status("scoring the best models …"):
+        return _score_best(study, folder, family, corpus, data, environment)
+
+
+def _score_best(
+    study: Study,
+    folder: StudyFolder,
+    family: TagFamily,
+    corpus: Corpus,
+    data: Any,
+    environment: Mapping[str, Any],
+) -> MatrixRow:
+    """Turn the kept checkpoints into model folders, score them, and write the study's results."""
+    from hpo.evaluation.checkpoints import score_checkpoint
+    from hpo.reporting.cards import render_card
+    from hpo.reporting.studies import render_report
+
+    trials = read_trials(read_lines(folder.trials))
+    best = ranked(each for each in trials if each.state != State.FAILED)[: study.keep]
+    if not best:
+        raise _nothing_succeeded(study, trials)
+    rows = []
+    for rank, trial in enumerate(best, 1):
+        target = folder.best / str(rank)
+        _promote(folder.checkpoint(trial.number), target, data.tokenizer)
+        scores = score_checkpoint(target, data, ("dev", "test"))
+        row = _row(study, family, corpus, trial, scores)
+        write_json(target / "scores.json", row.model_dump(mode="json"))
+        write_text(target / "README.md", render_card(study, family, trial, row, environment))
+        rows.append(row)
+    write_text(folder.report, render_report(study, rows[0], trials, corpus.notes))
+    shutil.rmtree(folder.checkpoints, ignore_errors=True)
+    shutil.rmtree(folder.ray, ignore_errors=True)
+    write_json(folder.matrix, Matrix(rows=(rows[0],)).model_dump(mode="json"))  # last: it says "done"
+    return rows[0]
+
+
+def _promote(checkpoint: Path, target: Path, tokenizer: Path) -> None:
+    """Make a model folder of a checkpoint: copied, so that an interrupted promotion can be made again."""
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(checkpoint, target)
+    shutil.copytree(tokenizer, target, dirs_exist_ok=True)
+
+
+def _row(
+    study: Study, family: TagFamily, corpus: Corpus, trial: Trial, scores: Mapping[str, Mapping[str, Any]]
+) -> MatrixRow:
+    recipe = study.recipe(trial.params).model_dump()
+    shown = {name: recipe[name] for name in (*KNOBS, *study.space.parameters) if name in recipe}
+    return MatrixRow(
+        tag_family=family.title,
+        trained_on=study.train_on,
+        algorithm=algorithm_title(study),
+        scores={split: dict(by_variant) for split, by_variant in scores.items()},
+        hyperparameters=shown,
+        study=study.name,
+        corpus=corpus.name,
+        corpus_sha256=corpus.sha256,
+        model=study.model,
+        seed=study.seed,
+    )
+
+
+def algorithm_title(study: Study) -> str:
+    """The algorithm as the result matrix shows it, with its searcher where that is not the default."""
+    title = ALGORITHMS[study.algorithm].title
+    default = Study.model_fields["searcher"].default
+    return title if study.searcher == default else f"{title} ({study.searcher})"
+
+
+def _nothing_succeeded(study: Study, trials: list[Trial]) -> StudyFailed:
+    reasons = list(dict.fromkeys(trial.reason for trial in trials if trial.reason))
+    return StudyFailed(
+        [
+            Fault(f"study {study.name}", f"none of its {len(trials)} trials succeeded", None, "see results/"),
+            *(Fault(f"study {study.name}", "a trial ended with", reason) for reason in reasons[:5]),
+        ]
+    )
+
+
+def refuse_another(study: Study, folder: StudyFolder) -> None:
+    """Refuse to run a study in the folder of one that looks for something else.
+
+    Raises
+    ------
+    UserError
+        with each field in which they differ.
+    """
+    if not folder.study.exists():
+        return
+    there, here = stored_study(folder).identity, study.identity
+    faults = [
+        Fault(
+            f"study {study.name}",
+            f"stands under results/ with {field} = {there[field]!r}, and is asked for with",
+            here[field],
+            "give another STUDY name, or the same settings to go on with it",
+        )
+        for field in here
+        if there[field] != here[field]
+    ]
+    if faults:
+        raise UserError(faults)
+
+
+def stored_study(folder: StudyFolder) -> Study:
+    """The study that a results folder holds.
+
+    Raises
+    ------
+    UserError
+        if there is none, or its file has faults.
+    """
+    if not folder.study.exists():
+        raise UserError(
+            Fault(f"study {folder.name}", "is not under results/", None, "hpo ls lists those that are")
+        )
+    return validate(Study, read_yaml(folder.study))
+
+
+def free_name(study: Study) -> Study:
+    """The study under its own name, or under one with a number where another study has taken that."""
+    number = 1
+    named = study
+    while True:
+        folder = StudyFolder(named.name)
+        if not folder.study.exists() or stored_study(folder).identity == study.identity:
+            return named
+        number += 1
+        named = study.model_copy(update={"name": f"{study.name}-{number}"})
+
+
+def read_corpus(study: Study) -> tuple[Corpus, TagFamily]:
+    """The corpus of a study in its family's labels, split as the study asks.
+
+    Raises
+    ------
+    UserError
+        with every fault of the corpus or the family, or if train or dev has no sentence.
+    """
+    family = load_family(study.tags)
+    prune = {str(name): share for name, share in study.prune.items()}
+    corpus = load(study.data, seed=study.seed, dev_share=study.dev_share, prune=prune)
+    corpus = apply_family(family, corpus)
+    missing = [
+        Fault(
+            study.data,
+            f"a study needs {split}, and has no sentence in it",
+            None,
+            "; ".join(corpus.notes) or "name the files in a corpus.yaml beside them",
+        )
+        for split in dict.fromkeys((*study.train_splits, "dev"))
+        if not corpus.splits.get(split)
+    ]
+    if missing:
+        raise UserError(missing)
+    splits = {name: corpus.splits[name] for name in SPLITS if corpus.splits.get(name)}
+    splits["train"] = tuple(sentence for name in study.train_splits for sentence in corpus.splits[name])
+    return replace(corpus, splits=splits), family

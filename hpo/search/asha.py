@@ -1,0 +1,41 @@
+"""Asynchronous successive halving: who may go on past a rung."""
+
+from __future__ import annotations
+
+from hpo.training.measurement import Measurement
+
+
+class Halving:
+    """The rungs of ASHA in its stopping form, with time in epochs.
+
+    At ``grace_epochs``, and at each ``reduction_factor``-fold of the rung before, a trial goes on if it
+    is among the best ``1 / reduction_factor`` of those that have come to that rung so far, itself
+    included. Trials are ordered by F1 and, where that ties, by dev loss: at a first rung F1 is often
+    0 for all, and a tie that passes would stop nobody.
+
+    Li et al. 2020, A System for Massively Parallel Hyperparameter Tuning, arXiv:1810.05934, where
+    r = ``grace_epochs``, eta = ``reduction_factor``, R = ``max_epochs`` and s = 0.
+    """
+
+    def __init__(self, grace_epochs: float, reduction_factor: float, max_epochs: float) -> None:
+        self.reduction_factor = reduction_factor
+        self.rungs: dict[float, dict[int, tuple[float, float]]] = {}
+        level = grace_epochs
+        while level < max_epochs:
+            self.rungs[level] = {}
+            level *= reduction_factor
+
+    def goes_on(self, number: int, measurement: Measurement) -> bool:
+        """Enter a trial into the rungs that it has newly reached, and say whether it passes them all."""
+        passes = True
+        for level, entries in self.rungs.items():
+            if measurement.epoch >= level and number not in entries:
+                entries[number] = measurement.rank
+                ahead = sum(rank > measurement.rank for rank in entries.values())
+                passes &= ahead < max(1, int(len(entries) / self.reduction_factor))
+        return passes
+
+    def forget(self, number: int) -> None:
+        """Take a trial out of every rung: it has failed, or starts anew."""
+        for entries in self.rungs.values():
+            entries.pop(number, None)

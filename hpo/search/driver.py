@@ -1,0 +1,99 @@
+"""A search on Ray Tune: Ray starts, schedules and stops the trials, the conductor decides."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpo.search.conductor import Conductor
+from hpo.training.measurement import Measurement
+
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",  # its tables; ours are drawn by the reporting room
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the journal holds it all
+    "TUNE_DISABLE_AUTO_CALLBACK_SYNCER": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # the journal is what a study is taken up from
+    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "120",  # a stopped trial may still be writing its model
+    "TUNE_RESULT_BUFFER_LENGTH": "1",
+}
+
+TrialFunction = Callable[[dict[str, Any], Callable[[Measurement], bool]], None]
+"""Runs one trial: given its number, parameters and seed, and what to call with each measurement."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a search may use: trials side by side, and of each trial, CPU threads and a share of a GPU."""
+
+    workers: int
+    threads: int
+    gpus: float
+
+
+def plan_resources(workers: int | None, gpus_per_trial: float, cores: int, gpus: int) -> Resources:
+    """Share a machine out among trials: one trial per GPU share, or one per core where there is no GPU."""
+    most = int(gpus / gpus_per_trial) if gpus else cores
+    chosen = workers or max(1, most)
+    return Resources(chosen, max(1, cores // chosen), gpus_per_trial if gpus else 0.0)
+
+
+def search(conductor: Conductor, run_trial: TrialFunction, resources: Resources) -> None:
+    """Run trials until the conductor has no more, or until the user interrupts.
+
+    ``run_trial`` is called in Ray's workers, which stay warm from trial to trial. A trial that raises,
+    or whose worker dies, is recorded as failed and the search goes on.
+    """
+    os.environ.update({name: os.environ.get(name, value) for name, value in _SETTINGS.items()})
+    import ray
+    from ray import tune
+
+    ray.init(
+        num_cpus=resources.workers * resources.threads,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        configure_logging=True,
+        runtime_env={"env_vars": _worker_environment(resources)},
+    )
+    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    try:
+        _tune(tune, conductor, run_trial, resources, conductor.folder.ray.resolve())
+    finally:
+        ray.shutdown()
+
+
+def _worker_environment(resources: Resources) -> dict[str, str]:
+    threads = str(resources.threads)
+    return {
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+    }
+
+
+def _tune(
+    tune: Any, conductor: Conductor, run_trial: TrialFunction, resources: Resources, storage: Path
+) -> None:
+    from hpo.search.ray_adapters import Scheduler, Suggester, trainable
+
+    tuner = tune.Tuner(
+        tune.with_resources(trainable(run_trial), {"cpu": resources.threads, "gpu": resources.gpus}),
+        tune_config=tune.TuneConfig(
+            search_alg=Suggester(conductor, resources.workers),
+            scheduler=Scheduler(conductor),
+            num_samples=-1,  # the conductor says when it is enough
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: str(trial.config["number"]),
+        ),
+        run_config=tune.RunConfig(name=storage.name, storage_path=str(storage.parent), verbose=0),
+    )
+    tuner.fit()

@@ -1,0 +1,83 @@
+"""Samplers: what to try next, given all that was tried.
+
+A sampler is a function of the space, the seed, the trial's number and the trials before it. It
+keeps no random state between calls, so that a study that is taken up again goes on as if it had
+never stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from hpo.errors import unknown
+from hpo.search.spaces import Params, Space
+from hpo.search.trials import Trial
+
+
+class Sampler(Protocol):
+    """Proposes one configuration at a time."""
+
+    def suggest(self, number: int, trials: Sequence[Trial]) -> Params | None:
+        """A value for each searched knob of trial ``number``, or None where nothing is left to try.
+
+        ``trials`` are all trials before it, those still running included.
+        """
+
+
+def _optuna(space: Space, seed: int) -> Sampler:
+    from hpo.search.samplers.optuna_tpe import OptunaTPE
+
+    return OptunaTPE(space, seed)
+
+
+def _hyperopt(space: Space, seed: int) -> Sampler:
+    from hpo.search.samplers.hyperopt_tpe import HyperoptTPE
+
+    return HyperoptTPE(space, seed)
+
+
+def _random(space: Space, seed: int) -> Sampler:
+    from hpo.search.samplers.plain import RandomSampler
+
+    return RandomSampler(space, seed)
+
+
+def _grid(space: Space, seed: int) -> Sampler:
+    from hpo.search.samplers.plain import GridSampler
+
+    return GridSampler(space, seed)
+
+
+SAMPLERS: dict[str, Callable[[Space, int], Sampler]] = {
+    "optuna": _optuna,
+    "hyperopt": _hyperopt,
+    "random": _random,
+    "grid": _grid,
+}
+
+
+def build_sampler(name: str, space: Space, seed: int) -> Sampler:
+    """The sampler of a name.
+
+    Raises
+    ------
+    UserError
+        if there is no such sampler.
+    """
+    if name not in SAMPLERS:
+        raise unknown("searcher", "searcher", name, SAMPLERS)
+    return _Guessing(SAMPLERS[name](space, seed), space.first_guesses)
+
+
+class _Guessing:
+    """Tries a space's first guesses before its sampler is asked."""
+
+    def __init__(self, sampler: Sampler, guesses: Sequence[Params]) -> None:
+        self._sampler = sampler
+        self._guesses = guesses
+
+    def suggest(self, number: int, trials: Sequence[Trial]) -> Params | None:
+        if number < len(self._guesses):
+            return dict(self._guesses[number])
+        return self._sampler.suggest(number, trials)

@@ -1,0 +1,143 @@
+"""Search spaces: which knobs of the recipe are searched, over what, and which are fixed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from hpo.catalogue import find
+from hpo.documents import read_yaml, validate
+from hpo.training.recipe import Recipe
+
+Params = dict[str, Any]
+"""One value for each searched knob."""
+
+
+class Parameter(BaseModel):
+    """The domain of one searched knob: a range, or a list of values."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    type: Literal["loguniform", "uniform", "int", "choice"]
+    low: float | None = None
+    high: float | None = None
+    values: tuple[bool | int | float | str, ...] | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> Parameter:
+        if self.type == "choice":
+            if self.low is not None or self.high is not None:
+                raise ValueError("a choice has values, not low and high")
+            if not self.values:
+                raise ValueError("a choice needs a list of values")
+            if len(set(self.values)) < len(self.values):
+                raise ValueError("the values of a choice must differ")
+            return self
+        if self.values is not None or self.low is None or self.high is None:
+            raise ValueError(f"{self.type} needs low and high, and no values")
+        if not self.low < self.high:
+            raise ValueError(f"low must be under high, and {self.low} is not under {self.high}")
+        if self.type == "loguniform" and self.low <= 0:
+            raise ValueError(f"low must be over 0 on a logarithmic scale, and is {self.low}")
+        if self.type == "int" and not (self.low.is_integer() and self.high.is_integer()):
+            raise ValueError(f"low and high must be whole numbers, and are {self.low} and {self.high}")
+        return self
+
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """Every value of a choice, or both ends of a range."""
+        if self.values is not None:
+            return self.values
+        return tuple(map(self.convert, (self.low, self.high)))
+
+    @property
+    def levels(self) -> tuple[Any, ...]:
+        """The values that a grid takes: all of a choice, or the ends and the middle of a range."""
+        if self.values is not None:
+            return self.values
+        low, high = self.bounds
+        middle = math.sqrt(low * high) if self.type == "loguniform" else (low + high) / 2
+        return tuple(dict.fromkeys(map(self.convert, (low, middle, high))))
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Low and high of a range."""
+        assert self.low is not None and self.high is not None, "a choice has no bounds"
+        return self.low, self.high
+
+    def convert(self, value: Any) -> Any:
+        """A value of the range as plain Python: whole numbers as int, others as float."""
+        return round(value) if self.type == "int" else float(value)
+
+    def contains(self, value: Any) -> bool:
+        """Whether a value may be tried."""
+        if self.values is not None:
+            return value in self.values
+        low, high = self.bounds
+        whole = self.type != "int" or (isinstance(value, int) and not isinstance(value, bool))
+        return isinstance(value, int | float) and whole and low <= value <= high
+
+
+class Space(BaseModel):
+    """What a study searches over (``parameters``), sets (``fixed``) and tries first (``first_guesses``)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    parameters: dict[str, Parameter] = Field(min_length=1)
+    fixed: Params = {}
+    first_guesses: tuple[Params, ...] = ()
+
+    @field_validator("parameters", "fixed")
+    @classmethod
+    def _names_knobs(cls, named: dict[str, Any]) -> dict[str, Any]:
+        known = Recipe.model_fields
+        for name in named:
+            if name not in known:
+                raise ValueError(f"no recipe has the knob {name!r} (known: {', '.join(known)})")
+        return named
+
+    @model_validator(mode="after")
+    def _fits_the_recipe(self) -> Space:
+        faults = list(self._faults())
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _faults(self) -> Iterator[str]:
+        for name in self.parameters.keys() & self.fixed.keys():
+            yield f"{name} is both searched and fixed"
+        yield from recipe_faults(self.fixed)
+        for name, parameter in self.parameters.items():
+            for value in parameter.ends:
+                yield from recipe_faults({name: value})
+        for number, guess in enumerate(self.first_guesses):
+            for name, value in guess.items():
+                if name not in self.parameters:
+                    yield f"first_guesses.{number}: {name} is not searched"
+                elif not self.parameters[name].contains(value):
+                    yield f"first_guesses.{number}: {name} = {value!r} is outside its domain"
+            for name in self.parameters.keys() - guess.keys():
+                yield f"first_guesses.{number}: {name} has no value"
+
+
+def recipe_faults(knobs: Params) -> Iterator[str]:
+    """What the recipe has against some knobs' values."""
+    try:
+        Recipe.model_validate(knobs)
+    except ValidationError as error:
+        for problem in error.errors():
+            yield f"{'.'.join(map(str, problem['loc']))} = {problem['input']!r}: {problem['msg']}"
+
+
+def load_space(name: str) -> Space:
+    """A space of ``search_spaces/``, by its name or as a path to a YAML file.
+
+    Raises
+    ------
+    UserError
+        with every fault of the file, each at its line.
+    """
+    return validate(Space, read_yaml(find("search_spaces", name)))

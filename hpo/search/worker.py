@@ -1,0 +1,68 @@
+"""What a worker does with one trial: train, measure, and keep what may be among the best."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hpo.results import StudyFolder, read_json
+from hpo.study import Study
+from hpo.training.measurement import Measurement
+
+
+@dataclass(frozen=True)
+class TrialRun:
+    """Runs the trials of a study; small enough to travel to every worker.
+
+    Paths are absolute: a worker's working directory is Ray's.
+    """
+
+    study: Study
+    folder: StudyFolder
+    encoded: Path
+
+    def __call__(self, trial: dict[str, Any], report: Callable[[Measurement], bool]) -> None:
+        """Train one trial, given its ``number``, ``params`` and ``seed``.
+
+        Raises
+        ------
+        Exception
+            whatever training raises; the caller records it as the trial's end.
+        """
+        import torch
+
+        from hpo.training.encoding import EncodedCorpus
+        from hpo.training.trainer import train
+
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+        _free_memory()  # of the trial before, whose thread may have ended in the middle of an epoch
+        train(
+            self.study.recipe(trial["params"]),
+            EncodedCorpus.open(self.encoded),
+            model=self.study.model,
+            train_on=self.study.train_on,
+            seed=trial["seed"],
+            report=report,
+            keep=partial(self._place, trial["number"]),
+        )
+
+    def _place(self, number: int, measurement: Measurement) -> Path | None:
+        """Where a new best of a trial is to be written; None if it is not among the study's best."""
+        try:
+            bar = tuple(read_json(self.folder.bar))
+        except FileNotFoundError:
+            return self.folder.checkpoint(number)
+        return self.folder.checkpoint(number) if measurement.rank > bar else None
+
+
+def _free_memory() -> None:
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,155 @@
+"""The study file: every field of a search, its default and its limits."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from hpo.corpora.variants import VARIANTS
+from hpo.documents import Document, read_yaml, validate
+from hpo.search.algorithms import ALGORITHMS, SEARCHERS
+from hpo.search.spaces import Params, Space, load_space, recipe_faults
+from hpo.training.recipe import Recipe
+
+SplitName = Literal["train", "dev", "test"]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,119}$")]
+NEXT_TO_THE_SEARCH = frozenset({"name", "workers", "gpus_per_trial"})
+"""Fields that say how a study is run and not what it finds."""
+
+
+class Study(BaseModel):
+    """One search: one row of the result matrix.
+
+    Two studies that agree in all but `NEXT_TO_THE_SEARCH` look for the same thing.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: Name = Field(description="the folder under results/")
+    data: str = Field("demo", min_length=1, description="demo, a file, a folder, or a hub id name:config")
+    tags: str = Field("suc-original", min_length=1, description="a tag family, by name or as a YAML file")
+    train_on: str = Field("cased", description="the case variant of train and dev")
+    model: str = Field("tiny", min_length=1, description="tiny, a hub id, or a folder with safetensors")
+    algorithm: str = Field("asha", description="how trials are chosen and stopped")
+    searcher: str = Field("optuna", description="who proposes the configurations of asha")
+    trials: int = Field(50, ge=1, le=100_000, description="configurations to try")
+    seed: int = Field(
+        42, ge=0, lt=2**32, description="of the search, the trainings, the mixes and the cut dev split"
+    )
+    space: Space = Field(description="what is searched over, by name, as a YAML file, or written out")
+    fixed: Params = Field({}, description="knobs of the recipe that are set, over those that the space sets")
+    grace_epochs: int = Field(1, ge=1, le=1000, description="no trial is stopped before")
+    reduction_factor: int = Field(3, ge=2, le=100, description="one in so many passes a rung")
+    keep: int = Field(3, ge=1, le=100, description="how many trials' best models stay on disk")
+    dev_share: float = Field(0.1, gt=0, lt=1, description="of train, cut off where a corpus has no dev split")
+    train_splits: tuple[SplitName, ...] = Field(("train",), min_length=1, description="what is trained on")
+    prune: dict[SplitName, Annotated[float, Field(gt=0, le=1)]] = Field(
+        {}, description="share of a split to use"
+    )
+    workers: int | None = Field(None, ge=1, le=100_000, description="trials side by side; all cores or GPUs")
+    gpus_per_trial: float = Field(1, gt=0, le=1, description="share of a GPU that one trial takes")
+
+    @field_validator("space", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        return load_space(value) if isinstance(value, str) else value
+
+    @field_validator("train_on", "algorithm", "searcher")
+    @classmethod
+    def _known(cls, value: str, info: ValidationInfo) -> str:
+        known = {"train_on": VARIANTS, "algorithm": ALGORITHMS, "searcher": SEARCHERS}[str(info.field_name)]
+        if value not in known:
+            raise ValueError(f"must be one of {', '.join(known)}")
+        return value
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Study:
+        faults = list(recipe_faults(self.space.fixed | self.fixed))
+        faults += [
+            f"fixed.{name} is searched by the space" for name in self.fixed if name in self.space.parameters
+        ]
+        if faults:
+            raise ValueError("; ".join(faults))
+        chosen = self.searcher != type(self).model_fields["searcher"].default
+        if chosen and ALGORITHMS[self.algorithm].sampler is not None:
+            raise ValueError(f"{self.algorithm} chooses its configurations itself and takes no searcher")
+        if ALGORITHMS[self.algorithm].stops and self.max_epochs < self.grace_epochs:
+            raise ValueError(
+                f"epochs ({self.max_epochs}) must not be under grace_epochs ({self.grace_epochs})"
+            )
+        return self
+
+    def recipe(self, params: Params) -> Recipe:
+        """The recipe of a trial: the space's fixed knobs, the study's, the trial's, the defaults."""
+        return Recipe.model_validate(self.space.fixed | self.fixed | params)
+
+    @property
+    def max_epochs(self) -> int:
+        """The most epochs that a trial can train for."""
+        if "epochs" in self.space.parameters:
+            return int(max(self.space.parameters["epochs"].ends))
+        return Recipe.model_validate(self.space.fixed | self.fixed).epochs
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the study looks for, as JSON holds it."""
+        return self.model_dump(mode="json", exclude=set(NEXT_TO_THE_SEARCH))
+
+    def to_yaml(self) -> str:
+        """The resolved study, every field written out."""
+        return yaml.safe_dump(
+            self.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True
+        )
+
+
+def load_study(path: Path, overrides: dict[str, Any] | None = None) -> Study:
+    """Read a study file; fields that it leaves out take their defaults, ``overrides`` win.
+
+    Raises
+    ------
+    UserError
+        with every fault of the file, each at its line.
+    """
+    document = read_yaml(path)
+    if isinstance(document.data, dict):
+        data = document.data | (overrides or {})
+        document = Document(document.path, with_defaults(data), document.lines)
+    return validate(Study, document)
+
+
+def build_study(options: dict[str, Any]) -> Study:
+    """A study from options, as the command line gives them.
+
+    Raises
+    ------
+    UserError
+        with every fault, each at its option.
+    """
+    return validate(Study, Document(Path("study"), with_defaults(options), {}))
+
+
+def with_defaults(options: dict[str, Any]) -> dict[str, Any]:
+    """Fill in the fields whose default depends on others: the space by the model, the name by all."""
+    filled = dict(options)
+    filled.setdefault("space", "demo" if filled.get("model", "tiny") == "tiny" else "suc")
+    if not filled.get("name"):
+        filled["name"] = default_name(filled)
+    return filled
+
+
+def default_name(options: dict[str, Any]) -> str:
+    """A name that says what a reader of ``hpo ls`` wants to know."""
+    parts = [
+        str(options.get(field) or Study.model_fields[field].default)
+        for field in ("data", "tags", "train_on", "model", "algorithm")
+    ]
+    if options.get("searcher") not in (None, Study.model_fields["searcher"].default):
+        parts.append(str(options["searcher"]))
+    if parts[3] == "tiny":
+        del parts[3]
+    short = [Path(part).stem if "/" in part or part.endswith(".yaml") else part for part in parts]
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", "-".join(short)).strip("-.")[:100] or "study"

@@ -1,0 +1,107 @@
+"""Encoded rows to padded batches of similar length, without Python per row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import Dataset, Sampler
+
+from hpo.training.encoding import CONTEXT, EncodedSplit, Ints, ranges
+
+IGNORED = -100
+"""The label that PyTorch's cross entropy leaves out."""
+CHUNK = 24
+"""Batches that are sorted by length together; fewer shuffle better, more pad less."""
+
+Batch = dict[str, torch.Tensor]
+
+
+class Rows(Dataset[Batch]):
+    """The rows of some encodings, in the order of the encodings; one may stand more than once.
+
+    ``self[[i, j, …]]`` is a padded batch: ``input_ids``, ``attention_mask`` and, where a label
+    alignment is given, ``labels``; *shape* of each: (rows, longest row), int64.
+    """
+
+    def __init__(
+        self, split: EncodedSplit, encodings: Ints, pad_id: int, label_alignment: str | None = None
+    ) -> None:
+        first_rows = np.searchsorted(split.row_encodings, np.arange(len(split.sentences) + 1))
+        rows = ranges(first_rows[encodings], np.diff(first_rows)[encodings])
+        self.encodings = np.repeat(np.arange(len(encodings)), np.diff(first_rows)[encodings])
+        self.starts = split.row_offsets[rows]
+        self.lengths = split.row_offsets[rows + 1] - self.starts
+        self._ids = split.ids
+        self._pad_id = pad_id
+        self._labels = None if label_alignment is None else subtoken_labels(split, label_alignment)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitems__(self, rows: Sequence[int] | Ints) -> Batch:
+        """The padded batch of some rows."""
+        chosen = np.asarray(rows)
+        lengths = self.lengths[chosen]
+        columns = np.arange(int(lengths.max()))
+        real = columns < lengths[:, None]
+        places = np.minimum(self.starts[chosen][:, None] + columns, len(self._ids) - 1)
+        batch = {
+            "input_ids": torch.from_numpy(np.where(real, self._ids[places], self._pad_id).astype(np.int64)),
+            "attention_mask": torch.from_numpy(real.astype(np.int64)),
+        }
+        if self._labels is not None:
+            batch["labels"] = torch.from_numpy(np.where(real, self._labels[places], IGNORED).astype(np.int64))
+        return batch
+
+
+def subtoken_labels(split: EncodedSplit, alignment: str) -> Ints:
+    """What each subtoken is trained to say, `IGNORED` where nothing; *shape:* (subtokens,).
+
+    ``first``: a token's first subtoken carries its label. ``all``: every subtoken does, and what
+    follows the first of a ``B-`` says ``I-``.
+    """
+    first = split.first_subtokens()
+    labels = split.labels[split.tokens].astype(np.int32)  # the last token's where it is CONTEXT
+    if alignment == "all":
+        begins = (labels % 2 == 1) & ~first
+        return np.where(split.tokens != CONTEXT, labels + begins, IGNORED)
+    return np.where(first, labels, IGNORED)
+
+
+class LengthGroupedBatches(Sampler[list[int]]):
+    """Batches of rows of similar length, drawn anew each epoch from a seed.
+
+    The rows are shuffled, sorted by length within chunks of `CHUNK` batches, and the batches are
+    shuffled. `set_epoch` chooses the draw, so that a run that goes on in the middle of an epoch
+    sees the batches that it would have seen.
+    """
+
+    def __init__(self, lengths: npt.NDArray[np.integer], batch_size: int, seed: int) -> None:
+        self.lengths = lengths
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the draw of an epoch, counted from 0."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-len(self.lengths) // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        generator = np.random.default_rng([self.seed, self.epoch])
+        order = generator.permutation(len(self.lengths))
+        chunk = CHUNK * self.batch_size
+        batches: list[list[int]] = []
+        for start in range(0, len(order), chunk):
+            rows = order[start : start + chunk]
+            rows = rows[np.argsort(self.lengths[rows], kind="stable")]
+            batches.extend(
+                rows[at : at + self.batch_size].tolist() for at in range(0, len(rows), self.batch_size)
+            )
+        for place in generator.permutation(len(batches)):
+            yield batches[place]

@@ -1,0 +1,77 @@
+"""Models written to disk: off the training thread, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+
+import torch
+from transformers import PreTrainedModel
+
+from hpo.training.measurement import Measurement
+
+MEASUREMENT = "measurement.json"
+
+
+class CheckpointWriter:
+    """Writes a run's best model so far, one at a time, while the run goes on.
+
+    The weights are copied when `write` is called; the folder appears under its name when all of it
+    is on disk. Leaving the context waits for the last write.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1)
+        self._pending: Future[None] | None = None
+
+    def __enter__(self) -> CheckpointWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(wait=True)
+        if kind is None:
+            self._wait()
+
+    def write(self, model: PreTrainedModel, measurement: Measurement, folder: Path) -> None:
+        """Write the model and what it measured into a folder, in place of what stands there.
+
+        Raises
+        ------
+        OSError
+            if the write before this one failed.
+        """
+        self._wait()
+        weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in model.state_dict().items()}
+        self._pending = self._pool.submit(_write, model, weights, measurement, folder)
+
+    def _wait(self) -> None:
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None
+
+
+def _write(
+    model: PreTrainedModel, weights: dict[str, torch.Tensor], measurement: Measurement, folder: Path
+) -> None:
+    fresh = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    model.save_pretrained(str(fresh), state_dict=weights)
+    (fresh / MEASUREMENT).write_text(json.dumps(measurement.to_json()), encoding="utf-8")
+    replace_folder(fresh, folder)
+
+
+def replace_folder(fresh: Path, folder: Path) -> None:
+    """Put a finished folder in the place of another; a reader finds either of them whole, or none."""
+    if folder.exists():
+        old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+        folder.rename(old)
+        fresh.rename(folder)
+        shutil.rmtree(old)
+    else:
+        fresh.rename(folder)

@@ -1,0 +1,328 @@
+"""Sentences to subtoken windows: made once per corpus and tokenizer, kept as memory-mapped Arrow.
+
+The three case forms of every sentence are encoded together, and forms that come out alike share
+one encoding, so that nothing is trained, scored or stored twice under two names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from transformers import PreTrainedTokenizerBase
+
+from hpo.corpora.sentences import Sentence
+from hpo.corpora.spans import IntArray
+from hpo.corpora.variants import FORMS, draw
+from hpo.training.tokenization import Pieces, encode_words
+
+Ints = IntArray
+CONTEXT = -1
+"""In `EncodedSplit.tokens`: a special subtoken, or a token that another window is responsible for."""
+OVERLAP = 4
+"""A continued window repeats up to a fourth of the one before it as context."""
+
+
+@dataclass(frozen=True)
+class EncodedSplit:
+    """One split as flat arrays, mapped from disk and never copied.
+
+    A *row* is one window as the model reads it, special subtokens included. An *encoding* is one
+    distinct form of one sentence: one row, or several where it is longer than a window.
+
+    *Shapes:* ``ids`` and ``tokens`` (subtokens,), ``row_offsets`` (rows + 1,), ``row_encodings``
+    (rows,), ``labels`` (tokens,), ``sentence_offsets`` (sentences + 1,), ``forms`` (3, sentences):
+    the encoding of each sentence in each form of `FORMS`, ``sentences`` (encodings,): the sentence
+    of each encoding, ``drawn`` (sentences,): whether a mix takes the lowered form.
+    ``tokens`` counts tokens over the split, `CONTEXT` where a subtoken belongs to none.
+    """
+
+    ids: Ints
+    tokens: Ints
+    row_offsets: Ints
+    row_encodings: Ints
+    labels: Ints
+    sentence_offsets: Ints
+    forms: Ints
+    sentences: Ints
+    drawn: npt.NDArray[np.bool_]
+
+    def first_subtokens(self, of: Ints | slice = slice(None)) -> npt.NDArray[np.bool_]:
+        """Which of some whole rows' subtokens are the first of a token; *shape:* that of ``tokens[of]``."""
+        tokens = self.tokens[of]
+        first = tokens != CONTEXT
+        first[1:] &= tokens[1:] != tokens[:-1]
+        return np.asarray(first)
+
+    def composition(self, variant_forms: Ints, variant_sentences: Ints) -> Ints:
+        """The encodings that make up a case variant, in its order; *shape:* (sentences of the variant,)."""
+        return np.asarray(self.forms[variant_forms, variant_sentences])
+
+
+def encode(
+    sentences: Sequence[Sentence],
+    label_ids: Mapping[str, int],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    max_length: int,
+    seed: int,
+) -> EncodedSplit:
+    """Encode all forms of all sentences.
+
+    Sentences of more than ``max_length`` subtokens are cut between tokens into overlapping windows;
+    every token is trained and scored in exactly one of them.
+    """
+    lengths = np.fromiter((len(s.tokens) for s in sentences), np.int64, len(sentences))
+    offsets = _offsets(lengths)
+    labels = np.fromiter(
+        (label_ids[label] for s in sentences for label in s.labels), np.int16, int(offsets[-1])
+    )
+    words, pieces = _word_forms(sentences, labels, tokenizer)
+    forms, encoded = _distinct(words, offsets)
+    window = max_length - len(pieces.prefix) - len(pieces.suffix)
+    sentence_of = np.asarray([sentence for _, sentence in encoded], np.int32)
+    chosen = np.asarray([form for form, _ in encoded], np.int8)
+
+    counts = lengths[sentence_of]
+    tokens = ranges(offsets[sentence_of], counts)
+    rows = _Windows.cut(words[np.repeat(chosen, counts), tokens], tokens, _offsets(counts), pieces, window)
+    return EncodedSplit(
+        ids=rows.ids,
+        tokens=rows.tokens,
+        row_offsets=rows.offsets,
+        row_encodings=rows.encodings,
+        labels=labels,
+        sentence_offsets=offsets,
+        forms=forms,
+        sentences=sentence_of,
+        drawn=draw(sentences, seed),
+    )
+
+
+def _word_forms(
+    sentences: Sequence[Sentence], labels: Ints, tokenizer: PreTrainedTokenizerBase
+) -> tuple[Ints, Pieces]:
+    """Number the distinct words so that words of equal subtokens share a number.
+
+    Returns the words of each form, *shape* (3, tokens) in the order of `FORMS`, and their subtokens.
+    """
+    numbers: dict[str, int] = {}
+    cased = np.fromiter(
+        (numbers.setdefault(token, len(numbers)) for s in sentences for token in s.tokens),
+        np.int64,
+        len(labels),
+    )
+    lowered = np.fromiter(
+        (numbers.setdefault(word.lower(), len(numbers)) for word in list(numbers)), np.int64
+    )
+    pieces = encode_words(tokenizer, list(numbers))
+    spelled: dict[bytes, int] = {}
+    alike = np.empty(len(numbers), np.int64)
+    for number in range(len(numbers)):
+        piece = pieces.ids[pieces.offsets[number] : pieces.offsets[number + 1]].tobytes()
+        alike[number] = spelled.setdefault(piece, number)
+    uncased = lowered[cased]
+    words = {"cased": cased, "uncased": uncased, "ne-lower": np.where(labels > 0, uncased, cased)}
+    return alike[np.stack([words[form] for form in FORMS])], pieces
+
+
+def _distinct(words: Ints, offsets: Ints) -> tuple[Ints, list[tuple[int, int]]]:
+    """Give one encoding to each (form, sentence), an old one where a form before it comes out alike."""
+    sentences = len(offsets) - 1
+    forms = np.empty((len(words), sentences), np.int32)
+    encoded: list[tuple[int, int]] = []
+    for form in range(len(words)):
+        fresh = np.ones(sentences, bool)
+        for before in range(form):
+            differs = np.diff(_offsets(words[form] != words[before])[offsets]) > 0
+            same = fresh & ~differs
+            forms[form, same] = forms[before, same]
+            fresh &= differs
+        new = np.flatnonzero(fresh)
+        forms[form, new] = np.arange(len(encoded), len(encoded) + len(new))
+        encoded.extend((form, int(sentence)) for sentence in new)
+    return forms, encoded
+
+
+@dataclass(frozen=True)
+class _Windows:
+    ids: Ints
+    tokens: Ints
+    offsets: Ints
+    encodings: Ints
+
+    @classmethod
+    def cut(cls, words: Ints, tokens: Ints, offsets: Ints, pieces: Pieces, window: int) -> _Windows:
+        """Cut encodings, given as runs of words, into rows of at most ``window`` subtokens and the frame."""
+        sizes = np.minimum(np.diff(pieces.offsets)[words], window)
+        ends = _offsets(sizes)
+        spans: list[tuple[int, int, int, int, int]] = []
+        for encoding, fits in enumerate(np.diff(ends[offsets]) <= window):
+            first, last = int(offsets[encoding]), int(offsets[encoding + 1])
+            if fits:
+                spans.append((encoding, first, last, first, last))
+            else:
+                spans.extend((encoding, *span) for span in _overlapping(ends, first, last, window))
+        encodings, starts, stops, owned_from, owned_to = np.asarray(spans, np.int64).reshape(-1, 5).T
+
+        counts = stops - starts
+        places = ranges(starts, counts)
+        owned = (places >= np.repeat(owned_from, counts)) & (places < np.repeat(owned_to, counts))
+        body_ids = pieces.ids[ranges(pieces.offsets[words[places]], sizes[places])]
+        body_tokens = np.repeat(np.where(owned, tokens[places], CONTEXT), sizes[places])
+
+        body = ends[stops] - ends[starts]
+        row_offsets = _offsets(body + len(pieces.prefix) + len(pieces.suffix))
+        ids = np.empty(int(row_offsets[-1]), np.int32)
+        row_tokens = np.full(len(ids), CONTEXT, np.int32)
+        inside = ranges(row_offsets[:-1] + len(pieces.prefix), body)
+        ids[inside], row_tokens[inside] = body_ids, body_tokens
+        for place, special in enumerate(pieces.prefix):
+            ids[row_offsets[:-1] + place] = special
+        for place, special in enumerate(pieces.suffix):
+            ids[row_offsets[1:] - len(pieces.suffix) + place] = special
+        return cls(ids, row_tokens, row_offsets, encodings.astype(np.int32))
+
+
+def _overlapping(ends: Ints, first: int, last: int, window: int) -> list[tuple[int, int, int, int]]:
+    """Windows over tokens ``first`` to ``last``: (start, stop, owned from, owned to) of each."""
+    spans = []
+    start = owned = first
+    while owned < last:
+        stop = int(np.searchsorted(ends, ends[start] + window, side="right")) - 1
+        stop = min(max(stop, owned + 1), last)
+        spans.append((start, stop, owned, stop))
+        owned = stop
+        start = int(np.searchsorted(ends, ends[stop] - window // OVERLAP, side="left"))
+        # The next token must fit behind its context, however many subtokens it has.
+        while stop < last and ends[stop + 1] - ends[start] > window:
+            start += 1
+    return spans
+
+
+def _offsets(lengths: Ints | npt.NDArray[np.bool_]) -> Ints:
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+
+
+def ranges(starts: Ints, lengths: Ints) -> Ints:
+    """The numbers ``start, start + 1, …`` of each range, one range after the other."""
+    offsets = _offsets(lengths)
+    return np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
+
+
+def store(split: EncodedSplit, folder: Path, name: str) -> None:
+    """Write a split as two Arrow files, ``name.rows.arrow`` and ``name.sentences.arrow``."""
+    row_offsets = pa.array(split.row_offsets, pa.int64())
+    rows: dict[str, pa.Array] = {
+        "ids": pa.LargeListArray.from_arrays(row_offsets, pa.array(split.ids, pa.int32())),
+        "tokens": pa.LargeListArray.from_arrays(row_offsets, pa.array(split.tokens, pa.int32())),
+        "encoding": pa.array(split.row_encodings, pa.int32()),
+    }
+    sentences: dict[str, pa.Array] = {
+        "labels": pa.LargeListArray.from_arrays(
+            pa.array(split.sentence_offsets, pa.int64()), pa.array(split.labels, pa.int16())
+        ),
+        "drawn": pa.array(split.drawn.astype(np.int8)),
+        **{form: pa.array(split.forms[index], pa.int32()) for index, form in enumerate(FORMS)},
+    }
+    for part, columns in (("rows", rows), ("sentences", sentences)):
+        table = pa.table(columns)
+        with (
+            pa.OSFile(str(folder / f"{name}.{part}.arrow"), "wb") as sink,
+            pa.ipc.new_file(sink, table.schema) as out,
+        ):
+            out.write_batch(table.combine_chunks().to_batches()[0])
+
+
+def load(folder: Path, name: str) -> EncodedSplit:
+    """Map a split that `store` has written; its large arrays stay on disk until they are read."""
+    rows = _batch(folder / f"{name}.rows.arrow")
+    sentences = _batch(folder / f"{name}.sentences.arrow")
+    forms = np.stack([_numbers(sentences.column(form)) for form in FORMS])
+    row_encodings = _numbers(rows.column("encoding"))
+    sentence_of = np.empty(int(row_encodings[-1]) + 1, np.int32)
+    sentence_of[forms] = np.arange(forms.shape[1], dtype=np.int32)
+    return EncodedSplit(
+        ids=_numbers(rows.column("ids").values),
+        tokens=_numbers(rows.column("tokens").values),
+        row_offsets=_numbers(rows.column("ids").offsets),
+        row_encodings=row_encodings,
+        labels=_numbers(sentences.column("labels").values),
+        sentence_offsets=_numbers(sentences.column("labels").offsets),
+        forms=forms,
+        sentences=sentence_of,
+        drawn=_numbers(sentences.column("drawn")).astype(bool),
+    )
+
+
+def _batch(path: Path) -> pa.RecordBatch:
+    return pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
+
+
+def _numbers(array: pa.Array) -> Ints:
+    numbers: Ints = array.to_numpy(zero_copy_only=True)
+    return numbers
+
+
+@dataclass(frozen=True)
+class EncodedCorpus:
+    """The encoded splits of a corpus under one tag family and tokenizer, in a folder of their own."""
+
+    folder: Path
+    label_names: tuple[str, ...]
+    pad_id: int
+    vocabulary: int
+    splits: tuple[str, ...]
+
+    @classmethod
+    def open(cls, folder: Path) -> EncodedCorpus:
+        """Open a folder that `write_corpus` has written."""
+        facts = json.loads((folder / "encoding.json").read_text(encoding="utf-8"))
+        return cls(
+            folder, tuple(facts["label_names"]), facts["pad_id"], facts["vocabulary"], tuple(facts["splits"])
+        )
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The entity types, in the family's order."""
+        return tuple(name.removeprefix("B-") for name in self.label_names[1::2])
+
+    @property
+    def tokenizer(self) -> Path:
+        """The folder of the tokenizer's files."""
+        return self.folder / "tokenizer"
+
+    def split(self, name: str) -> EncodedSplit:
+        """One split, mapped from disk."""
+        return load(self.folder, name)
+
+
+def write_corpus(
+    folder: Path,
+    splits: Mapping[str, Sequence[Sentence]],
+    label_names: Sequence[str],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    max_length: int,
+    seed: int,
+) -> EncodedCorpus:
+    """Encode every split of a corpus into an existing, empty folder, the tokenizer's files beside it."""
+    label_ids = {name: number for number, name in enumerate(label_names)}
+    for name, sentences in splits.items():
+        store(encode(sentences, label_ids, tokenizer, max_length=max_length, seed=seed), folder, name)
+    tokenizer.save_pretrained(str(folder / "tokenizer"))
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    facts = {
+        "label_names": list(label_names),
+        "pad_id": pad,
+        "vocabulary": len(tokenizer),
+        "splits": list(splits),
+        "max_length": max_length,
+    }
+    (folder / "encoding.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    return EncodedCorpus.open(folder)

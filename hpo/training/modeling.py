@@ -1,0 +1,113 @@
+"""Token-classification models: ``tiny`` from scratch, or any pretrained encoder, with a recipe's dropouts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForTokenClassification,
+    BertConfig,
+    BertForTokenClassification,
+    PretrainedConfig,
+    PreTrainedModel,
+    set_seed,
+)
+
+from hpo.errors import Fault, UserError
+from hpo.training.recipe import Recipe
+from hpo.training.tokenization import TINY, TINY_MAX_LENGTH, TINY_VOCABULARY
+
+DROPOUTS = {
+    "attention_dropout": ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop"),
+    "hidden_dropout": ("hidden_dropout_prob", "hidden_dropout", "dropout", "resid_pdrop"),
+}
+"""Each dropout knob and the names under which model families keep it in their configuration."""
+
+
+def build_model(
+    model: str, label_names: Sequence[str], vocabulary: int, recipe: Recipe, seed: int
+) -> PreTrainedModel:
+    """A model ready to be trained; the weights that are not pretrained are drawn from ``seed``.
+
+    Raises
+    ------
+    UserError
+        if the model cannot be loaded, or has no place for a dropout of the recipe.
+    """
+    config = _configure(model, label_names, vocabulary)
+    set_dropouts(config, recipe)
+    set_seed(seed)
+    if model == TINY:
+        return BertForTokenClassification(config)
+    try:
+        return AutoModelForTokenClassification.from_pretrained(
+            model, config=config, use_safetensors=True, trust_remote_code=False
+        )
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().split("\n", 1)[0]
+        raise UserError(
+            Fault("model", "cannot be loaded", model, f"it must hold safetensors weights; {reason}")
+        ) from None
+
+
+def set_dropouts(config: PretrainedConfig, recipe: Recipe) -> None:
+    """Write a recipe's dropouts into a configuration, under the names that its family uses.
+
+    A family that has no such dropout takes it at the recipe's default, which asks for nothing.
+
+    Raises
+    ------
+    UserError
+        if a dropout was set and the family has no place for it.
+    """
+    for knob, names in DROPOUTS.items():
+        value = getattr(recipe, knob)
+        place = next((name for name in names if hasattr(config, name)), None)
+        if place is not None:
+            setattr(config, place, value)
+        elif knob in recipe.model_fields_set:
+            raise UserError(
+                Fault(
+                    knob,
+                    f"a {config.model_type} model has no such dropout",
+                    value,
+                    "leave this knob out of the space",
+                )
+            )
+
+
+def _configure(model: str, label_names: Sequence[str], vocabulary: int) -> PretrainedConfig:
+    labels = {
+        "id2label": dict(enumerate(label_names)),
+        "label2id": {name: number for number, name in enumerate(label_names)},
+    }
+    if model == TINY:
+        return BertConfig(
+            vocab_size=vocabulary,
+            hidden_size=128,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=512,
+            max_position_embeddings=TINY_MAX_LENGTH,
+            **labels,
+        )
+    try:
+        return AutoConfig.from_pretrained(model, trust_remote_code=False, **labels)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().split("\n", 1)[0]
+        raise UserError(Fault("model", "cannot be loaded", model, reason)) from None
+
+
+def count_weights(model: str) -> int:
+    """How many numbers a model holds, by its configuration alone; no weights are read.
+
+    Raises
+    ------
+    UserError
+        if the configuration cannot be loaded.
+    """
+    config = _configure(model, ("O", "B-a", "I-a"), TINY_VOCABULARY)
+    with torch.device("meta"):
+        return sum(part.numel() for part in AutoModelForTokenClassification.from_config(config).parameters())

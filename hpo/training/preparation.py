@@ -1,0 +1,58 @@
+"""From a corpus in a family's labels to encoded splits, made once and found again by their content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from transformers import PreTrainedTokenizerBase
+
+from hpo.corpora.families import TagFamily
+from hpo.corpora.sentences import Corpus
+from hpo.corpora.spans import label_names
+from hpo.results import cached
+from hpo.training.encoding import EncodedCorpus, write_corpus
+from hpo.training.tokenization import TINY, load_tokenizer, longest_window, train_wordpiece
+
+LAYOUT = 1
+"""Raised when what `write_corpus` writes changes, so that old caches are not read."""
+
+
+def prepare(corpus: Corpus, family: TagFamily, model: str, *, max_length: int, seed: int) -> EncodedCorpus:
+    """Encode every split of a corpus for a model.
+
+    ``corpus`` carries the family's labels already; ``model`` is ``tiny``, whose vocabulary is trained on
+    the train split, a hub id or a folder. ``seed`` draws the mixes.
+
+    Raises
+    ------
+    UserError
+        if the model's tokenizer cannot be loaded.
+    """
+    if model == TINY:
+        tokenizer = train_wordpiece(sentence.tokens for sentence in corpus.splits["train"])
+    else:
+        tokenizer = load_tokenizer(model)
+    window = min(max_length, longest_window(tokenizer, model))
+    names = label_names(family.types)
+    key = _fingerprint(corpus, names, tokenizer, window, seed)
+    folder = cached(
+        key, lambda fresh: write_corpus(fresh, corpus.splits, names, tokenizer, max_length=window, seed=seed)
+    )
+    return EncodedCorpus.open(folder.resolve())
+
+
+def _fingerprint(
+    corpus: Corpus, names: tuple[str, ...], tokenizer: PreTrainedTokenizerBase, window: int, seed: int
+) -> str:
+    digest = hashlib.sha256(json.dumps([LAYOUT, names, window, seed]).encode())
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    vocabulary = (
+        backend.to_str() if backend is not None else json.dumps(sorted(tokenizer.get_vocab().items()))
+    )
+    digest.update(vocabulary.encode())
+    for name, sentences in corpus.splits.items():
+        digest.update(name.encode())
+        for sentence in sentences:
+            digest.update(repr((sentence.identity, sentence.tokens, sentence.labels)).encode())
+    return digest.hexdigest()[:24]

@@ -1,0 +1,91 @@
+"""A model's predictions on encoded sentences, reduced to span counts and a loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from hpo.corpora.spans import Scores, SpanCounts, count, score
+from hpo.training.batching import Rows
+from hpo.training.encoding import EncodedSplit, Ints, ranges
+
+BATCH_SUBTOKENS = 4096
+"""Subtokens per forward pass, padding included."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a model made of some encodings: span counts per encoding, and the loss of each.
+
+    *Shape:* ``losses`` and ``tokens`` (encodings,): the summed cross entropy in nats, and over how
+    many tokens.
+    """
+
+    counts: SpanCounts
+    losses: npt.NDArray[np.float64]
+    tokens: Ints
+
+    def score(self, types: tuple[str, ...], times: Ints | None = None) -> tuple[Scores, float]:
+        """Scores and mean loss per token where each encoding counts ``times`` (once by default)."""
+        weights = np.ones(len(self.losses), np.int64) if times is None else times
+        loss = float((self.losses * weights).sum() / max(1, int((self.tokens * weights).sum())))
+        return score(self.counts.by_type(times), types), loss
+
+
+class Examination:
+    """The forward passes and the marking of some distinct encodings of a split, laid out once."""
+
+    def __init__(self, split: EncodedSplit, encodings: Ints, pad_id: int, n_types: int) -> None:
+        self._n_types = n_types
+        self._rows = Rows(split, encodings, pad_id)
+        sentences = split.sentences[encodings]
+        starts, self._lengths = split.sentence_offsets[sentences], np.diff(split.sentence_offsets)[sentences]
+        self._gold = np.asarray(split.labels[ranges(starts, self._lengths)], np.int64)
+        self._offsets = np.concatenate([[0], np.cumsum(self._lengths)])
+        self._batches = [self._lay_out(rows, split, starts) for rows in self._cut()]
+
+    def _cut(self) -> list[Ints]:
+        """Rows in batches of similar length, the longest first, so that memory runs out early or never."""
+        order = np.argsort(-self._rows.lengths, kind="stable")
+        batches, at = [], 0
+        while at < len(order):
+            size = max(1, BATCH_SUBTOKENS // int(self._rows.lengths[order[at]]))
+            batches.append(order[at : at + size])
+            at += size
+        return batches
+
+    def _lay_out(self, rows: Ints, split: EncodedSplit, starts: Ints) -> tuple[Ints, torch.Tensor, Ints]:
+        """Rows, where their tokens' first subtokens stand in the padded batch, and which tokens these are."""
+        lengths = self._rows.lengths[rows]
+        subtokens = ranges(self._rows.starts[rows], lengths)
+        row = np.repeat(np.arange(len(rows)), lengths)
+        column = subtokens - np.repeat(self._rows.starts[rows], lengths)
+        first = split.first_subtokens(subtokens)
+        encoding = self._rows.encodings[rows][row[first]]
+        token = split.tokens[subtokens[first]] - starts[encoding] + self._offsets[encoding]
+        return rows, torch.from_numpy(row[first] * int(lengths.max()) + column[first]), token
+
+    def read(self, model: torch.nn.Module, autocast: torch.dtype | None = None) -> Reading:
+        """Run the model over every encoding once."""
+        device = next(model.parameters()).device
+        predicted = np.empty(len(self._gold), np.int64)
+        losses = np.empty(len(self._gold), np.float64)
+        training = model.training
+        model.eval()
+        with torch.inference_mode(), torch.autocast(device.type, autocast, enabled=autocast is not None):
+            for rows, places, tokens in self._batches:
+                batch = {name: part.to(device) for name, part in self._rows.__getitems__(rows).items()}
+                logits = model(**batch).logits.flatten(0, 1)[places.to(device)].float()
+                gold = torch.from_numpy(self._gold[tokens]).to(device)
+                losses[tokens] = functional.cross_entropy(logits, gold, reduction="none").cpu().numpy()
+                predicted[tokens] = logits.argmax(-1).cpu().numpy()
+        model.train(training)
+        return Reading(
+            counts=count(self._gold, predicted, self._offsets, self._n_types),
+            losses=np.add.reduceat(losses, self._offsets[:-1]) if len(losses) else losses,
+            tokens=self._lengths,
+        )

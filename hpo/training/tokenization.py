@@ -1,0 +1,121 @@
+"""Tokenizers: a hub's or a folder's own, or a WordPiece vocabulary trained for the model ``tiny``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import AutoConfig, AutoTokenizer, BertTokenizerFast, PreTrainedTokenizerBase
+
+from hpo.errors import Fault, UserError
+
+TINY = "tiny"
+TINY_VOCABULARY = 3000
+TINY_MAX_LENGTH = 256
+_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+def train_wordpiece(
+    sentences: Iterable[Sequence[str]], vocabulary: int = TINY_VOCABULARY
+) -> PreTrainedTokenizerBase:
+    """Train a cased WordPiece tokenizer of BERT's kind on tokenized sentences.
+
+    The same sentences in the same order give the same vocabulary.
+    """
+    backend = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.decoder = decoders.WordPiece()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocabulary, special_tokens=list(_SPECIAL), show_progress=False, min_frequency=2
+    )
+    backend.train_from_iterator((" ".join(tokens) for tokens in sentences), trainer)
+    frame = [(special, _SPECIAL.index(special)) for special in ("[SEP]", "[CLS]")]  # ids in the order given
+    backend.post_processor = processors.BertProcessing(*frame)
+    return BertTokenizerFast(
+        tokenizer_object=backend, do_lower_case=False, strip_accents=False, model_max_length=TINY_MAX_LENGTH
+    )
+
+
+def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
+    """The tokenizer of a hub id or a local folder.
+
+    Raises
+    ------
+    UserError
+        if it cannot be loaded.
+    """
+    try:
+        config = AutoConfig.from_pretrained(model, trust_remote_code=False)
+        # Byte-level BPE marks word starts by a leading space, which pre-split tokens lack.
+        spaced = {"add_prefix_space": True} if config.model_type in _BYTE_LEVEL else {}
+        return AutoTokenizer.from_pretrained(model, trust_remote_code=False, **spaced)
+    except (OSError, ValueError, ImportError) as error:
+        raise UserError(
+            Fault(
+                "model",
+                "no tokenizer can be loaded from it",
+                model,
+                f"give a hub id or a folder with config, tokenizer and safetensors; {_first_line(error)}",
+            )
+        ) from None
+
+
+_BYTE_LEVEL = ("roberta", "longformer", "bart", "gpt2", "deberta", "led")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]
+
+
+def longest_window(tokenizer: PreTrainedTokenizerBase, model: str) -> int:
+    """The most subtokens, special ones included, that the model reads at once."""
+    if model == TINY:
+        return TINY_MAX_LENGTH
+    config = AutoConfig.from_pretrained(model, trust_remote_code=False)
+    limit = getattr(config, "max_position_embeddings", None) or 10**9
+    if config.model_type in ("roberta", "xlm-roberta", "camembert", "longformer"):
+        limit -= config.pad_token_id + 1  # their positions start after the padding index
+    return int(min(limit, tokenizer.model_max_length))
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Subtokens of distinct words: those of word ``i`` are ``ids[offsets[i]:offsets[i + 1]]``."""
+
+    ids: npt.NDArray[np.int32]
+    offsets: npt.NDArray[np.int64]
+    prefix: npt.NDArray[np.int32]
+    suffix: npt.NDArray[np.int32]
+
+
+def encode_words(tokenizer: PreTrainedTokenizerBase, words: list[str]) -> Pieces:
+    """Encode each distinct word by itself.
+
+    A pre-split sentence is encoded word by word, so that the subtokens of a sentence are those of
+    its words in a row: encoding every distinct word once gives the same at a fraction of the work.
+    A word that a tokenizer's normalizer makes vanish (a lone soft hyphen) becomes one unknown
+    subtoken, since without any its label would be lost.
+    """
+    unknown = [tokenizer.unk_token_id if tokenizer.unk_token_id is not None else tokenizer.pad_token_id]
+    encoded = (
+        tokenizer([[word] for word in words], is_split_into_words=True, add_special_tokens=False)["input_ids"]
+        if words
+        else []
+    )
+    pieces = [ids or unknown for ids in encoded]
+    lengths = np.fromiter(map(len, pieces), np.int64, len(pieces))
+    flat = np.fromiter((piece for ids in pieces for piece in ids), np.int32, int(lengths.sum()))
+    prefix, suffix = _frame(tokenizer)
+    return Pieces(flat, np.concatenate([[0], np.cumsum(lengths)]), prefix, suffix)
+
+
+def _frame(tokenizer: PreTrainedTokenizerBase) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """The special tokens before and after a sentence: [CLS] and [SEP], nothing and </s>, …"""
+    framed = tokenizer([["a"]], is_split_into_words=True, return_special_tokens_mask=True)
+    ids = np.asarray(framed["input_ids"][0], np.int32)
+    inner = np.flatnonzero(np.asarray(framed["special_tokens_mask"][0]) == 0)
+    return ids[: inner[0]], ids[inner[-1] + 1 :]

@@ -1,0 +1,234 @@
+"""One training run: a Hugging Face Trainer that measures itself on dev and reports each measurement."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+from transformers import (
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from hpo.corpora.spans import Scores
+from hpo.corpora.variants import arrange
+from hpo.training.batching import LengthGroupedBatches, Rows
+from hpo.training.checkpoints import CheckpointWriter
+from hpo.training.encoding import EncodedCorpus, EncodedSplit, Ints
+from hpo.training.measurement import Measurement
+from hpo.training.modeling import build_model
+from hpo.training.recipe import Recipe
+from hpo.training.scoring import Examination
+
+Report = Callable[[Measurement], bool]
+"""Told of each measurement; says whether to go on."""
+Keep = Callable[[Measurement], Path | None]
+"""Told of each new best of the run; says where to write the model, if anywhere."""
+
+
+class NonFiniteLoss(RuntimeError):
+    """The training or dev loss became infinite or not a number."""
+
+
+def train(
+    recipe: Recipe,
+    data: EncodedCorpus,
+    *,
+    model: str,
+    train_on: str,
+    seed: int,
+    report: Report,
+    keep: Keep = lambda measurement: None,
+) -> None:
+    """Train one model on a case variant of the train split and measure it on the same variant of dev.
+
+    Runs to the recipe's last epoch, or until ``report`` says no. ``seed`` draws the fresh weights,
+    the dropout and the batches.
+
+    Raises
+    ------
+    NonFiniteLoss
+        at the first evaluation after the loss has diverged.
+    """
+    network = build_model(model, data.label_names, data.vocabulary, recipe, seed)
+    rows = _train_rows(data, train_on, recipe.label_alignment)
+    with CheckpointWriter() as writer:
+        course = _Course(recipe, seed, _dev_questions(data, train_on), report, keep, writer)
+        _Trainer(network, rows, course).train()
+
+
+@lru_cache(maxsize=2)
+def _train_rows(data: EncodedCorpus, variant: str, label_alignment: str) -> Rows:
+    split = data.split("train")
+    return Rows(split, _encodings(split, variant), data.pad_id, label_alignment)
+
+
+@dataclass(frozen=True)
+class _Questions:
+    """The distinct encodings of a variant of dev, and how often each counts."""
+
+    examination: Examination
+    times: Ints
+    types: tuple[str, ...]
+
+    def put_to(self, model: torch.nn.Module, autocast: torch.dtype | None) -> tuple[Scores, float]:
+        return self.examination.read(model, autocast).score(self.types, self.times)
+
+
+# Both caches outlive a trial: a warm worker lays its data out once per study.
+@lru_cache(maxsize=2)
+def _dev_questions(data: EncodedCorpus, variant: str) -> _Questions:
+    split = data.split("dev")
+    distinct, times = np.unique(_encodings(split, variant), return_counts=True)
+    return _Questions(Examination(split, distinct, data.pad_id, len(data.types)), times, data.types)
+
+
+def _encodings(split: EncodedSplit, variant: str) -> Ints:
+    layout = arrange(variant, split.drawn)
+    return split.composition(layout.forms, layout.sentences)
+
+
+@dataclass(frozen=True)
+class _Course:
+    """What a run follows besides its model and its rows."""
+
+    recipe: Recipe
+    seed: int
+    questions: _Questions
+    report: Report
+    keep: Keep
+    writer: CheckpointWriter
+
+
+class _Trainer(Trainer):
+    """A Trainer with batches of similar length and an evaluation that counts spans."""
+
+    def __init__(self, model: torch.nn.Module, rows: Rows, course: _Course) -> None:
+        super().__init__(model=model, args=arguments(course.recipe, course.seed), train_dataset=rows)
+        self._course = course
+        self._began = time.monotonic()
+        self._measured_step = 0
+        self._best: Measurement | None = None
+        self.remove_callback(PrinterCallback)
+        self.add_callback(_Timetable(course.recipe.evals_per_epoch))
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Batches of similar length, drawn by epoch, so that a run can go on in the middle of one."""
+        recipe, rows = self._course.recipe, self.train_dataset
+        batches = LengthGroupedBatches(rows.lengths, recipe.batch_size, self._course.seed)
+        loader = DataLoader(
+            rows,
+            batch_sampler=batches,
+            collate_fn=lambda batch: batch,
+            pin_memory=self.args.device.type == "cuda",
+        )
+        return self.accelerator.prepare(loader)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Measure the model on dev, report it, and keep it if it is the run's best so far."""
+        scores, loss = self._course.questions.put_to(self.model, autocast_dtype(self.args))
+        measurement = Measurement(
+            epoch=_Timetable.epoch_of(self.state, self._course.recipe.evals_per_epoch),
+            step=self.state.global_step,
+            f1=scores.f1,
+            precision=scores.precision,
+            recall=scores.recall,
+            loss=loss,
+            train_loss=self._loss_since_last(),
+            seconds=time.monotonic() - self._began,
+        )
+        if not measurement.finite:
+            raise NonFiniteLoss(
+                f"the loss is not finite after step {measurement.step}: "
+                f"train {measurement.train_loss}, dev {measurement.loss}"
+            )
+        if self._best is None or measurement.rank > self._best.rank:
+            self._best = measurement
+            if folder := self._course.keep(measurement):
+                self._course.writer.write(self.model, measurement, folder)
+        if not self._course.report(measurement):
+            self.control.should_training_stop = True
+        return {"eval_f1": measurement.f1, "eval_loss": measurement.loss}
+
+    def _loss_since_last(self) -> float:
+        steps = self.state.global_step - self._measured_step
+        self._measured_step = self.state.global_step
+        loss = self._tr_loss.item() / max(1, steps)
+        self._tr_loss -= self._tr_loss
+        return float(loss)
+
+
+class _Timetable(TrainerCallback):
+    """Asks for an evaluation at every whole share of an epoch, to the nearest step after it."""
+
+    def __init__(self, evals_per_epoch: int) -> None:
+        self._evals_per_epoch = evals_per_epoch
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        steps = state.max_steps // state.num_train_epochs
+        done = (state.global_step - 1) % steps + 1
+        control.should_evaluate = (
+            done * self._evals_per_epoch // steps > (done - 1) * self._evals_per_epoch // steps
+        )
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        control.should_evaluate = False  # the last step of the epoch has asked already
+
+    @staticmethod
+    def epoch_of(state: TrainerState, evals_per_epoch: int) -> float:
+        """Epochs done, rounded down to the timetable's shares, so that rungs at whole epochs are met."""
+        steps = state.max_steps // state.num_train_epochs
+        return math.floor(state.global_step * evals_per_epoch / steps) / evals_per_epoch
+
+
+def arguments(recipe: Recipe, seed: int) -> TrainingArguments:
+    """A recipe in the words of transformers; nothing is logged, saved or evaluated on its own account."""
+    gpu = torch.cuda.is_available()
+    bf16 = recipe.precision == "bf16" or (
+        recipe.precision == "auto" and gpu and torch.cuda.is_bf16_supported()
+    )
+    args = TrainingArguments(
+        output_dir="unused",
+        learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        # transformers 5 reads a number under 1 as a share of all steps, and has no other ratio.
+        warmup_steps=min(recipe.warmup_ratio, math.nextafter(1, 0)),
+        lr_scheduler_type=recipe.schedule if recipe.schedule != "constant" else "constant_with_warmup",
+        num_train_epochs=recipe.epochs,
+        per_device_train_batch_size=recipe.batch_size,
+        max_grad_norm=recipe.max_grad_norm,
+        bf16=bf16,
+        fp16=recipe.precision == "fp16",
+        use_cpu=not gpu,
+        seed=seed,
+        report_to=[],
+        eval_strategy="no",
+        save_strategy="no",
+        logging_strategy="no",
+        logging_nan_inf_filter=False,  # it looks at every step's loss, and hides what must be seen
+        disable_tqdm=True,
+        remove_unused_columns=False,
+    )
+    args._n_gpu = min(args.n_gpu, 1)  # one trial, one GPU: never DataParallel over what else is visible
+    return args
+
+
+def autocast_dtype(args: TrainingArguments) -> torch.dtype | None:
+    """The type that evaluation computes in, where training uses mixed precision."""
+    return torch.bfloat16 if args.bf16 else torch.float16 if args.fp16 else None

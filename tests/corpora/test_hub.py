@@ -1,0 +1,156 @@
+"""Datasets of the `datasets` library, saved in a folder or fetched by name; the network is never asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpo.corpora.formats import hub
+from hpo.corpora.formats.options import Columns, CorpusOptions
+from hpo.corpora.formats.sources import Findings
+from hpo.corpora.loading import load
+from hpo.corpora.sentences import Sentence
+from hpo.errors import UserError
+
+datasets = pytest.importorskip("datasets")
+datasets.disable_progress_bars()
+
+CLASSES = ["O", "B-LOC", "I-LOC"]
+
+
+def make(
+    tokens: list[list[str]], labels: list[list[Any]], classes: list[str] | None = None, **more: Any
+) -> Any:
+    columns = {"tokens": tokens, "ner_tags": labels, **more}
+    made = datasets.Dataset.from_dict(columns)
+    if classes is None:
+        return made
+    return made.cast_column("ner_tags", datasets.List(datasets.ClassLabel(names=classes)))
+
+
+def test_a_saved_folder_with_class_labels(tmp_path: Path) -> None:
+    rows = make([["i", "Norra", "Lund"], []], [[0, 1, 2], []], CLASSES, id=["a", "b"])
+    datasets.DatasetDict(train=rows, validation=rows, extra=rows).save_to_disk(str(tmp_path))
+    corpus = load(str(tmp_path))
+    expected = (Sentence(("i", "Norra", "Lund"), ("O", "B-LOC", "I-LOC"), "a"),)
+    assert corpus.splits == {"train": expected, "dev": expected}
+    assert corpus.places == {"LOC": f"{tmp_path}[train]:0"}
+    assert corpus.notes == (f"{tmp_path}: split extra left out",)
+    assert corpus.sha256 == load(str(tmp_path)).sha256
+
+
+def test_a_saved_single_split_is_train(tmp_path: Path) -> None:
+    rows = make([["Lund"]], [["B-LOC"]], auto_tags=[["B-ORG"]])
+    rows.save_to_disk(str(tmp_path))
+    found = load(str(tmp_path), cut_dev=False).splits
+    assert found == {"train": (Sentence(("Lund",), ("B-LOC",), "", ("B-ORG",)),)}
+
+
+def test_a_language_selects_rows(tmp_path: Path) -> None:
+    rows = make([["Lund"], ["York"]], [["B-LOC"], ["B-LOC"]], lang=["sv", "en"])
+    datasets.DatasetDict(train=rows).save_to_disk(str(tmp_path))
+    assert load(f"{tmp_path}:en", cut_dev=False).splits["train"][0].tokens == ("York",)
+    with pytest.raises(UserError, match=r"no row of this lang: 'fi' \(known: en, sv\)"):
+        load(f"{tmp_path}:fi")
+
+
+def test_faults_name_their_rows(tmp_path: Path) -> None:
+    rows = make([["Lund"], ["Lund", "i"], ["Lund"], [""]], [["B-LOC"], ["B-LOC"], ["X-LOC"], ["O"]])
+    rows.save_to_disk(str(tmp_path))
+    with pytest.raises(UserError) as caught:
+        load(str(tmp_path))
+    assert [(fault.where, fault.rule) for fault in caught.value.faults] == [
+        (f"{tmp_path}[train]:1", "tokens and labels differ in number"),
+        (f"{tmp_path}[train]:2", "label is none of IOB2"),
+        (f"{tmp_path}[train]:3", "token is empty"),
+    ]
+
+
+def test_columns_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    make([["Lund"]], [["B-LOC"]]).save_to_disk(str(tmp_path))
+    with pytest.raises(UserError, match="dataset lacks a column: 'words'"):
+        load(str(tmp_path), options=CorpusOptions(columns=Columns(token="words")))
+
+
+class Loader:
+    """Stands for the hub, and remembers what it was asked for."""
+
+    def __init__(self, splits: Mapping[str, Any] | Exception) -> None:
+        self.splits = splits
+        self.asked: list[tuple[str, str | None]] = []
+
+    def __call__(self, path: str, config: str | None) -> Mapping[str, Any]:
+        self.asked.append((path, config))
+        if isinstance(self.splits, Exception):
+            raise self.splits
+        return self.splits
+
+
+@pytest.mark.parametrize(
+    ("data", "asked"),
+    [
+        ("KBLab/sucx3_ner:original_cased", ("KBLab/sucx3_ner", "original_cased")),
+        ("someone/news", ("someone/news", None)),
+        ("conll2003", ("eriktks/conll2003", "conll2003")),
+    ],
+)
+def test_a_name_and_its_configuration_are_asked_for(data: str, asked: tuple[str, str | None]) -> None:
+    loader = Loader({"train": make([["Lund"]], [[1]], CLASSES)})
+    splits, _ = hub.read(data, CorpusOptions(), Findings(), loader)
+    assert loader.asked == [asked]
+    assert splits[0].sentences[0].labels == ("B-LOC",)
+
+
+def test_multinerd_has_names_for_its_numbers_and_languages() -> None:
+    rows = make([["York"], ["Lund", "y", "z"]], [[5], [0, 3, 30]], lang=["en", "sv"])
+    loader = Loader({"train": rows, "validation": rows})
+    splits, _ = hub.read("Babelscape/multinerd:sv", CorpusOptions(), Findings(), loader)
+    assert loader.asked == [("Babelscape/multinerd", None)]
+    assert [split.split for split in splits] == ["train", "dev"]
+    assert [sentence.labels for sentence in splits[0].sentences] == [("O", "B-ORG", "I-VEHI")]
+
+
+def test_splits_can_be_told() -> None:
+    loader = Loader({"first": make([["Lund"]], [["B-LOC"]])})
+    splits, _ = hub.read("a/b", CorpusOptions(splits={"test": "first"}), Findings(), loader)
+    assert splits[0].split == "test"
+    with pytest.raises(UserError, match=r"no such split: 'second' \(it has: first\)"):
+        hub.read("a/b", CorpusOptions(splits={"test": "second"}), Findings(), loader)
+    with pytest.raises(UserError, match="no train, dev or test split: 'first'"):
+        hub.read("a/b", CorpusOptions(), Findings(), loader)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionError("no network"),
+        datasets.exceptions.DatasetNotFoundError("no such dataset"),
+        datasets.exceptions.DatasetGenerationError("broken"),
+        ValueError("no such configuration"),
+    ],
+)
+def test_a_dataset_that_cannot_be_had_is_a_users_error(error: Exception) -> None:
+    with pytest.raises(UserError, match="a/b:c: dataset cannot be loaded"):
+        hub.read("a/b:c", CorpusOptions(), Findings(), Loader(error))
+
+
+def test_a_mistake_of_our_own_keeps_its_traceback() -> None:
+    with pytest.raises(TypeError):
+        hub.read("a/b", CorpusOptions(), Findings(), Loader(TypeError("ours")))
+
+
+def test_a_script_dataset_is_read_from_its_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def load_dataset(path: str, **kwargs: Any) -> Any:
+        asked.append(kwargs)
+        if "revision" not in kwargs:
+            raise RuntimeError("Dataset scripts are no longer supported, but found b.py")
+        return {"train": make([["Lund"]], [["B-LOC"]])}
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    hub.read("a/b:c", CorpusOptions(), Findings())
+    assert asked == [{"name": "c"}, {"data_dir": "c", "revision": hub.EXPORT_REVISION}]

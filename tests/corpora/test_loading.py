@@ -1,0 +1,194 @@
+"""Loading: which files are which split, what is told, cut and pruned."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from hpo.corpora.formats.folders import split_of
+from hpo.corpora.formats.options import CorpusOptions
+from hpo.corpora.loading import load, read
+from hpo.errors import UserError
+
+
+def write(path: Path, words: list[str]) -> Path:
+    """A file of one JSON line per word, each a sentence of its own."""
+    lines = [json.dumps({"tokens": [word], "ner_tags": ["B-LOC"]}) for word in words]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def words_of(data: Path | str, split: str = "train", **kwargs: object) -> list[str]:
+    corpus = load(str(data), **kwargs)  # type: ignore[arg-type]
+    return [sentence.tokens[0] for sentence in corpus.splits[split]]
+
+
+WORDS = [f"by{number}" for number in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("HIPE-2022-v2.1-ajmc-train-en.tsv", "train"),
+        ("HIPE-2022-v2.1-ajmc-test-allmasked-en.tsv", "test-allmasked"),
+        ("sv_talbanken-ud-dev.iob2", "dev"),
+        ("digitoday.2014.train.csv", "train"),
+        ("train_corpus.txt", "train"),
+        ("val.conllu", "dev"),
+        ("Validation.JSONL", "dev"),
+        ("eng.testa", "dev"),
+        ("eng.testb", "test"),
+        ("corpus.txt", None),
+        ("latest.txt", None),
+        ("train-test.txt", None),
+    ],
+)
+def test_a_file_name_says_its_split(name: str, split: str | None) -> None:
+    assert split_of(name) == split
+
+
+def test_a_folder_is_read_in_the_order_of_splits(tmp_path: Path) -> None:
+    files = [write(tmp_path / f"{name}.jsonl", [name]) for name in ("test", "train", "validation")]
+    for ignored in ("README.md", "README.txt", "SHA256SUMS", "LICENSE", ".hidden"):
+        (tmp_path / ignored).write_text("no data", encoding="utf-8")
+    corpus = load(str(tmp_path))
+    assert list(corpus.splits) == ["train", "dev", "test"]
+    content = b"".join(files[at].read_bytes() for at in (1, 2, 0))
+    assert corpus.sha256 == hashlib.sha256(content).hexdigest()
+    assert corpus.name == tmp_path.name
+    assert corpus.notes == ()
+
+
+def test_of_two_test_files_the_one_named_like_the_others_is_read(tmp_path: Path) -> None:
+    for name in ("news.2014.train", "news.2014.dev", "news.2015.test", "wiki.test"):
+        write(tmp_path / f"{name}.jsonl", [name])
+    write(tmp_path / "news.test-allmasked.jsonl", ["masked"])
+    corpus = load(str(tmp_path))
+    assert corpus.splits["test"][0].tokens == ("news.2015.test",)
+    assert "test is news.2015.test.jsonl" in corpus.notes[0]
+    assert "news.test-allmasked.jsonl: left out" in corpus.notes[1]
+    told = CorpusOptions(splits={"wiki": "wiki.test.jsonl", "test-allmasked": "news.test-allmasked.jsonl"})
+    assert list(load(str(tmp_path), options=told).splits) == ["test-allmasked", "wiki"]
+
+
+def test_two_files_for_one_split_are_refused(tmp_path: Path) -> None:
+    for name in ("a.test", "b.test", "c.train"):
+        write(tmp_path / f"{name}.jsonl", [name])
+    with pytest.raises(UserError, match="several files could be the test split"):
+        load(str(tmp_path))
+
+
+def test_files_without_a_split_are_refused_unless_there_is_one(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", ["a"])
+    assert words_of(tmp_path) == ["a"]
+    write(tmp_path / "b.jsonl", ["b"])
+    with pytest.raises(UserError, match="no file name says its split"):
+        load(str(tmp_path))
+
+
+def test_a_folder_without_data_names_its_folders(tmp_path: Path) -> None:
+    (tmp_path / "sv").mkdir()
+    with pytest.raises(UserError, match=r"holds no data file \(name one of its folders: sv\)"):
+        load(str(tmp_path))
+
+
+def test_a_corpus_yaml_tells_and_a_caller_tells_more(tmp_path: Path) -> None:
+    write(tmp_path / "one.data", ["one"])
+    write(tmp_path / "two.data", ["two"])
+    (tmp_path / "corpus.yaml").write_text(
+        "name: told\nformat: jsonl\noutside: 0\nsplits: {train: one.data, test: two.data}\n", encoding="utf-8"
+    )
+    corpus = load(str(tmp_path))
+    assert (corpus.name, list(corpus.splits)) == ("told", ["train", "test"])
+    assert load(str(tmp_path), options=CorpusOptions(name="mine")).name == "mine"
+
+
+def test_a_wrong_corpus_yaml_is_a_fault_at_its_line(tmp_path: Path) -> None:
+    (tmp_path / "corpus.yaml").write_text("name: a\nschema: IOB2\nscheme: IOB3\n", encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        load(str(tmp_path))
+    assert sorted(fault.where.rpartition(":")[2] for fault in caught.value.faults) == ["2", "3"]
+
+
+def test_told_files_and_formats_must_exist(tmp_path: Path) -> None:
+    write(tmp_path / "train.jsonl", ["a"])
+    with pytest.raises(UserError, match=r"no such file: 'b\.jsonl'"):
+        load(str(tmp_path), options=CorpusOptions(splits={"train": "b.jsonl"}))
+    with pytest.raises(UserError, match=r"unknown corpus format: 'xml' \(known: hipe, jsonl"):
+        load(str(tmp_path), options=CorpusOptions(format="xml"))
+
+
+def test_files_of_two_formats_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "train.jsonl", ["a"])
+    (tmp_path / "test.conll").write_text("a\tO\n", encoding="utf-8")
+    with pytest.raises(UserError, match="different formats"):
+        load(str(tmp_path))
+
+
+@pytest.mark.parametrize("data", ["nowhere/train.jsonl", "./nowhere", "/nowhere", "a/b/c"])
+def test_missing_data_says_what_to_do(data: str) -> None:
+    with pytest.raises(UserError, match=r"no such file or folder \(name a file, a folder, a hub id"):
+        load(data)
+
+
+def test_the_scheme_is_that_of_all_splits(tmp_path: Path) -> None:
+    (tmp_path / "train.conll").write_text("Lund\tI-LOC\ni\tO\n", encoding="utf-8")
+    (tmp_path / "test.conll").write_text("i\tO\nLund\tB-LOC\n", encoding="utf-8")
+    reading = read(str(tmp_path), cut_dev=False)
+    assert reading.repaired == {"train": 1, "test": 0}
+    assert reading.corpus.notes == ("train: labels repaired to IOB2: 1",)
+
+
+def test_a_missing_dev_split_is_cut_from_train(tmp_path: Path) -> None:
+    path = write(tmp_path / "train.jsonl", WORDS)
+    corpus = load(str(path))
+    assert list(corpus.splits) == ["train", "dev"]
+    assert (len(corpus.splits["train"]), len(corpus.splits["dev"])) == (90, 10)
+    assert corpus.notes == ("dev: 10 of 100 train sentences, cut off by a draw with seed 42",)
+    assert words_of(path, "dev") != words_of(path, "dev", seed=43)
+    assert sorted(words_of(path) + words_of(path, "dev")) == sorted(WORDS)
+    assert list(load(str(path), cut_dev=False).splits) == ["train"]
+
+
+def test_the_cut_does_not_depend_on_order(tmp_path: Path) -> None:
+    path = write(tmp_path / "train.jsonl", WORDS)
+    turned = write(tmp_path / "turned.train.jsonl", WORDS[::-1])
+    assert words_of(path, "dev") == words_of(turned, "dev")[::-1]
+
+
+def test_a_train_of_one_sentence_stays_whole(tmp_path: Path) -> None:
+    corpus = load(str(write(tmp_path / "train.jsonl", ["a"])))
+    assert list(corpus.splits) == ["train"]
+    assert corpus.notes == ("no dev split: train has one sentence alone",)
+
+
+def test_a_smaller_share_is_a_subset_of_a_larger(tmp_path: Path) -> None:
+    path = write(tmp_path / "train.jsonl", WORDS)
+    small, large = (words_of(path, cut_dev=False, prune={"train": share}) for share in (0.2, 0.5))
+    assert (len(small), len(large)) == (20, 50)
+    assert set(small) < set(large)
+    assert large == [word for word in WORDS if word in large]
+
+
+@pytest.mark.parametrize("share", [0.0, -1.0, 1.1, float("nan")])
+def test_a_share_that_is_none_is_refused(share: float, tmp_path: Path) -> None:
+    path = str(write(tmp_path / "train.jsonl", WORDS))
+    with pytest.raises(UserError, match=r"prune.train: must lie in \(0, 1\]"):
+        load(path, prune={"train": share})
+    if share != 1.0:
+        with pytest.raises(UserError, match="dev_share: must lie in"):
+            load(path, dev_share=share)
+
+
+def test_pruning_a_split_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"prune\.test: no such split"):
+        load(str(write(tmp_path / "train.jsonl", WORDS)), prune={"test": 0.5})
+
+
+def test_the_demo_is_a_corpus_like_others() -> None:
+    whole, pruned = load("demo").splits, load("demo", prune={"train": 0.1}).splits
+    assert len(pruned["train"]) == round(0.1 * len(whole["train"]))
+    assert pruned["dev"] == whole["dev"]

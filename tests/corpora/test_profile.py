@@ -1,0 +1,57 @@
+"""What a profile counts, and how it is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from hpo.corpora.profile import lines, profile, survey
+from hpo.corpora.sentences import Corpus, Sentence
+
+LUND = Sentence(("Lund", "och", "Åsa"), ("B-LOC", "O", "B-PER"))
+NORRA = Sentence(("Norra", "Lund"), ("B-LOC", "I-LOC"), "", ("B-LOC", "B-LOC"))
+CORPUS = Corpus("ort", {"train": (LUND, NORRA, LUND), "test": (LUND, LUND)}, "ab" * 32, ("a note",))
+
+
+def test_counts_of_a_split() -> None:
+    train = profile(CORPUS, {"train": 3}).splits["train"]
+    assert (train.sentences, train.tokens, train.entities) == (3, 8, 5)
+    assert list(train.types.items()) == [("LOC", 3), ("PER", 2)]
+    assert (train.duplicates, train.longest, train.repaired, train.auto_entities) == (1, 3, 3, 2)
+    assert profile(CORPUS).splits["test"].auto_entities is None
+
+
+def test_sentences_shared_by_splits_are_those_of_the_second() -> None:
+    assert profile(CORPUS).shared == {"train/test": 2}
+
+
+def test_a_profile_is_json() -> None:
+    told = json.loads(json.dumps(profile(CORPUS).to_json()))
+    assert told["splits"]["train"]["types"] == {"LOC": 3, "PER": 2}
+    assert told["notes"] == ["a note"]
+
+
+def test_lines_are_aligned() -> None:
+    told = lines(profile(CORPUS))
+    assert told[0] == "ort  sha256 abababababab"
+    assert len({len(line) for line in told[2:5]}) == 1
+    assert told[6:10] == [
+        "type         train  test",
+        "LOC              3     2",
+        "PER              2     2",
+        "(automatic)      2     0",
+    ]
+    assert told[10:] == ["2 sentences of train/test are the same", "note: a note"]
+
+
+def test_a_survey_tells_faults_and_cuts_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "train.conll"
+    path.write_text("i\tO\nLund\tI-LOC\nvann\tO\nLund\tB-LOC\n", encoding="utf-8")
+    good = survey(str(path))
+    assert list(good.splits) == ["train"]
+    assert (good.splits["train"].repaired, good.faults) == (1, ())
+    path.write_text("i\tO\nLund\tX-LOC\nLund\tB-LOC\n", encoding="utf-8")
+    bad = survey(str(path))
+    assert bad.to_json()["faults"] == [str(fault) for fault in bad.faults]
+    assert [fault.where for fault in bad.faults] == [f"{path}:2"]
+    assert lines(bad)[1].startswith("fault: ")
