@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from typing import Any
 
+from hpo.corpora.families import apply as apply_family
+from hpo.corpora.families import load_family
 from hpo.corpora.formats.options import CorpusOptions
 from hpo.corpora.loading import read
 from hpo.corpora.sentences import Corpus, Sentence
@@ -52,13 +54,25 @@ class Profile:
         return {**asdict(self), "notes": list(self.notes), "faults": [str(fault) for fault in self.faults]}
 
 
-def survey(data: str, *, seed: int = 42, options: CorpusOptions | None = None) -> Profile:
-    """The profile of what ``data`` names, as it lies there: no dev split is cut, faults are told."""
+def survey(
+    data: str, *, tags: str | None = None, seed: int = 42, options: CorpusOptions | None = None
+) -> Profile:
+    """The profile of what ``data`` names, as it lies there: no dev split is cut, faults are told.
+
+    With ``tags`` it is that of the corpus in the labels of a tag family.
+
+    Raises
+    ------
+    UserError
+        if there is no such family.
+    """
+    family = load_family(tags) if tags else None
     try:
         reading = read(data, seed=seed, options=options, cut_dev=False)
+        corpus = apply_family(family, reading.corpus) if family else reading.corpus
     except UserError as error:
         return Profile(data, faults=error.faults)
-    return profile(reading.corpus, reading.repaired)
+    return profile(corpus, reading.repaired)
 
 
 def profile(corpus: Corpus, repaired: Mapping[str, int] | None = None) -> Profile:

@@ -25,7 +25,7 @@ def render_plan(study: Study) -> str:
         f"{study.to_yaml()}\n"
         f"# cost: {epochs}\n"
         f"# disk: at most {models} models{_model_bytes(study, models)} and one more for each worker "
-        f"beyond the first ({study.keep} kept, in two places while they are exported); besides, the encoded corpus\n"
+        f"beyond the first ({study.keep} kept, in two places while they are exported), and the encoded corpus\n"
     )
 
 

@@ -13,7 +13,7 @@ from hpo.training.encoding import CONTEXT, EncodedSplit, Ints, ranges
 
 IGNORED = -100
 """The label that PyTorch's cross entropy leaves out."""
-CHUNK = 24
+CHUNK = 100
 """Batches that are sorted by length together; fewer shuffle better, more pad less."""
 
 Batch = dict[str, torch.Tensor]

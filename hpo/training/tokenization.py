@@ -23,21 +23,48 @@ def train_wordpiece(
 ) -> PreTrainedTokenizerBase:
     """Train a cased WordPiece tokenizer of BERT's kind on tokenized sentences.
 
-    The same sentences in the same order give the same vocabulary.
+    The same sentences give the same vocabulary, of at most ``vocabulary`` entries where the
+    characters alone are not more.
     """
-    backend = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    backend.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
-    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    backend.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=vocabulary, special_tokens=list(_SPECIAL), show_progress=False, min_frequency=2
+    texts = [" ".join(tokens) for tokens in sentences]
+    learner = _wordpiece({special: number for number, special in enumerate(_SPECIAL)})
+    learner.train_from_iterator(
+        texts,
+        trainers.WordPieceTrainer(
+            vocab_size=vocabulary,
+            # The trainer numbers single characters in the order of a hash map, and breaks ties between
+            # merges by these numbers; named beforehand, they have the same numbers in every run.
+            special_tokens=[*_SPECIAL, *_characters(texts, learner)],
+            show_progress=False,
+            min_frequency=2,
+        ),
     )
-    backend.train_from_iterator((" ".join(tokens) for tokens in sentences), trainer)
+    # A fresh one, to which the characters are ordinary entries and not special tokens.
+    backend = _wordpiece(learner.get_vocab())
     frame = [(special, _SPECIAL.index(special)) for special in ("[SEP]", "[CLS]")]  # ids in the order given
     backend.post_processor = processors.BertProcessing(*frame)
     return BertTokenizerFast(
-        tokenizer_object=backend, do_lower_case=False, strip_accents=False, model_max_length=TINY_MAX_LENGTH
+        tokenizer_object=backend,
+        do_lower_case=False,
+        strip_accents=False,
+        model_max_length=TINY_MAX_LENGTH,
     )
+
+
+def _wordpiece(vocabulary: dict[str, int]) -> Tokenizer:
+    backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.decoder = decoders.WordPiece()
+    return backend
+
+
+def _characters(texts: Sequence[str], backend: Tokenizer) -> list[str]:
+    """Every character of the normalized texts, as a word's start and as its continuation."""
+    found = sorted(
+        {character for text in texts for character in backend.normalizer.normalize_str(text)} - {" "}
+    )
+    return [*found, *(f"##{character}" for character in found)]
 
 
 def load_tokenizer(model: str) -> PreTrainedTokenizerBase:

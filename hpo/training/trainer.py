@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -204,7 +205,7 @@ def arguments(recipe: Recipe, seed: int) -> TrainingArguments:
         recipe.precision == "auto" and gpu and torch.cuda.is_bf16_supported()
     )
     args = TrainingArguments(
-        output_dir="unused",
+        output_dir=tempfile.gettempdir(),  # it must exist, and nothing is written there
         learning_rate=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
         # transformers 5 reads a number under 1 as a share of all steps, and has no other ratio.

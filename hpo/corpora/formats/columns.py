@@ -3,63 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from hpo.corpora.formats.layouts import ColumnLayout, find_layouts
 from hpo.corpora.formats.options import CorpusOptions
 from hpo.corpora.formats.sources import Findings, RawSentence, RawSplit, Source
+from hpo.corpora.formats.tables import Block, Fields, Table, tabulate
 from hpo.corpora.schemes import find_outside
 
-DOCUMENT_START = "-DOCSTART-"
 UNLABELLED_ROWS_PER = 10_000
 """One row in so many may lack its label and is read as outside; more than that is a fault of the file."""
 ID_LINE_SHARE = 0.9
 """If so many sentences begin with a field that stands alone, it is their id."""
-TABBED_SHARE = 0.95
-"""In a file with so many of its tabs, a line without any is no row."""
 
-_COMMENT = re.compile(r"#(?:[ \t]|$|[\w:.-]+\s*=|(?:begin|end) document\b)")
-_COMMENT_AS_WIDE_AS_A_ROW = re.compile(r"# +(?:[\w:.-]+ +=( |$)|newdoc\b|newpar\b)")
-_SENTENCE_ID = re.compile(r"#\s*(?:sent_id|sent-id|id)\s*=\s*(\S.*?)\s*$")
 _MARKUP = re.compile(r"</?[A-Za-z][\w-]*\s*/?>")
-_BLANKS = re.compile(r"[ \t]+")
 _PADDING = re.compile(r" {2,}|\t")
-
-Fields = tuple[str, ...]
-"""A row's fields; tuples, which the garbage collector lets be, since there may be millions of them."""
-
-
-@dataclass(slots=True)
-class Block:
-    """The rows between two blank lines, and the number of the line where they start."""
-
-    start: int
-    rows: list[Fields]
-
-    def drop(self, count: int) -> None:
-        """Leave out the first rows."""
-        del self.rows[:count]
-        self.start += count
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """The rows of one source by block, comments included, not yet checked against each other.
-
-    ``width`` is the usual number of fields of a row, at least 2; ``tabbed`` says that all rows have tabs.
-    """
-
-    source: Source
-    lines: list[str]
-    blocks: list[Block]
-    width: int
-    tabbed: bool
-
-    def full_rows(self) -> list[list[Fields]]:
-        """The rows of the usual width, by block."""
-        return [[fields for fields in block.rows if len(fields) == self.width] for block in self.blocks]
 
 
 def recognizes(source: Source) -> bool:
@@ -69,7 +27,7 @@ def recognizes(source: Source) -> bool:
 
 def read(sources: Sequence[Source], options: CorpusOptions, findings: Findings) -> list[RawSplit]:
     """The sentences of every source; which column is what is decided by all sources together."""
-    tables = [_tabulate(source, options) for source in sources]
+    tables = [tabulate(source, options.separator) for source in sources]
     layouts = find_layouts([(table.width, table.full_rows()) for table in tables], options)
     splits = []
     for table in tables:
@@ -85,39 +43,6 @@ def read(sources: Sequence[Source], options: CorpusOptions, findings: Findings) 
     return splits
 
 
-def _splitter(separator: str | None) -> Callable[[str], Fields]:
-    def by_tabs(line: str) -> Fields:
-        fields = tuple(line.split("\t"))
-        return tuple([field.strip(" ") for field in fields]) if " " in line else fields
-
-    def by_spaces(line: str) -> Fields:
-        return tuple(_BLANKS.split(line.strip(" \t")))
-
-    def by_either(line: str) -> Fields:
-        return by_tabs(line) if "\t" in line else tuple([field for field in line.split(" ") if field])
-
-    return {"tab": by_tabs, "space": by_spaces, None: by_either}[separator]
-
-
-def _tabulate(source: Source, options: CorpusOptions) -> Table:
-    split = _splitter(options.separator)
-    lines = source.text.split("\n")
-    blocks: list[Block] = []
-    rows: list[Fields] = []
-    widths: Counter[int] = Counter()
-    for number, line in enumerate([*lines, ""], 1):
-        if line and not line.isspace() and not line.startswith(DOCUMENT_START):
-            rows.append(split(line))
-        elif rows:
-            blocks.append(Block(number - len(rows), rows))
-            widths.update(len(fields) for fields in rows if not fields[0].startswith("#"))
-            rows = []
-    usual = max(widths, key=lambda width: (widths[width], width), default=2)
-    width = max(usual, 2)
-    tabbed = source.text.count("\t") >= TABBED_SHARE * widths.total() * (width - 1) > 0
-    return Table(source, lines, blocks, width, tabbed)
-
-
 class _TableReader:
     """Makes the sentences of one table and notes what is wrong with its rows."""
 
@@ -131,7 +56,6 @@ class _TableReader:
         self._spaced = options.separator != "tab"
         self._outside = options.outside
         self._markup = 0
-        self._names = [self._take_comments(block) for block in table.blocks]
         headed = sum(list(map(len, block.rows[:2])) == [1, table.width] for block in table.blocks)
         self._id_lines = headed > 0 and headed >= ID_LINE_SHARE * len(table.blocks)
         single = sum(len(fields) == 1 for block in table.blocks for fields in block.rows)
@@ -141,36 +65,16 @@ class _TableReader:
 
     def read(self) -> list[RawSentence]:
         sentences = []
-        for block, name in zip(self._table.blocks, self._names, strict=True):
+        for block in self._table.blocks:
             if self._id_lines and block.rows and len(block.rows[0]) == 1:
-                name = block.rows[0][0]
+                block.id = block.rows[0][0]
                 block.drop(1)
             rows, lines = self._check(block)
             if rows:
-                sentences.append(self._read_sentence(rows, lines, name))
+                sentences.append(self._read_sentence(rows, lines, block.id))
         if self._markup:
             self._findings.notes.append(f"{self._place}: lines of mark-up, left out: {self._markup}")
         return sentences
-
-    def _take_comments(self, block: Block) -> str:
-        """Drop the comments before a sentence's first token, and give the id that one of them tells."""
-        name = ""
-        count = 0
-        for fields in block.rows:
-            line = self._table.lines[block.start - 1 + count]
-            if not self._is_comment(line, len(fields)):
-                break
-            told = _SENTENCE_ID.match(line)
-            name = told[1] if told else name
-            count += 1
-        block.drop(count)
-        return name
-
-    def _is_comment(self, line: str, width: int) -> bool:
-        if self._table.tabbed:
-            return "\t" not in line and _COMMENT.match(line) is not None
-        comment = _COMMENT if width != self._table.width else _COMMENT_AS_WIDE_AS_A_ROW
-        return comment.match(line) is not None
 
     def _check(self, block: Block) -> tuple[list[Fields], Sequence[int]]:
         """The rows of a sentence that have all their columns, and their lines; others are mended or noted."""
