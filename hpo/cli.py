@@ -55,11 +55,10 @@ def main() -> None:
         app()
     except UserError as error:
         _end(error)
-    except KeyboardInterrupt:
-        _console(stderr=True).print("interrupted; what was done is kept: hpo ls, hpo resume STUDY")
-        sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # hpo ls | head
+    except SystemExit as end:  # typer makes this of an interrupt
+        if end.code == EXIT_INTERRUPTED:
+            print("interrupted; what was done is kept: hpo ls, hpo resume STUDY", file=sys.stderr)
+        raise
 
 
 def _end(error: UserError) -> NoReturn:
@@ -139,7 +138,7 @@ def resume(name: Annotated[str, typer.Argument(metavar="STUDY", help="a study un
     """
     from hpo.results import StudyFolder
     from hpo.run import run as run_study
-    from hpo.run import stored_study
+    from hpo.study import stored_study
 
     _show_row(run_study(stored_study(StudyFolder(name)), _console(stderr=True)))
 
@@ -230,7 +229,10 @@ def matrix(
     if as_json:
         _print_json([row.model_dump(mode="json") for row in rows])
     elif out:
-        write_text(out, render_matrices(rows))
+        try:
+            write_text(out, render_matrices(rows))
+        except OSError as error:
+            raise UserError(Fault(str(out), "cannot be written", error.strerror)) from None
     else:
         print(render_matrices(rows))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,11 +26,24 @@ class Document:
     lines: dict[Key, int]
 
     def place(self, key: Sequence[str | int] = ()) -> str:
-        """``file:line`` of a key, or of its nearest parent that stands in the file."""
+        """``file:line`` of a key, or of its nearest parent that stands in the file.
+
+        Data that were not read from a text have no lines, and the place is their name alone.
+        """
+        if not self.lines:
+            return str(self.path)
         parts = tuple(key)
         while parts and parts not in self.lines:
             parts = parts[:-1]
         return f"{self.path}:{self.lines.get(parts, 1)}"
+
+
+class Broken(ValueError):
+    """Several rules that a value breaks, for validators: each the key inside the value, and the rule."""
+
+    def __init__(self, rules: Iterable[tuple[Key, str]]) -> None:
+        self.rules = tuple(rules)
+        super().__init__("; ".join(rule for _, rule in self.rules))
 
 
 class _Loader(yaml.SafeLoader):
@@ -48,11 +61,24 @@ _Loader.yaml_implicit_resolvers = {
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
 )
-_Loader.add_implicit_resolver(
+_FLOAT = (
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$|^[-+]?\.inf$|^\.nan$"),
     list("-+0123456789."),
 )
+_Loader.add_implicit_resolver(*_FLOAT)
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper, which quotes a string that `_Loader`, too, would not read as a string."""
+
+
+_Dumper.add_implicit_resolver(*_FLOAT)
+
+
+def dump_yaml(value: Any) -> str:
+    """YAML that `read_yaml` reads back as the same value."""
+    return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
 
 
 def read_yaml(path: Path) -> Document:
@@ -88,12 +114,16 @@ def parse_yaml(text: str, path: Path) -> Document:
         raise UserError(Fault(f"{path}:{line}", "is not valid YAML", error.problem)) from None
     except yaml.YAMLError as error:
         raise UserError(Fault(str(path), "is not valid YAML", str(error))) from None
+    except RecursionError:
+        raise UserError(Fault(str(path), "is nested too deeply, or holds itself")) from None
 
 
 def _index(node: yaml.Node, key: Key, path: Path, lines: dict[Key, int], faults: list[Fault]) -> None:
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for name, value in node.value:
+            if not isinstance(name, yaml.ScalarNode):
+                continue  # no key of ours; the loader has its own words for it
             line = name.start_mark.line + 1
             if name.value in seen:
                 faults.append(Fault(f"{path}:{line}", "a key may stand only once", name.value))
@@ -128,7 +158,11 @@ def faults_of(error: ValidationError, document: Document, model: type[BaseModel]
     """Pydantic's errors in the words of this project, each at its line."""
     faults = []
     for problem in error.errors():
-        key = ".".join(map(str, problem["loc"]))
+        cause = problem.get("ctx", {}).get("error")
+        if isinstance(cause, Broken):
+            places = [((*problem["loc"], *inside), rule) for inside, rule in cause.rules]
+            faults += [Fault(document.place(place), _at(place, rule)) for place, rule in places]
+            continue
         rule = problem["msg"].removeprefix("Value error, ")
         remedy = ""
         if problem["type"] == "extra_forbidden":
@@ -137,5 +171,9 @@ def faults_of(error: ValidationError, document: Document, model: type[BaseModel]
         shown = (
             None if problem["type"] == "missing" or isinstance(problem["input"], dict) else problem["input"]
         )
-        faults.append(Fault(document.place(problem["loc"]), f"{key}: {rule}" if key else rule, shown, remedy))
+        faults.append(Fault(document.place(problem["loc"]), _at(problem["loc"], rule), shown, remedy))
     return faults
+
+
+def _at(key: Key, rule: str) -> str:
+    return f"{'.'.join(map(str, key))}: {rule}" if key else rule

@@ -47,6 +47,12 @@ class StudyFailed(UserError):
     exit_code = EXIT_FAILED
 
 
+class StudyInterrupted(UserError):
+    """A study that the user stopped before its end."""
+
+    exit_code = EXIT_INTERRUPTED
+
+
 def unknown(where: str, what: str, name: object, known: Iterable[str]) -> UserError:
     """The refusal of a name that is not in a registry, with the names that are."""
     return UserError(Fault(where, f"unknown {what}", name, f"known: {', '.join(known)}"))

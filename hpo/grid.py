@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
+from hpo.corpora.families import load_family
 from hpo.corpora.variants import VARIANTS
 from hpo.errors import StudyFailed, unknown
 from hpo.evaluation.matrix import MatrixRow
@@ -25,6 +26,8 @@ def plan_rows(options: dict[str, Any], *, train_on: str, tags: str, algorithms: 
     for variant in variants:
         if variant not in VARIANTS:
             raise unknown("--train-on", "case variant", variant, (*VARIANTS, "all"))
+    for family in tags.split(","):
+        load_family(family)
     return [
         free_name(build_study(options | {"train_on": variant, "tags": family, "algorithm": algorithm}))
         for family in tags.split(",")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +16,8 @@ from typing import IO, Any
 from hpo.errors import Fault, UserError
 
 ROOT = Path("results")
+STUDY_NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,119}$"
+"""What may be a study's name, and with it a folder's."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -28,10 +31,10 @@ def write_text(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
             os.chmod(file.name, 0o644)  # noqa: PTH101 - a temporary file is private, a result is not
+            os.replace(file.name, path)  # noqa: PTH105
         except BaseException:
             os.unlink(file.name)  # noqa: PTH108
             raise
-    os.replace(file.name, path)  # noqa: PTH105
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -87,9 +90,23 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 class StudyFolder:
-    """The files of one study."""
+    """The files of one study.
+
+    Raises
+    ------
+    UserError
+        if the name cannot be a study's; it may lead out of the root.
+    """
 
     def __init__(self, name: str, root: Path = ROOT) -> None:
+        if not re.fullmatch(STUDY_NAME, name):
+            raise UserError(
+                Fault(
+                    "study",
+                    "must be letters, digits and ._+- after a first letter or digit",
+                    name,
+                )
+            )
         self.path = root / name
         self.name = name
         self.study = self.path / "study.yaml"
@@ -105,6 +122,18 @@ class StudyFolder:
     def checkpoint(self, trial: int) -> Path:
         """The folder of a trial's best model, while it is among the best of the study."""
         return self.checkpoints / str(trial)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a driver holds the study at this moment."""
+        try:
+            with (self.path / ".lock").open("r") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return False
 
     def written_checkpoints(self) -> list[Path]:
         """The checkpoint folders that are whole; one that is being written has a hidden name."""
@@ -140,7 +169,8 @@ def _lock(file: IO[str], name: str) -> None:
 
 def study_folders(root: Path = ROOT) -> list[StudyFolder]:
     """Every study, oldest first."""
-    found = [StudyFolder(path.parent.name, root) for path in root.glob("*/study.yaml")]
+    names = [path.parent.name for path in root.glob("*/study.yaml")]
+    found = [StudyFolder(name, root) for name in names if re.fullmatch(STUDY_NAME, name)]
     return sorted(found, key=lambda folder: folder.study.stat().st_mtime)
 
 
@@ -153,10 +183,8 @@ def cached(key: str, fill: Callable[[Path], object], root: Path = ROOT) -> Path:
         try:
             fill(fresh)
             fresh.rename(folder)
-        except FileExistsError:
-            pass  # another process was first, with the same content
         except OSError:
-            if not folder.exists():
+            if not folder.exists():  # else another process was first, with the same content
                 raise
         finally:
             shutil.rmtree(fresh, ignore_errors=True)

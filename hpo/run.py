@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -14,15 +14,17 @@ from hpo.corpora.families import TagFamily, load_family
 from hpo.corpora.families import apply as apply_family
 from hpo.corpora.loading import load
 from hpo.corpora.sentences import SPLITS, Corpus
-from hpo.documents import read_yaml, validate
 from hpo.environment import available_cores, describe_environment
-from hpo.errors import Fault, StudyFailed, UserError
+from hpo.errors import Fault, StudyFailed, StudyInterrupted, UserError
 from hpo.evaluation.matrix import Matrix, MatrixRow, read_matrix
 from hpo.reporting.markdown import KNOBS
 from hpo.results import StudyFolder, read_lines, write_json, write_text
 from hpo.search.algorithms import ALGORITHMS
 from hpo.search.trials import State, Trial, ranked, read_trials
-from hpo.study import Study
+from hpo.study import Study, stored_study
+
+if TYPE_CHECKING:  # it brings transformers, which hpo ls has no use for
+    from hpo.training.encoding import EncodedCorpus
 
 
 def run(study: Study, console: Console) -> MatrixRow:
@@ -33,39 +35,48 @@ def run(study: Study, console: Console) -> MatrixRow:
     Raises
     ------
     UserError
-        if the study's folder holds another study, or its corpus, family or model is refused.
+        if the study's folder holds another study, or its corpus, family or model is refused. Nothing
+        has been written then.
     StudyFailed
         if no trial succeeded.
+    StudyInterrupted
+        if the user stopped it.
     """
     folder = StudyFolder(study.name)
     refuse_another(study, folder)
-    with folder.locked():
-        if folder.matrix.exists():
-            return read_matrix(folder.matrix).rows[0]
-        corpus, family = read_corpus(study)
-        return _search_and_score(study, folder, corpus, family, console)
-
-
-def _search_and_score(
-    study: Study, folder: StudyFolder, corpus: Corpus, family: TagFamily, console: Console
-) -> MatrixRow:
+    if folder.matrix.exists():
+        return read_matrix(folder.matrix).rows[0]
     with console.status("preparing the corpus …"):
-        from hpo.search.conductor import Conductor
-        from hpo.search.driver import plan_resources, search
-        from hpo.search.worker import TrialRun
-        from hpo.training.preparation import prepare
-
-        data = prepare(corpus, family, study.model, max_length=study.recipe({}).max_length, seed=study.seed)
+        corpus, family = read_corpus(study)
+        data = _encode(study, corpus, family)
+    with folder.locked():
         environment = describe_environment() | {"corpus_sha256": corpus.sha256, "notes": corpus.notes}
-    write_text(folder.study, study.to_yaml())
-    write_json(folder.environment, environment)
+        write_text(folder.study, study.to_yaml())
+        write_json(folder.environment, environment)
+        _search(study, folder, data, len(environment["gpus"]), console)
+        with console.status("scoring the best models …"):
+            return _score_best(study, folder, family, corpus, data, environment)
 
+
+def _encode(study: Study, corpus: Corpus, family: TagFamily) -> EncodedCorpus:
+    """Encode the corpus, and load the model once: what is wrong with it is told before any trial starts."""
+    from hpo.training.modeling import build_model
+    from hpo.training.preparation import prepare
+
+    recipe = study.recipe({name: domain.ends[0] for name, domain in study.space.parameters.items()})
+    data = prepare(corpus, family, study.model, max_length=recipe.max_length, seed=study.seed)
+    build_model(study.model, data.label_names, data.vocabulary, recipe, study.seed)
+    return data
+
+
+def _search(study: Study, folder: StudyFolder, data: EncodedCorpus, gpus: int, console: Console) -> None:
     from hpo.reporting.progress import shown
+    from hpo.search.conductor import Conductor
+    from hpo.search.driver import plan_resources, search
+    from hpo.search.worker import TrialRun
 
     conductor = Conductor(study, folder)
-    resources = plan_resources(
-        study.workers, study.gpus_per_trial, available_cores(), len(environment["gpus"])
-    )
+    resources = plan_resources(study.workers, study.gpus_per_trial, available_cores(), gpus)
     absolute = StudyFolder(study.name, folder.path.parent.resolve())
     try:
         if not conductor.finished:
@@ -74,9 +85,8 @@ def _search_and_score(
     finally:
         conductor.close()
     if not conductor.finished:
-        raise KeyboardInterrupt
-    with console.status("scoring the best models …"):
-        return _score_best(study, folder, family, corpus, data, environment)
+        rest = f"what was done is kept; go on with: hpo resume {study.name}"
+        raise StudyInterrupted(Fault(f"study {study.name}", "was interrupted", None, rest))
 
 
 def _score_best(
@@ -84,7 +94,7 @@ def _score_best(
     folder: StudyFolder,
     family: TagFamily,
     corpus: Corpus,
-    data: Any,
+    data: EncodedCorpus,
     environment: Mapping[str, Any],
 ) -> MatrixRow:
     """Turn the kept checkpoints into model folders, score them, and write the study's results."""
@@ -178,21 +188,6 @@ def refuse_another(study: Study, folder: StudyFolder) -> None:
     ]
     if faults:
         raise UserError(faults)
-
-
-def stored_study(folder: StudyFolder) -> Study:
-    """The study that a results folder holds.
-
-    Raises
-    ------
-    UserError
-        if there is none, or its file has faults.
-    """
-    if not folder.study.exists():
-        raise UserError(
-            Fault(f"study {folder.name}", "is not under results/", None, "hpo ls lists those that are")
-        )
-    return validate(Study, read_yaml(folder.study))
 
 
 def free_name(study: Study) -> Study:

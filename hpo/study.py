@@ -6,17 +6,18 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from hpo.corpora.variants import VARIANTS
-from hpo.documents import Document, read_yaml, validate
+from hpo.documents import Broken, Document, dump_yaml, read_yaml, validate
+from hpo.errors import Fault, UserError
+from hpo.results import STUDY_NAME, StudyFolder
 from hpo.search.algorithms import ALGORITHMS, SEARCHERS
 from hpo.search.spaces import Params, Space, load_space, recipe_faults
 from hpo.training.recipe import Recipe
 
 SplitName = Literal["train", "dev", "test"]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,119}$")]
+Name = Annotated[str, Field(pattern=STUDY_NAME)]
 NEXT_TO_THE_SEARCH = frozenset({"name", "workers", "gpus_per_trial"})
 """Fields that say how a study is run and not what it finds."""
 
@@ -68,12 +69,18 @@ class Study(BaseModel):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Study:
-        faults = list(recipe_faults(self.space.fixed | self.fixed))
+        faults = list(recipe_faults(self.fixed, ("fixed",)))
         faults += [
-            f"fixed.{name} is searched by the space" for name in self.fixed if name in self.space.parameters
+            (("fixed", name), "is searched by the space")
+            for name in self.fixed
+            if name in self.space.parameters
         ]
         if faults:
-            raise ValueError("; ".join(faults))
+            raise Broken(faults)
+        if "max_length" in self.space.parameters:
+            raise ValueError(
+                "max_length decides how the corpus is encoded, once for all trials; set it in fixed"
+            )
         chosen = self.searcher != type(self).model_fields["searcher"].default
         if chosen and ALGORITHMS[self.algorithm].sampler is not None:
             raise ValueError(f"{self.algorithm} chooses its configurations itself and takes no searcher")
@@ -101,9 +108,7 @@ class Study(BaseModel):
 
     def to_yaml(self) -> str:
         """The resolved study, every field written out."""
-        return yaml.safe_dump(
-            self.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True
-        )
+        return dump_yaml(self.model_dump(mode="json", exclude_none=True))
 
 
 def load_study(path: Path, overrides: dict[str, Any] | None = None) -> Study:
@@ -116,9 +121,27 @@ def load_study(path: Path, overrides: dict[str, Any] | None = None) -> Study:
     """
     document = read_yaml(path)
     if isinstance(document.data, dict):
-        data = document.data | (overrides or {})
+        given = overrides or {}
+        data = document.data | given
+        if "fixed" in given and isinstance(document.data.get("fixed"), dict):
+            data["fixed"] = document.data["fixed"] | given["fixed"]
         document = Document(document.path, with_defaults(data), document.lines)
     return validate(Study, document)
+
+
+def stored_study(folder: StudyFolder) -> Study:
+    """The study that a results folder holds, under the folder's name.
+
+    Raises
+    ------
+    UserError
+        if there is none, or its file has faults.
+    """
+    if not folder.study.exists():
+        raise UserError(
+            Fault(f"study {folder.name}", "is not under results/", None, "hpo ls lists those that are")
+        )
+    return validate(Study, read_yaml(folder.study)).model_copy(update={"name": folder.name})
 
 
 def build_study(options: dict[str, Any]) -> Study:
@@ -152,4 +175,4 @@ def default_name(options: dict[str, Any]) -> str:
     if parts[3] == "tiny":
         del parts[3]
     short = [Path(part).stem if "/" in part or part.endswith(".yaml") else part for part in parts]
-    return re.sub(r"[^A-Za-z0-9._+-]+", "-", "-".join(short)).strip("-.")[:100] or "study"
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", "-".join(short)).strip("._+-")[:100] or "study"

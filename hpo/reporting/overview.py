@@ -12,8 +12,8 @@ from hpo.evaluation.matrix import MatrixRow, read_matrix
 from hpo.reporting.markdown import render_table
 from hpo.reporting.studies import render_trials
 from hpo.results import StudyFolder, read_json, read_lines, study_folders
-from hpo.run import stored_study
 from hpo.search.trials import State, Trial, ranked, read_trials
+from hpo.study import stored_study
 
 
 def overview() -> list[dict[str, Any]]:
@@ -28,7 +28,7 @@ def _summary(folder: StudyFolder, trials: Sequence[Trial]) -> dict[str, Any]:
     row = read_matrix(folder.matrix).rows[0] if folder.matrix.exists() else None
     return {
         "study": study.name,
-        "state": "done" if row else "open",
+        "state": "done" if row else "running" if folder.is_held else "open",
         "started": datetime.fromtimestamp(folder.study.stat().st_mtime, UTC).isoformat(timespec="seconds"),
         "data": study.data,
         "tags": study.tags,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hpo.catalogue import members
+from hpo.corpora.families import load_family
 from hpo.reporting.markdown import render_table
 from hpo.search.algorithms import ALGORITHMS
 from hpo.search.spaces import Parameter, load_space
@@ -15,7 +16,14 @@ BYTES_PER_WEIGHT = 4
 
 
 def render_plan(study: Study) -> str:
-    """The resolved study, and bounds of its cost in epochs and of the disk it may use."""
+    """The resolved study, and bounds of its cost in epochs and of the disk it may use.
+
+    Raises
+    ------
+    UserError
+        if there is no such tag family or model.
+    """
+    load_family(study.tags)
     most, likely = epochs_bound(study)
     epochs = f"at most {most:,} epochs ({study.trials:,} trials x {study.max_epochs})"
     if likely < most:
@@ -24,8 +32,9 @@ def render_plan(study: Study) -> str:
     return (
         f"{study.to_yaml()}\n"
         f"# cost: {epochs}\n"
-        f"# disk: at most {models} models{_model_bytes(study, models)} and one more for each worker "
-        f"beyond the first ({study.keep} kept, in two places while they are exported), and the encoded corpus\n"
+        f"# disk: at most {models} models{_model_bytes(study, models)} and two more for each worker "
+        f"beyond the first ({study.keep} kept, in two places while they are exported), "
+        "and the encoded corpus\n"
     )
 
 

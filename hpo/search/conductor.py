@@ -73,12 +73,12 @@ class Conductor:
         return trial
 
     def measured(self, number: int, measurement: Measurement) -> bool:
-        """Take a trial's measurement in, and say whether the trial is to go on."""
+        """Take a trial's measurement in, and say whether the trial is to go on; one that has ended is not."""
         trial = self.trials[number]
+        if trial.state != State.RUNNING:
+            return False
         trial.measurements.append(measurement)
         self._journal.append({"trial": number, "measurements": [measurement.to_json()]})
-        if trial.best is measurement:
-            self._raise_bar()
         passes = self._passes(trial, measurement)
         if not passes:
             self.ended(number, State.STOPPED)
@@ -95,6 +95,7 @@ class Conductor:
         self._journal.append({"trial": number, "state": state.value, "reason": reason}, durable=True)
         if state == State.FAILED and self._halving:
             self._halving.forget(number)
+        self._raise_bar()
         self._tell(trial)
 
     def close(self) -> None:
@@ -114,25 +115,31 @@ class Conductor:
 
     @property
     def epochs(self) -> float:
-        """Epochs trained by all trials together, those before a restart included."""
+        """Epochs trained by all trials together, without those that a restart threw away."""
         return sum(trial.epochs for trial in self.trials)
 
     @property
     def best(self) -> list[Trial]:
-        """The trials whose models are kept, the best first."""
-        return ranked(trial for trial in self.trials if trial.state != State.FAILED)[: self.study.keep]
+        """The best of the trials that ended well, the best first: only a better one can displace them."""
+        ended = (trial for trial in self.trials if trial.state in (State.COMPLETE, State.STOPPED))
+        return ranked(ended)[: self.study.keep]
 
     def _passes(self, trial: Trial, measurement: Measurement) -> bool:
         return self._halving is None or self._halving.goes_on(trial.number, measurement)
 
     def _raise_bar(self) -> None:
-        """Tell the workers which measurement is worth a checkpoint, and drop those that no longer are."""
+        """Tell the workers which measurement is worth a checkpoint, and drop those that no longer are.
+
+        A running trial has no part in the bar, since it may yet fail, and keeps its checkpoint, whose
+        measurement may not have come in yet.
+        """
         best = self.best
         if len(best) == self.study.keep and best[-1].best is not None:
             write_json(self.folder.bar, best[-1].best.rank)
         else:
             self.folder.bar.unlink(missing_ok=True)
-        kept = {str(trial.number) for trial in best}
+        running = (each for each in self.trials if each.state == State.RUNNING and each not in self._again)
+        kept = {str(trial.number) for trial in (*best, *running)}
         for folder in self.folder.written_checkpoints():
             if folder.name not in kept:
                 shutil.rmtree(folder, ignore_errors=True)

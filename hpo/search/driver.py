@@ -71,7 +71,10 @@ def search(conductor: Conductor, run_trial: TrialFunction, resources: Resources)
 
 def _worker_environment(resources: Resources) -> dict[str, str]:
     threads = str(resources.threads)
+    package = str(Path(__file__).resolve().parents[2])
     return {
+        # A worker starts in a folder of Ray's, where a checkout that is not installed would not be found.
+        "PYTHONPATH": os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH")))),
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "TOKENIZERS_PARALLELISM": "false",

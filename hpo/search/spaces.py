@@ -9,11 +9,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from hpo.catalogue import find
-from hpo.documents import read_yaml, validate
+from hpo.documents import Broken, Key, read_yaml, validate
 from hpo.training.recipe import Recipe
 
 Params = dict[str, Any]
 """One value for each searched knob."""
+
+_NO_SUCH_KNOB = f"no recipe has such a knob (known: {', '.join(Recipe.model_fields)})"
 
 
 class Parameter(BaseModel):
@@ -93,43 +95,49 @@ class Space(BaseModel):
     @field_validator("parameters", "fixed")
     @classmethod
     def _names_knobs(cls, named: dict[str, Any]) -> dict[str, Any]:
-        known = Recipe.model_fields
-        for name in named:
-            if name not in known:
-                raise ValueError(f"no recipe has the knob {name!r} (known: {', '.join(known)})")
+        strange = [name for name in named if name not in Recipe.model_fields]
+        if strange:
+            raise Broken(((name,), _NO_SUCH_KNOB) for name in strange)
         return named
 
     @model_validator(mode="after")
     def _fits_the_recipe(self) -> Space:
         faults = list(self._faults())
         if faults:
-            raise ValueError("; ".join(faults))
+            raise Broken(faults)
         return self
 
-    def _faults(self) -> Iterator[str]:
-        for name in self.parameters.keys() & self.fixed.keys():
-            yield f"{name} is both searched and fixed"
-        yield from recipe_faults(self.fixed)
+    def _faults(self) -> Iterator[tuple[Key, str]]:
+        for name in self.fixed:
+            if name in self.parameters:
+                yield ("fixed", name), "is both searched and fixed"
+        yield from recipe_faults(self.fixed, ("fixed",))
         for name, parameter in self.parameters.items():
+            if parameter.type in ("uniform", "loguniform") and Recipe.model_fields[name].annotation is int:
+                yield ("parameters", name), "takes whole numbers, so its type must be int or choice"
             for value in parameter.ends:
-                yield from recipe_faults({name: value})
+                for _, rule in recipe_faults({name: value}):
+                    yield ("parameters", name), rule
         for number, guess in enumerate(self.first_guesses):
             for name, value in guess.items():
                 if name not in self.parameters:
-                    yield f"first_guesses.{number}: {name} is not searched"
+                    yield ("first_guesses", number, name), "is not searched"
                 elif not self.parameters[name].contains(value):
-                    yield f"first_guesses.{number}: {name} = {value!r} is outside its domain"
-            for name in self.parameters.keys() - guess.keys():
-                yield f"first_guesses.{number}: {name} has no value"
+                    yield ("first_guesses", number, name), f"{value!r} is outside what is searched"
+            for name in self.parameters:
+                if name not in guess:
+                    yield ("first_guesses", number, name), "has no value"
 
 
-def recipe_faults(knobs: Params) -> Iterator[str]:
-    """What the recipe has against some knobs' values."""
+def recipe_faults(knobs: Params, key: Key = ()) -> Iterator[tuple[Key, str]]:
+    """What the recipe has against some knobs' values, each under the key that the knobs stand at."""
     try:
         Recipe.model_validate(knobs)
     except ValidationError as error:
         for problem in error.errors():
-            yield f"{'.'.join(map(str, problem['loc']))} = {problem['input']!r}: {problem['msg']}"
+            unknown = problem["type"] == "extra_forbidden"
+            rule = _NO_SUCH_KNOB if unknown else f"{problem['msg']}, and is {problem['input']!r}"
+            yield (*key, *problem["loc"]), rule
 
 
 def load_space(name: str) -> Space:

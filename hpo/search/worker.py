@@ -52,12 +52,12 @@ class TrialRun:
         )
 
     def _place(self, number: int, measurement: Measurement) -> Path | None:
-        """Where a new best of a trial is to be written; None if it is not among the study's best."""
+        """Where a new best of a trial is to be written; None if enough have ended with a better one."""
         try:
             bar = tuple(read_json(self.folder.bar))
         except FileNotFoundError:
             return self.folder.checkpoint(number)
-        return self.folder.checkpoint(number) if measurement.rank > bar else None
+        return self.folder.checkpoint(number) if measurement.rank >= bar else None
 
 
 def _free_memory() -> None:

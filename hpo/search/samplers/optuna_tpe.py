@@ -60,14 +60,14 @@ class OptunaTPE:
             State.STOPPED: TrialState.PRUNED,
             State.FAILED: TrialState.FAIL,
         }
-        state = states[trial.state]
         best = trial.best
+        state = states[trial.state] if best or trial.state == State.RUNNING else TrialState.FAIL
         return create_trial(
             state=state,
             params=trial.params,
             distributions=self._distributions,
             intermediate_values=values,
-            value=value_of(best.rank) if state == TrialState.COMPLETE and best else None,
+            value=value_of(best.rank) if best and state == TrialState.COMPLETE else None,
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import islice, product
 
 import numpy as np
 
@@ -45,15 +44,15 @@ class GridSampler:
     def __init__(self, space: Space, seed: int) -> None:
         self._names = tuple(space.parameters)
         self._levels = [space.parameters[name].levels for name in self._names]
-        self._size = math.prod(map(len, self._levels))
-        self._order = np.random.default_rng(seed).permutation(self._size)
-        self._guesses = [tuple(guess[name] for name in self._names) for guess in space.first_guesses]
+        self._shape = tuple(map(len, self._levels))
+        self._order = np.random.default_rng(seed).permutation(math.prod(self._shape))
 
     def suggest(self, number: int, trials: Sequence[Trial]) -> Params | None:
         """As `Sampler.suggest`; None when the grid is used up."""
         tried = {tuple(trial.params[name] for name in self._names) for trial in trials}
         for place in self._order:
-            values = next(islice(product(*self._levels), int(place), None))
+            chosen = np.unravel_index(int(place), self._shape)
+            values = tuple(levels[level] for levels, level in zip(self._levels, chosen, strict=True))
             if values not in tried:
                 return dict(zip(self._names, values, strict=True))
         return None

@@ -1,0 +1,132 @@
+"""Real Ray workers: what they report, how they fail and how they are stopped reaches the conductor."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from hpo.results import StudyFolder, read_lines
+from hpo.search.conductor import Conductor
+from hpo.search.driver import Resources, plan_resources, search
+from hpo.search.trials import State, read_trials
+from hpo.study import build_study
+from hpo.training.measurement import Measurement
+
+SPACE = {
+    "parameters": {"learning_rate": {"type": "loguniform", "low": 1e-5, "high": 1e-2}},
+    "fixed": {"epochs": 4},
+}
+
+
+def measure(epoch, f1, loss=0.5):
+    return Measurement(
+        epoch=epoch, step=int(epoch), f1=f1, precision=f1, recall=f1, loss=loss, train_loss=loss, seconds=0.0
+    )
+
+
+def conduct(tmp_path, run_trial, trials, workers=2, **settings):
+    study = build_study({"name": "s", "space": SPACE, "trials": trials, **settings})
+    folder = StudyFolder("s", tmp_path / "results")
+    conductor = Conductor(study, folder)
+    try:
+        search(conductor, run_trial, Resources(workers=workers, threads=1, gpus=0.0))
+    finally:
+        conductor.close()
+    return conductor, folder
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    """A search whose trials do all that trials do: finish, get stopped, raise, die."""
+
+    def run_trial(trial, report):
+        number = trial["number"]
+        if number == 1:
+            raise RuntimeError("CUDA out of memory (as if)")
+        if number == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        for epoch in range(1, 5):
+            report(measure(float(epoch), 0.9 / (number + 1), loss=os.getpid()))
+
+    return conduct(tmp_path_factory.mktemp("mixed"), run_trial, trials=9)
+
+
+def test_a_trial_that_raises_is_recorded_with_its_reason(mixed):
+    conductor, _ = mixed
+    assert conductor.trials[1].state == State.FAILED
+    assert conductor.trials[1].reason == "RuntimeError: CUDA out of memory (as if)"
+
+
+def test_a_worker_that_dies_costs_its_trial_and_no_more(mixed):
+    conductor, _ = mixed
+    assert conductor.trials[2].state == State.FAILED
+    assert "died" in conductor.trials[2].reason or "killed" in conductor.trials[2].reason.lower()
+    assert [trial.number for trial in conductor.trials] == list(range(9))
+
+
+def test_the_search_goes_on_and_stops_what_is_worse(mixed):
+    conductor, _ = mixed
+    states = [trial.state for trial in conductor.trials]
+    assert states[0] == State.COMPLETE
+    assert State.RUNNING not in states
+    assert states[4:] == [State.STOPPED] * 5
+    assert [trial.epochs for trial in conductor.trials[4:]] == [1.0] * 5
+
+
+def test_workers_stay_warm(mixed):
+    conductor, _ = mixed
+    pids = {each.loss for trial in conductor.trials[3:] for each in trial.measurements}
+    assert len(pids) <= 3, "seven trials after the one death ran in two processes, and one that took over"
+
+
+def test_the_journal_holds_one_whole_line_per_trial(mixed):
+    conductor, folder = mixed
+    lines = list(read_lines(folder.trials))
+    assert [line["trial"] for line in lines] == list(range(9))
+    assert read_trials(lines) == conductor.trials
+
+
+def test_an_interrupt_leaves_running_trials_to_be_run_again(tmp_path):
+    def run_trial(trial, report):
+        for epoch in range(1, 5):
+            report(measure(float(epoch), 0.5))
+            if trial["number"] > 1:
+                time.sleep(60)
+
+    def interrupt():
+        journal = tmp_path / "results" / "s" / "trials.jsonl"
+        while not journal.exists() or '"trial":3' not in journal.read_text():
+            time.sleep(0.1)
+        time.sleep(1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    conductor, folder = conduct(tmp_path, run_trial, trials=6, algorithm="random")
+    assert not conductor.finished
+    left = read_trials(read_lines(folder.trials))
+    assert [trial.state for trial in left] == [State.COMPLETE] * 2 + [State.RUNNING] * 2
+
+    def finish(trial, report):
+        for epoch in range(1, 5):
+            report(measure(float(epoch), 0.6))
+
+    again, _ = conduct(tmp_path, finish, trials=6, algorithm="random")
+    assert again.finished
+    assert [trial.best.f1 for trial in again.trials] == [0.5, 0.5, 0.6, 0.6, 0.6, 0.6]
+    assert [trial.params for trial in again.trials[:4]] == [trial.params for trial in left]
+
+
+@pytest.mark.parametrize(
+    "workers, share, cores, gpus, expected",
+    [
+        (None, 1, 2, 0, Resources(2, 1, 0.0)),
+        (1, 1, 8, 0, Resources(1, 8, 0.0)),
+        (None, 1, 16, 4, Resources(4, 4, 1)),
+        (None, 0.25, 16, 2, Resources(8, 2, 0.25)),
+        (3, 0.5, 2, 1, Resources(3, 1, 0.5)),
+    ],
+)
+def test_a_machine_is_shared_out_without_oversubscription(workers, share, cores, gpus, expected):
+    assert plan_resources(workers, share, cores, gpus) == expected

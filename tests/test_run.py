@@ -1,0 +1,205 @@
+"""A study from its corpus to its row of the matrix: real Ray, real Trainer, a small corpus."""
+
+import json
+import shutil
+
+import pytest
+from rich.console import Console
+
+from hpo.corpora.demo import generate
+from hpo.corpora.variants import VARIANTS
+from hpo.errors import StudyFailed, UserError
+from hpo.evaluation.checkpoints import evaluate
+from hpo.evaluation.matrix import read_matrix
+from hpo.grid import plan_rows
+from hpo.results import StudyFolder, read_lines
+from hpo.run import free_name, read_corpus, run, stored_study
+from hpo.search.trials import State, ranked, read_trials
+from hpo.study import build_study
+
+SPACE = {
+    "parameters": {"learning_rate": {"type": "loguniform", "low": 3e-4, "high": 3e-3}},
+    "fixed": {"epochs": 4, "batch_size": 16, "evals_per_epoch": 2},
+}
+
+
+def write_corpus(folder, counts):
+    """A part of the demo as JSON lines, so that a run takes seconds."""
+    folder.mkdir()
+    for split, count in counts.items():
+        lines = [
+            json.dumps({"id": each.id, "tokens": each.tokens, "ner_tags": each.labels})
+            for each in generate(1).splits[split][:count]
+        ]
+        (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def settings(data, **more):
+    return {"name": "small", "data": str(data), "space": SPACE, "trials": 4, "keep": 2, "workers": 2, **more}
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A finished study, in a working directory of its own."""
+    place = tmp_path_factory.mktemp("project")
+    patch = pytest.MonkeyPatch()
+    patch.chdir(place)
+    data = write_corpus(place / "corpus", {"train": 400, "dev": 80, "test": 80})
+    study = build_study(settings(data))
+    with (place / "console").open("w") as console:
+        row = run(study, Console(file=console))
+    yield study, row, StudyFolder("small"), place
+    patch.undo()
+
+
+def test_the_row_has_every_cell_of_dev_and_test(done):
+    _, row, folder, _ = done
+    for split in ("dev", "test"):
+        assert list(row.scores[split]) == list(VARIANTS)
+        assert all(0 <= row.f1(split, variant) <= 1 for variant in VARIANTS)
+    assert read_matrix(folder.matrix).rows == (row,)
+
+
+def test_the_row_is_the_best_epoch_of_the_best_trial(done):
+    _study, row, folder, _ = done
+    trials = read_trials(read_lines(folder.trials))
+    assert len(trials) == 4
+    best = max(each.f1 for trial in trials for each in trial.measurements)
+    assert ranked(trials)[0].best.f1 == best
+    assert row.f1("dev", "cased") == best
+    assert row.hyperparameters["learning_rate"] == ranked(trials)[0].params["learning_rate"]
+
+
+def test_only_the_best_models_stay_and_no_state_of_ray(done):
+    _, _, folder, _ = done
+    kept = {path.name for path in folder.path.iterdir()}
+    assert kept == {
+        ".lock",
+        "study.yaml",
+        "environment.json",
+        "trials.jsonl",
+        "matrix.json",
+        "report.md",
+        "best",
+    }
+    assert sorted(path.name for path in folder.best.iterdir()) == ["1", "2"]
+
+
+def test_the_best_model_is_a_pipeline_as_it_is(done):
+    from transformers import pipeline
+
+    _, _, folder, _ = done
+    found = pipeline("ner", str(folder.best / "1"))("Ada Lindqvist lives in Uppsala .")
+    assert all(each["entity"][:2] in ("B-", "I-") for each in found)
+
+
+def test_the_best_model_has_a_card(done):
+    _study, row, folder, _ = done
+    card = (folder.best / "1" / "README.md").read_text()
+    assert card.startswith("---\npipeline_tag: token-classification\n")
+    for fact in (
+        "suc-original",
+        "learning_rate",
+        f"{row.f1('test', 'cased'):.5f}",
+        row.corpus_sha256,
+        "torch",
+    ):
+        assert fact in card
+
+
+def test_the_best_model_scores_the_same_when_it_is_evaluated_alone(done):
+    study, row, folder, _ = done
+    scores = evaluate(folder.best / "1", study.data, study.tags, study.seed)
+    assert {split: scores[split] for split in ("dev", "test")} == row.scores
+
+
+def test_a_checkpoint_is_refused_on_labels_it_was_not_trained_on(done, tmp_path):
+    _, _, folder, _ = done
+    (tmp_path / "train.jsonl").write_text('{"tokens": ["Ada"], "ner_tags": ["B-PER"]}\n')
+    with pytest.raises(UserError, match="trained on other labels"):
+        evaluate(folder.best / "1", str(tmp_path), "conll", 42)
+
+
+def test_the_study_is_written_resolved_with_its_environment(done):
+    study, row, folder, _ = done
+    assert stored_study(folder) == study
+    environment = json.loads(folder.environment.read_text())
+    assert environment["corpus_sha256"] == row.corpus_sha256
+    assert environment["versions"]["ray"] != "not installed"
+
+
+def test_a_study_that_is_done_is_shown_and_not_run_again(done):
+    study, row, folder, _ = done
+    before = folder.trials.stat().st_mtime_ns
+    assert run(study, Console(quiet=True)) == row
+    assert folder.trials.stat().st_mtime_ns == before
+
+
+def test_another_study_of_the_same_name_is_refused_with_what_differs(done):
+    study, _, _, _ = done
+    other = study.model_copy(update={"trials": 5, "seed": 7})
+    with pytest.raises(UserError) as refused:
+        run(other, Console(quiet=True))
+    assert [fault.rule.split(" ")[4] for fault in refused.value.faults] == ["trials", "seed"]
+
+
+def test_a_name_that_is_taken_gets_a_number(done):
+    study, _, _, _ = done
+    assert free_name(study).name == "small"
+    assert free_name(study.model_copy(update={"trials": 5})).name == "small-2"
+
+
+def test_the_grid_finds_its_rows_that_are_done(done):
+    study, _, _, _ = done
+    options = settings(study.data) | {"name": None}
+    planned = plan_rows(options, train_on="cased,uncased", tags="suc-original", algorithms="asha,random")
+    assert [(each.train_on, each.algorithm) for each in planned] == [
+        ("cased", "asha"), ("cased", "random"), ("uncased", "asha"), ("uncased", "random"),
+    ]  # fmt: skip
+    assert len({each.name for each in planned}) == 4
+
+
+def test_a_study_without_a_successful_trial_ends_with_the_reasons(done, tmp_path, monkeypatch):
+    from transformers import AutoModelForTokenClassification
+
+    _, _, folder, place = done
+    broken = shutil.copytree((place / folder.best / "1"), tmp_path / "broken")
+    model = AutoModelForTokenClassification.from_pretrained(broken)
+    model.classifier.weight.data.fill_(float("nan"))
+    model.save_pretrained(broken)
+    monkeypatch.chdir(tmp_path)
+    data = write_corpus(tmp_path / "corpus", {"train": 20, "dev": 10})
+    study = build_study(settings(data, trials=2, model=str(broken)))
+    with pytest.raises(StudyFailed, match="none of its 2 trials succeeded") as failure:
+        run(study, Console(quiet=True))
+    assert "NonFiniteLoss: the loss is not finite after step 1" in str(failure.value)
+    trials = read_trials(read_lines(StudyFolder("small").trials))
+    assert [trial.state for trial in trials] == [State.FAILED] * 2
+
+
+def test_a_split_that_a_family_empties_is_refused(tmp_path):
+    line = '{"tokens": ["Ada"], "ner_tags": ["B-person"], "auto_tags": ["B-LOC"]}\n'
+    for split in ("train", "dev"):
+        (tmp_path / f"{split}.jsonl").write_text(line)
+    with pytest.raises(UserError, match="has no sentence in it"):
+        read_corpus(build_study({"name": "s", "data": str(tmp_path), "tags": "suc-simple"}))
+
+
+def test_training_on_dev_too_makes_train_longer(tmp_path):
+    data = write_corpus(tmp_path / "corpus", {"train": 30, "dev": 10, "test": 10})
+    study = build_study(settings(data, train_splits=["train", "dev"], prune={"train": 0.5}))
+    corpus, _ = read_corpus(study)
+    assert {name: len(sentences) for name, sentences in corpus.splits.items()} == {
+        "train": 25,
+        "dev": 10,
+        "test": 10,
+    }
+
+
+def test_a_study_needs_no_test_split(done, tmp_path, monkeypatch):
+    study, _, _folder, place = done
+    data = shutil.copytree(place / "corpus", tmp_path / "corpus")
+    (data / "test.jsonl").unlink()
+    corpus, _ = read_corpus(study.model_copy(update={"data": str(data)}))
+    assert list(corpus.splits) == ["train", "dev"]

@@ -1,0 +1,125 @@
+"""Whole searches of the demo, minutes long: `make test-slow`."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from hpo.corpora.families import apply, load_family
+from hpo.corpora.loading import load
+from hpo.corpora.variants import VARIANTS
+from hpo.evaluation.checkpoints import score_checkpoint
+from hpo.results import StudyFolder, read_lines
+from hpo.search.trials import State, read_trials
+from hpo.training.preparation import prepare
+from hpo.training.recipe import Recipe
+from hpo.training.trainer import train
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+
+PROJECT = Path(__file__).resolve().parent.parent
+PREFIX = [sys.executable, "-m", "hpo.cli"]
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(PROJECT), "HF_HUB_OFFLINE": "1"}
+
+
+def hpo(*arguments, cwd):
+    return subprocess.run(
+        [*PREFIX, *map(str, arguments)], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+
+
+def trials_of(place, name):
+    return read_trials(read_lines(StudyFolder(name, place / "results").trials))
+
+
+def without_time(trial):
+    return (
+        trial.params,
+        trial.seed,
+        trial.state,
+        [
+            {key: value for key, value in each.to_json().items() if key != "seconds"}
+            for each in trial.measurements
+        ],
+    )
+
+
+def test_the_same_seed_with_one_worker_gives_the_same_trials_and_scores(tmp_path):
+    for name in ("one", "two"):
+        done = hpo("run", "--trials", 14, "--epochs", 2, "--workers", 1, "--study", name, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    first, second = (list(map(without_time, trials_of(tmp_path, name))) for name in ("one", "two"))
+    assert first == second
+    rows = [json.loads(hpo("matrix", name, "--json", cwd=tmp_path).stdout)[0] for name in ("one", "two")]
+    assert rows[0]["scores"] == rows[1]["scores"]
+
+
+def test_a_killed_driver_loses_no_trial_that_had_ended(tmp_path):
+    command = [*PREFIX, "run", "--trials", "8", "--epochs", "2", "--study", "killed"]
+    with (tmp_path / "log").open("w") as log:
+        driver = subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, stdout=log, stderr=log)
+        journal = StudyFolder("killed", tmp_path / "results").trials
+        while sum(trial.state != State.RUNNING for trial in read_trials(read_lines(journal))) < 3:
+            assert driver.poll() is None, (tmp_path / "log").read_text()
+            time.sleep(0.2)
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+    before = {trial.number: trial for trial in trials_of(tmp_path, "killed") if trial.state != State.RUNNING}
+    assert 3 <= len(before) < 8
+    resumed = hpo("resume", "killed", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    after = trials_of(tmp_path, "killed")
+    assert [trial.number for trial in after] == list(range(8))
+    assert {number: after[number] for number in before} == before
+    assert all(trial.state in (State.COMPLETE, State.STOPPED) for trial in after)
+
+
+GOOD = Recipe(learning_rate=2e-3, batch_size=16, epochs=9, warmup_ratio=0.06, evals_per_epoch=1)
+BAD = GOOD.model_copy(update={"learning_rate": 5e-5, "batch_size": 64})
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    patch = pytest.MonkeyPatch()
+    patch.chdir(tmp_path_factory.mktemp("demo"))
+    torch.set_num_threads(2)
+    family = load_family("suc-original")
+    yield prepare(apply(family, load("demo")), family, "tiny", max_length=512, seed=42)
+    patch.undo()
+
+
+def scored(demo, recipe, train_on, folder):
+    train(
+        recipe,
+        demo,
+        model="tiny",
+        train_on=train_on,
+        seed=1,
+        report=lambda measurement: True,
+        keep=lambda measurement: folder,
+    )
+    return {variant: scores.f1 for variant, scores in score_checkpoint(folder, demo, ["dev"])["dev"].items()}
+
+
+def test_a_bad_configuration_of_the_demo_stays_under_one_half(demo, tmp_path):
+    assert scored(demo, BAD, "cased", tmp_path / "best")["cased"] < 0.5
+
+
+def test_the_demo_shows_the_published_pattern(demo, tmp_path):
+    f1 = {
+        name: scored(demo, GOOD, name, tmp_path / name) for name in ("cased", "uncased", "uncased-cased-mix")
+    }
+    assert all(list(each) == list(VARIANTS) for each in f1.values())
+    assert f1["cased"]["cased"] > 0.8
+    assert f1["cased"]["uncased"] < f1["cased"]["cased"] - 0.3
+    assert f1["cased"]["ne-lower"] < f1["cased"]["cased"] - 0.3
+    assert f1["uncased"]["uncased"] > f1["cased"]["cased"] - 0.1
+    assert f1["uncased-cased-mix"]["cased"] > 0.75
+    assert f1["uncased-cased-mix"]["uncased"] > 0.7
+    assert f1["uncased-cased-mix"]["ne-lower"] > 0.65

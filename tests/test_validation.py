@@ -1,0 +1,66 @@
+"""Every YAML file of the repository is valid, and a file that is not is told line by line."""
+
+from pathlib import Path
+
+import pytest
+
+from hpo.errors import UserError
+from hpo.study import build_study
+from hpo.validation import validate_file
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHIPPED = sorted(
+    path for folder in ("search_spaces", "tag_families") for path in (REPOSITORY / folder).rglob("*.yaml")
+)
+
+
+def test_there_are_files_to_check():
+    assert {path.parent.name for path in SHIPPED} == {"search_spaces", "tag_families"}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_shipped_file_is_valid_and_of_its_folders_kind(path):
+    assert (
+        validate_file(path)
+        == {"search_spaces": "search space", "tag_families": "tag family"}[path.parent.name]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "kind"),
+    [
+        ("my.yaml", build_study({}).to_yaml(), "study"),
+        ("my.yaml", "trials: 3\n", "study"),
+        ("corpus.yaml", "scheme: IOB2\n", "corpus"),
+        ("my.yaml", "parameters: {weight_decay: {type: uniform, low: 0, high: 1}}\n", "search space"),
+    ],
+)
+def test_a_file_is_told_by_what_it_holds(tmp_path, name, text, kind):
+    path = tmp_path / name
+    path.write_text(text)
+    assert validate_file(path) == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "lines"),
+    [
+        ("my.yaml", "trials: 0\nseed: -1\n", [1, 2]),
+        ("my.yaml", "parameters:\n  a: {type: int, low: 1, high: 2}\n  b: {type: uniform}\n", [3]),
+        (
+            "my.yaml",
+            "parameters:\n  a: {type: int, low: 1, high: 2}\n  epochs: {type: int, low: 1, high: 2}\n",
+            [2],
+        ),
+        ("my.yaml", "mapping: {a: b}\ntypes: [c]\n", [1]),
+        ("corpus.yaml", "scheme: nope\n\ncolums: {}\n", [1, 3]),
+        ("my.yaml", "- trials: 3\n", [1]),
+        ("my.yaml", "", None),
+    ],
+)
+def test_a_fault_is_told_at_its_line(tmp_path, name, text, lines):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        validate_file(path)
+    places = {fault.where for fault in caught.value.faults}
+    assert places >= ({f"{path}:{line}" for line in lines} if lines else {str(path)})
