@@ -77,11 +77,14 @@ def _search(study: Study, folder: StudyFolder, data: EncodedCorpus, gpus: int, c
 
     conductor = Conductor(study, folder)
     resources = plan_resources(study.workers, study.gpus_per_trial, available_cores(), gpus)
+    # Workers run in a folder of Ray's, so whatever is a path here must be absolute there.
     absolute = StudyFolder(study.name, folder.path.parent.resolve())
+    model = str(Path(study.model).resolve()) if Path(study.model).is_dir() else study.model
+    trial_run = TrialRun(study, absolute, data.folder, model)
     try:
         if not conductor.finished:
             with shown(conductor, resources.workers, console):
-                search(conductor, TrialRun(study, absolute, data.folder), resources)
+                search(conductor, trial_run, resources)
     finally:
         conductor.close()
     if not conductor.finished:

@@ -170,7 +170,7 @@ def test_a_study_without_a_successful_trial_ends_with_the_reasons(done, tmp_path
     model.save_pretrained(broken)
     monkeypatch.chdir(tmp_path)
     data = write_corpus(tmp_path / "corpus", {"train": 20, "dev": 10})
-    study = build_study(settings(data, trials=2, model=str(broken)))
+    study = build_study(settings(data, trials=2, model="broken"))
     with pytest.raises(StudyFailed, match="none of its 2 trials succeeded") as failure:
         run(study, Console(quiet=True))
     assert "NonFiniteLoss: the loss is not finite after step 1" in str(failure.value)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hpo.search.conductor import Conductor
-from hpo.training.measurement import Measurement
+from hpo.search.worker import TrialFunction
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -23,10 +22,6 @@ _SETTINGS = {
     "TUNE_FUNCTION_THREAD_TIMEOUT_S": "120",  # a stopped trial may still be writing its model
     "TUNE_RESULT_BUFFER_LENGTH": "1",
 }
-
-TrialFunction = Callable[[dict[str, Any], Callable[[Measurement], bool]], None]
-"""Runs one trial: given its number, parameters and seed, and what to call with each measurement."""
-
 
 @dataclass(frozen=True)
 class Resources:

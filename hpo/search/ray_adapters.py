@@ -11,8 +11,8 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from hpo.search.conductor import Conductor
-from hpo.search.driver import TrialFunction
 from hpo.search.trials import State
+from hpo.search.worker import TrialFunction
 from hpo.training.measurement import Measurement
 
 

@@ -14,6 +14,9 @@ from hpo.results import StudyFolder, read_json
 from hpo.study import Study
 from hpo.training.measurement import Measurement
 
+TrialFunction = Callable[[dict[str, Any], Callable[[Measurement], bool]], None]
+"""Runs one trial: given its number, parameters and seed, and what to call with each measurement."""
+
 
 @dataclass(frozen=True)
 class TrialRun:
@@ -25,6 +28,7 @@ class TrialRun:
     study: Study
     folder: StudyFolder
     encoded: Path
+    model: str
 
     def __call__(self, trial: dict[str, Any], report: Callable[[Measurement], bool]) -> None:
         """Train one trial, given its ``number``, ``params`` and ``seed``.
@@ -44,7 +48,7 @@ class TrialRun:
         train(
             self.study.recipe(trial["params"]),
             EncodedCorpus.open(self.encoded),
-            model=self.study.model,
+            model=self.model,
             train_on=self.study.train_on,
             seed=trial["seed"],
             report=report,

@@ -36,7 +36,7 @@ class CheckpointWriter:
     ) -> None:
         self._pool.shutdown(wait=True)
         if kind is None:
-            self._wait()
+            self.wait()
 
     def write(self, model: PreTrainedModel, measurement: Measurement, folder: Path) -> None:
         """Write the model and what it measured into a folder, in place of what stands there.
@@ -46,11 +46,18 @@ class CheckpointWriter:
         OSError
             if the write before this one failed.
         """
-        self._wait()
+        self.wait()
         weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in model.state_dict().items()}
         self._pending = self._pool.submit(_write, model, weights, measurement, folder)
 
-    def _wait(self) -> None:
+    def wait(self) -> None:
+        """Return when all that was to be written is on disk.
+
+        Raises
+        ------
+        OSError
+            if it could not be written.
+        """
         if self._pending is not None:
             self._pending.result()
             self._pending = None

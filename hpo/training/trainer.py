@@ -32,6 +32,13 @@ from hpo.training.measurement import Measurement
 from hpo.training.modeling import build_model
 from hpo.training.recipe import Recipe
 from hpo.training.scoring import Examination
+from hpo.training.snapshots import (
+    Snapshot,
+    read_snapshot,
+    restore_optimizer,
+    restore_random_state,
+    write_snapshot,
+)
 
 Report = Callable[[Measurement], bool]
 """Told of each measurement; says whether to go on."""
@@ -52,11 +59,14 @@ def train(
     seed: int,
     report: Report,
     keep: Keep = lambda measurement: None,
+    state: Path | None = None,
 ) -> None:
     """Train one model on a case variant of the train split and measure it on the same variant of dev.
 
     Runs to the recipe's last epoch, or until ``report`` says no. ``seed`` draws the fresh weights,
-    the dropout and the batches.
+    the dropout and the batches. With ``state``, a folder, the run is written there before each report,
+    and goes on from what stands there: with the same recipe exactly as if it had never stopped; with
+    another one from the same share of an epoch, its hyperparameters in place of the old.
 
     Raises
     ------
@@ -66,8 +76,9 @@ def train(
     network = build_model(model, data.label_names, data.vocabulary, recipe, seed)
     rows = _train_rows(data, train_on, recipe.label_alignment)
     with CheckpointWriter() as writer:
-        course = _Course(recipe, seed, _dev_questions(data, train_on), report, keep, writer)
-        _Trainer(network, rows, course).train()
+        course = _Course(recipe, seed, _dev_questions(data, train_on), report, keep, writer, state)
+        trainer = _Trainer(network, rows, course)
+        trainer.train(resume_from_checkpoint=str(state) if trainer.snapshot else None)
 
 
 @lru_cache(maxsize=2)
@@ -111,6 +122,7 @@ class _Course:
     report: Report
     keep: Keep
     writer: CheckpointWriter
+    state: Path | None
 
 
 class _Trainer(Trainer):
@@ -119,9 +131,10 @@ class _Trainer(Trainer):
     def __init__(self, model: torch.nn.Module, rows: Rows, course: _Course) -> None:
         super().__init__(model=model, args=arguments(course.recipe, course.seed), train_dataset=rows)
         self._course = course
-        self._began = time.monotonic()
+        self.snapshot = read_snapshot(course.state) if course.state else None
+        self._began = time.monotonic() - (self.snapshot.last.seconds if self.snapshot else 0.0)
         self._measured_step = 0
-        self._best: Measurement | None = None
+        self._best = self.snapshot.best if self.snapshot else None
         self.remove_callback(PrinterCallback)
         self.add_callback(_Timetable(course.recipe.evals_per_epoch))
 
@@ -159,9 +172,51 @@ class _Trainer(Trainer):
             self._best = measurement
             if folder := self._course.keep(measurement):
                 self._course.writer.write(self.model, measurement, folder)
+        if self._course.state:
+            self._course.writer.wait()  # a run that goes on from here takes its best for written
+            pace = self.state.max_steps // self.state.num_train_epochs
+            snapshot = Snapshot(measurement, self._best, pace)
+            write_snapshot(self._course.state, snapshot, self.model, self.optimizer)
         if not self._course.report(measurement):
             self.control.should_training_stop = True
         return {"eval_f1": measurement.f1, "eval_loss": measurement.loss}
+
+    # The three steps below are where the Trainer takes a run up again. Its own read pickles, and
+    # know only of a run that goes on with the very settings it had.
+
+    def _init_training_state(
+        self,
+        max_steps: int,
+        steps_per_epoch: int,
+        epochs: int,
+        resume_from_checkpoint: str | None,
+        trial: Any,
+    ) -> tuple[int, int]:
+        super()._init_training_state(max_steps, steps_per_epoch, epochs, None, trial)
+        if self.snapshot is None:
+            return 0, 0
+        step = self.snapshot.last.step
+        if steps_per_epoch != self.snapshot.steps_per_epoch:
+            step = math.ceil(self.snapshot.last.epoch * steps_per_epoch)
+        self.state.global_step = self._measured_step = step
+        self.state.epoch = step / steps_per_epoch
+        return step // steps_per_epoch, step % steps_per_epoch
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None:
+            return
+        restore_optimizer(Path(checkpoint), self.optimizer)
+        step = self.state.global_step
+        schedule = self.lr_scheduler
+        schedule.last_epoch = step
+        rates = [base * rate(step) for base, rate in zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)]
+        schedule._last_lr = rates
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            restore_random_state(Path(checkpoint))
 
     def _loss_since_last(self) -> float:
         steps = self.state.global_step - self._measured_step

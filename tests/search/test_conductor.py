@@ -1,6 +1,7 @@
 """The head of a search, driven by a fake objective in the place of Ray."""
 
 import json
+import os
 
 import pytest
 
@@ -21,6 +22,11 @@ SPACE = {
 
 def study_of(**options):
     return build_study({"name": "s", "space": SPACE, "trials": 9, "searcher": "optuna"} | options)
+
+
+@pytest.fixture(autouse=True)
+def without_waiting_for_the_disk(monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda file: None)
 
 
 @pytest.fixture
@@ -51,7 +57,6 @@ def work(conductor, measure, allowed=None):
             live()
             continue
         for epoch in range(1, 10):
-            # A stop writes two lines, between which a driver can die as well; test_a_death… covers it.
             goes_on = conductor.measured(trial.number, measure(epoch, f1_of(trial, epoch)))
             live()
             if not goes_on:
@@ -215,7 +220,7 @@ def test_a_running_trial_raises_no_bar_since_it_may_yet_fail(folder, measure):
 
 def test_a_worker_writes_what_reaches_the_bar_and_nothing_below_it(folder, measure):
     conductor = Conductor(study_of(algorithm="random", keep=1), folder)
-    run = TrialRun(conductor.study, folder, folder.path)
+    run = TrialRun(conductor.study, folder, encoded=folder.path, model="tiny")
     assert run._place(7, measure(1, 0.0)) == folder.checkpoint(7)
     start(conductor, 1)
     conductor.measured(0, measure(1, 0.5, loss=0.3))
@@ -240,7 +245,7 @@ def test_checkpoints_of_the_best_and_of_running_trials_stay_and_others_go(folder
 
 def test_each_of_the_final_best_has_its_checkpoint_whatever_fails(folder, measure):
     study = study_of(algorithm="random", keep=2, trials=6)
-    conductor, run = Conductor(study, folder), TrialRun(study, folder, folder.path)
+    conductor, run = Conductor(study, folder), TrialRun(study, folder, encoded=folder.path, model="tiny")
     start(conductor, 6)
     scores = {0: 0.9, 1: 0.3, 2: 0.8, 3: 0.4, 4: 0.35, 5: 0.3}
     for number, f1 in scores.items():

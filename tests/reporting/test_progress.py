@@ -1,0 +1,115 @@
+"""The display of a running search, from a conductor whose trials are made up."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from hpo.reporting import progress
+from hpo.reporting.progress import Progress, shown
+from hpo.results import StudyFolder
+from hpo.search.conductor import Conductor
+from hpo.search.trials import State
+from hpo.study import build_study
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def conductor(tmp_path):
+    return Conductor(
+        build_study({"name": "s", "trials": 4, "algorithm": "random"}), StudyFolder("s", tmp_path)
+    )
+
+
+def end(conductor, measure, f1, state=State.COMPLETE, epochs=2.0):
+    trial = conductor.next_trial()
+    conductor.measured(trial.number, measure(epochs, f1))
+    conductor.ended(trial.number, state)
+
+
+def test_before_anything_has_ended_there_is_no_score_and_no_time_left(conductor, clock):
+    display = Progress(conductor, 2)
+    assert display.line() == (
+        "0/4 trials done (0 stopped early) · 0 running · no score yet · 0.0 epochs · 0:00:00 elapsed"
+    )
+
+
+def test_a_line_counts_every_end_and_tells_the_best_that_did_not_fail(conductor, clock, measure):
+    display = Progress(conductor, 2)
+    end(conductor, measure, 0.5)
+    end(conductor, measure, 0.9, State.FAILED)
+    end(conductor, measure, 0.7, State.STOPPED, epochs=0.5)
+    conductor.next_trial()
+    clock.now += 90
+    assert display.line() == (
+        "3/4 trials done (1 stopped early, 1 failed) · 1 running · best F1 0.7000 (trial 2, epoch 0.5)"
+        " · 4.5 epochs · 0:01:30 elapsed · 0:00:30 left"
+    )
+    conductor.ended(3, State.COMPLETE)
+    assert display.line().endswith("0:01:30 elapsed · done")
+
+
+def test_time_left_is_reckoned_from_the_trials_of_this_run_alone(conductor, clock, measure):
+    end(conductor, measure, 0.5)
+    end(conductor, measure, 0.5)
+    display = Progress(conductor, 1)
+    clock.now += 60
+    assert "left" not in display.line()
+    end(conductor, measure, 0.5)
+    assert display.line().endswith("0:01:00 elapsed · 0:01:00 left")
+
+
+def drawn(display):
+    console = Console(file=io.StringIO(), width=120)
+    console.print(display.draw())
+    return console.file.getvalue()
+
+
+def test_the_drawing_shows_the_study_and_its_running_trials(conductor, clock, measure):
+    display = Progress(conductor, 2)
+    trial = conductor.next_trial()
+    conductor.measured(0, measure(1.25, 0.4321))
+    conductor.next_trial()
+    text = drawn(display)
+    assert text.startswith("s\n")
+    assert "0/4 trials done" in text
+    assert f"learning_rate={trial.params['learning_rate']:.3g}" in text
+    assert [line.split()[:6] for line in text.splitlines() if line.startswith("  trial")] == [
+        ["trial", "0", "epoch", "1.25", "F1", "0.4321"],
+        ["trial", "1", "epoch", "0.00", "F1", "-"],
+    ]
+
+
+def test_without_a_terminal_a_line_is_printed_now_and_then_and_one_at_the_end(conductor, clock, measure):
+    console = Console(file=io.StringIO(), width=40)
+    with shown(conductor, 1, console):
+        for _ in range(4):
+            end(conductor, measure, 0.5)
+            clock.now += progress.LINE_EVERY_S / 2
+    lines = console.file.getvalue().splitlines()
+    assert 2 < len(lines) < 6, "of twelve changes"
+    assert all(line.count("trials done") == 1 for line in lines), "one line each, however narrow"
+    assert lines[-1].startswith("4/4 trials done")
+
+
+def test_on_a_terminal_only_the_last_line_stays(conductor, clock, measure):
+    console = Console(file=io.StringIO(), width=200, force_terminal=True)
+    with shown(conductor, 1, console):
+        end(conductor, measure, 0.5)
+    assert "1/4 trials done" in console.file.getvalue().splitlines()[-1]

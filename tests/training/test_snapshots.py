@@ -1,0 +1,106 @@
+"""A run that was cut off goes on as if it had not been; one with new settings goes on with those."""
+
+import pytest
+import torch
+
+from hpo.training.recipe import Recipe
+from hpo.training.snapshots import FACTS, WEIGHTS, read_snapshot
+from hpo.training.trainer import _Trainer, train
+
+torch.set_num_threads(1)
+RECIPE = Recipe(
+    learning_rate=1e-3, epochs=3, batch_size=16, warmup_ratio=0.1, evals_per_epoch=3, attention_dropout=0.1
+)
+
+
+def run(corpus, recipe, *, state=None, reports=100):
+    measurements = []
+
+    def report(measurement):
+        measurements.append(
+            {name: value for name, value in measurement.to_json().items() if name != "seconds"}
+        )
+        return len(measurements) < reports
+
+    train(recipe, corpus, model="tiny", train_on="cased", seed=1, report=report, state=state)
+    return measurements
+
+
+@pytest.fixture(scope="module")
+def uncut(corpus):
+    return run(corpus, RECIPE)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 5, 6, 8])
+def test_a_run_that_was_cut_goes_on_exactly(corpus, tmp_path, uncut, cut):
+    state = tmp_path / "state"
+    first = run(corpus, RECIPE, state=state, reports=cut)
+    assert first == uncut[:cut]
+    torch.manual_seed(999)
+    assert run(corpus, RECIPE, state=state) == uncut[cut:]
+
+
+def test_a_run_that_had_ended_ends_at_once(corpus, tmp_path):
+    state = tmp_path / "state"
+    run(corpus, RECIPE, state=state)
+    assert run(corpus, RECIPE, state=state) == []
+
+
+def test_a_snapshot_says_where_it_stands(corpus, tmp_path):
+    state = tmp_path / "state"
+    measured = run(corpus, RECIPE, state=state, reports=4)
+    snapshot = read_snapshot(state)
+    assert snapshot.last.f1 == measured[-1]["f1"]
+    assert snapshot.best.f1 == max(each["f1"] for each in measured)
+    assert sorted(path.name for path in state.iterdir()) == [
+        WEIGHTS,
+        "optimizer.safetensors",
+        FACTS,
+        "trainer_state.json",
+    ]
+    assert list(tmp_path.iterdir()) == [state]
+
+
+@pytest.mark.parametrize("text", [None, "", '{"last": '])
+def test_a_snapshot_that_is_not_whole_is_none(tmp_path, text):
+    if text is not None:
+        (tmp_path / FACTS).write_text(text)
+    assert read_snapshot(tmp_path) is None
+
+
+def test_new_settings_take_the_place_of_the_old(corpus, tmp_path, monkeypatch):
+    state = tmp_path / "state"
+    run(corpus, RECIPE, state=state, reports=3)
+    new = RECIPE.model_copy(
+        update={
+            "learning_rate": 4e-4,
+            "weight_decay": 0.2,
+            "batch_size": 8,
+            "hidden_dropout": 0.33,
+            "schedule": "constant",
+        }
+    )
+    seen = {}
+    step = torch.optim.AdamW.step
+
+    def watched(self, *args, **kwargs):
+        if not seen:
+            seen.update(rate=self.param_groups[0]["lr"], decay=self.param_groups[0]["weight_decay"])
+            seen["moments"] = len(self.state) and all("exp_avg" in each for each in self.state.values())
+        return step(self, *args, **kwargs)
+
+    init = _Trainer.training_step
+
+    def looked(self, model, inputs, *args, **kwargs):
+        seen.setdefault("batch", len(inputs["input_ids"]))
+        seen.setdefault("dropout", model.bert.embeddings.dropout.p)
+        seen.setdefault("step", self.state.global_step)
+        return init(self, model, inputs, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
+    monkeypatch.setattr(_Trainer, "training_step", looked)
+    measured = run(corpus, new, state=state)
+    assert seen == {
+        "rate": pytest.approx(4e-4), "decay": 0.2, "moments": True, "batch": 8, "dropout": 0.33, "step": 15
+    }  # fmt: skip
+    assert [each["epoch"] for each in measured] == pytest.approx([1 + number / 3 for number in range(1, 7)])
