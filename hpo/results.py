@@ -89,6 +89,23 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
+def copy_folder(source: Path, target: Path) -> bool:
+    """Put a folder in place of another without copying its bytes; False if the source is not there.
+
+    The files are linked: neither side is ever written to in place, only replaced.
+    """
+    fresh = target.with_name(f".{target.name}.copy")
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        shutil.copytree(source, fresh, copy_function=os.link)
+    except (OSError, shutil.Error):
+        shutil.rmtree(fresh, ignore_errors=True)
+        return False
+    shutil.rmtree(target, ignore_errors=True)
+    fresh.rename(target)
+    return True
+
+
 class StudyFolder:
     """The files of one study.
 
@@ -116,8 +133,13 @@ class StudyFolder:
         self.report = self.path / "report.md"
         self.best = self.path / "best"
         self.checkpoints = self.path / "checkpoints"
+        self.snapshots = self.path / "snapshots"
         self.bar = self.checkpoints / "bar.json"
         self.ray = self.path / "ray"
+
+    def snapshot(self, trial: int) -> Path:
+        """The folder of a trial's whole state at its last evaluation, while it may go on from there."""
+        return self.snapshots / str(trial)
 
     def checkpoint(self, trial: int) -> Path:
         """The folder of a trial's best model, while it is among the best of the study."""

@@ -51,8 +51,14 @@ def without_time(trial):
 
 
 def test_the_same_seed_with_one_worker_gives_the_same_trials_and_scores(tmp_path):
+    lines = [
+        json.dumps({"id": each.id, "tokens": each.tokens, "ner_tags": each.labels})
+        for each in load("demo").splits["train"][:300]
+    ]
+    (tmp_path / "train.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     for name in ("one", "two"):
-        done = hpo("run", "--trials", 14, "--epochs", 2, "--workers", 1, "--study", name, cwd=tmp_path)
+        options = ("--trials", 14, "--epochs", 4, "--workers", 1, "--study", name)
+        done = hpo("run", "--data", "train.jsonl", *options, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     first, second = (list(map(without_time, trials_of(tmp_path, name))) for name in ("one", "two"))
     assert first == second

@@ -7,25 +7,26 @@ that it knows can be rebuilt from the journal, so a study survives the death of 
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from hpo.results import Journal, StudyFolder, read_lines, write_json, write_lines
+from hpo.results import Journal, StudyFolder, copy_folder, read_lines, write_json, write_lines
 from hpo.search.algorithms import ALGORITHMS
-from hpo.search.asha import Halving
+from hpo.search.policies import build_policy
+from hpo.search.policies.protocol import Continuation, Verdict
 from hpo.search.samplers import build_sampler
 from hpo.search.trials import State, Trial, ranked, read_trials
 from hpo.study import Study
-from hpo.training.measurement import Measurement
+from hpo.training.measurement import Measurement, read_snapshot
 
 
 class Conductor:
     """Runs the search of one study, from its start or from where its journal ends.
 
-    Trials that ended stay as they are. Those that were running when the last driver died are
-    proposed again, with their configuration and seed, before any new one.
+    Trials that ended stay as they are. Those that were running when the last driver died go on from
+    their snapshots, before any other.
     """
 
     def __init__(self, study: Study, folder: StudyFolder) -> None:
@@ -33,42 +34,68 @@ class Conductor:
         self.study = study
         self.folder = folder
         self.trials = read_trials(read_lines(folder.trials))
-        self.began = time.monotonic()
         self._sampler = build_sampler(algorithm.sampler or study.searcher, study.space, study.seed)
-        self._halving = (
-            Halving(study.grace_epochs, study.reduction_factor, study.max_epochs) if algorithm.stops else None
-        )
-        self._again: list[Trial] = []
-        for trial in self.trials:
-            if trial.state == State.RUNNING:
-                trial.measurements.clear()
-                self._again.append(trial)
-            elif trial.state != State.FAILED:
-                for measurement in trial.measurements:
-                    self._passes(trial, measurement)
-        self._journal = Journal(folder.trials)
+        self._policy = build_policy(algorithm.policy, study)
         self._listeners: list[Callable[[Trial], None]] = []
+        self._used_up = False
+        self._cut_off = [trial for trial in self.trials if trial.state == State.RUNNING]
+        for trial in self._cut_off:
+            trial.go_on_from(self._snapshot_epoch(trial))
+        for trial in self.trials:
+            if trial.state != State.FAILED:
+                for measurement in trial.measurements:
+                    self._policy.hear(trial, measurement, self.trials)
+        self._journal = Journal(folder.trials)
         self._raise_bar()
+
+    def _snapshot_epoch(self, trial: Trial) -> float:
+        """Up to which of its measurements a cut-off trial need not be trained again."""
+        snapshot = read_snapshot(self.folder.snapshot(trial.number))
+        return min(trial.epochs, snapshot.last.epoch) if snapshot else 0.0
 
     def listen(self, listener: Callable[[Trial], None]) -> None:
         """Have a function called after each change of a trial."""
         self._listeners.append(listener)
 
     def next_trial(self) -> Trial | None:
-        """The trial to start next, or None when the study's trials are used up."""
-        if self._again:
-            trial = self._again.pop(0)
-        else:
-            number = len(self.trials)
-            params = self._sampler.suggest(number, self.trials) if number < self.study.trials else None
-            if params is None:
-                return None
-            seed = int(np.random.SeedSequence([self.study.seed, number]).generate_state(1)[0] >> 1)
-            trial = Trial(number, params, seed)
-            self.trials.append(trial)
-        self._journal.append(
-            {"trial": trial.number, "params": trial.params, "seed": trial.seed}, durable=True
-        )
+        """The trial to start or to go on with next; None while there is nothing for a free worker.
+
+        There is nothing either because the study is `used_up`, or because paused trials wait for those
+        that are running.
+        """
+        if self._cut_off:
+            return self._take_up(Continuation(self._cut_off.pop(0).number))
+        for number in self._policy.settle(self.trials):
+            self.ended(number, State.STOPPED)
+        if continuation := self._policy.next_paused(self.trials):
+            return self._take_up(continuation)
+        if not self._policy.wants_more(self.trials, self.study.trials):
+            return None
+        number = len(self.trials)
+        params = self._sampler.suggest(number, self.trials)
+        if params is None:
+            self._used_up = True
+            return None
+        seed = int(np.random.SeedSequence([self.study.seed, number]).generate_state(1)[0] >> 1)
+        trial = Trial(number, params, seed)
+        self.trials.append(trial)
+        shutil.rmtree(self.folder.snapshot(number), ignore_errors=True)
+        self._journal.append({"trial": number, "params": params, "seed": seed}, durable=True)
+        self._tell(trial)
+        return trial
+
+    def _take_up(self, continuation: Continuation) -> Trial:
+        trial = self.trials[continuation.number]
+        donor = continuation.donor
+        if donor is not None and not copy_folder(
+            self.folder.snapshot(donor), self.folder.snapshot(trial.number)
+        ):
+            donor = None  # it has vanished; the trial goes on with its own weights
+        line: dict[str, Any] = {"trial": trial.number, "from": trial.epochs}
+        if continuation.params is not None:
+            line |= {"params": continuation.params, "donor": donor}
+        trial.go_on_from(trial.epochs, continuation.params, donor)
+        self._journal.append(line, durable=True)
         self._tell(trial)
         return trial
 
@@ -79,22 +106,30 @@ class Conductor:
             return False
         trial.measurements.append(measurement)
         self._journal.append({"trial": number, "measurements": [measurement.to_json()]})
-        passes = self._passes(trial, measurement)
-        if not passes:
+        verdict = self._policy.hear(trial, measurement, self.trials)
+        if verdict == Verdict.STOP:
             self.ended(number, State.STOPPED)
+        elif verdict == Verdict.PAUSE:
+            trial.state = State.PAUSED
+            self._journal.append({"trial": number, "state": trial.state.value}, durable=True)
+            self._tell(trial)
         else:
             self._tell(trial)
-        return passes
+        return verdict == Verdict.GO_ON
 
     def ended(self, number: int, state: State, reason: str = "") -> None:
-        """Take a trial's end in; a trial ends once, and what comes later is not heard."""
+        """Take a trial's end in; a trial ends once, and what comes later is not heard.
+
+        A paused trial can only be stopped: that its process has ended is why it is paused.
+        """
         trial = self.trials[number]
-        if trial.state != State.RUNNING:
+        if not trial.is_open or (trial.state == State.PAUSED and state != State.STOPPED):
             return
         trial.state, trial.reason = state, reason
         self._journal.append({"trial": number, "state": state.value, "reason": reason}, durable=True)
-        if state == State.FAILED and self._halving:
-            self._halving.forget(number)
+        if state == State.FAILED:
+            self._policy.forget(trial)
+        shutil.rmtree(self.folder.snapshot(number), ignore_errors=True)
         self._raise_bar()
         self._tell(trial)
 
@@ -103,15 +138,22 @@ class Conductor:
         self._journal.close()
         if self.finished:
             write_lines(self.folder.trials, (trial.to_json() for trial in self.trials))
+            shutil.rmtree(self.folder.snapshots, ignore_errors=True)
+
+    @property
+    def used_up(self) -> bool:
+        """Whether there is nothing left to start: the budget is spent, or the grid tried through."""
+        return self._used_up or len(self.trials) >= self.study.trials
+
+    def finished_with(self, running: int) -> bool:
+        """Whether no trial will start any more, where so many are running and may yet wake paused ones."""
+        waiting = any(trial.state == State.PAUSED for trial in self.trials)
+        return self.used_up and not self._cut_off and not (waiting and running)
 
     @property
     def finished(self) -> bool:
         """Whether the budget is used up and every trial has ended."""
-        over = (
-            len(self.trials) >= self.study.trials
-            or self._sampler.suggest(len(self.trials), self.trials) is None
-        )
-        return over and all(trial.state != State.RUNNING for trial in self.trials)
+        return self.used_up and not any(trial.is_open for trial in self.trials)
 
     @property
     def epochs(self) -> float:
@@ -124,21 +166,18 @@ class Conductor:
         ended = (trial for trial in self.trials if trial.state in (State.COMPLETE, State.STOPPED))
         return ranked(ended)[: self.study.keep]
 
-    def _passes(self, trial: Trial, measurement: Measurement) -> bool:
-        return self._halving is None or self._halving.goes_on(trial.number, measurement)
-
     def _raise_bar(self) -> None:
         """Tell the workers which measurement is worth a checkpoint, and drop those that no longer are.
 
-        A running trial has no part in the bar, since it may yet fail, and keeps its checkpoint, whose
-        measurement may not have come in yet.
+        A trial that has not ended has no part in the bar, since it may yet fail, and keeps its checkpoint,
+        whose measurement may not have come in yet.
         """
         best = self.best
         if len(best) == self.study.keep and best[-1].best is not None:
             write_json(self.folder.bar, best[-1].best.rank)
         else:
             self.folder.bar.unlink(missing_ok=True)
-        running = (each for each in self.trials if each.state == State.RUNNING and each not in self._again)
+        running = (each for each in self.trials if each.is_open)
         kept = {str(trial.number) for trial in (*best, *running)}
         for folder in self.folder.written_checkpoints():
             if folder.name not in kept:

@@ -23,6 +23,7 @@ _SETTINGS = {
     "TUNE_RESULT_BUFFER_LENGTH": "1",
 }
 
+
 @dataclass(frozen=True)
 class Resources:
     """What a search may use: trials side by side, and of each trial, CPU threads and a share of a GPU."""

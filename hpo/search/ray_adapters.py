@@ -36,14 +36,14 @@ class Suggester(_Unsaved, Searcher):
         self._live: set[str] = set()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next trial's number, parameters and seed; None while every worker is busy."""
+        """The next trial as a worker is told of it; None while there is nothing for a free worker."""
         if len(self._live) >= self._workers:
             return None
         trial = self._conductor.next_trial()
         if trial is None:
-            return str(Searcher.FINISHED)
+            return str(Searcher.FINISHED) if self._conductor.finished_with(len(self._live)) else None
         self._live.add(trial_id)
-        return {"number": trial.number, "params": trial.params, "seed": trial.seed}
+        return trial.to_worker()
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -15,14 +16,32 @@ class State(StrEnum):
     """How far a trial is. ``STOPPED`` is by the search, ``FAILED`` by an error."""
 
     RUNNING = "running"
+    PAUSED = "paused"
     COMPLETE = "complete"
     STOPPED = "stopped"
     FAILED = "failed"
 
 
+@dataclass(frozen=True)
+class Change:
+    """New parameters from an epoch on, and the trial whose weights came with them, if any."""
+
+    epoch: float
+    params: Params
+    donor: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON writes them."""
+        return asdict(self)
+
+
 @dataclass
 class Trial:
-    """One configuration, trained once."""
+    """One configuration, trained once.
+
+    ``params`` are those it trains with now. ``changes`` lists, where a policy has changed them on the
+    way, from which epoch on which were in force, and whose snapshot the trial went on from.
+    """
 
     number: int
     params: Params
@@ -30,6 +49,12 @@ class Trial:
     state: State = State.RUNNING
     measurements: list[Measurement] = field(default_factory=list)
     reason: str = ""
+    changes: list[Change] = field(default_factory=list)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the trial may still train."""
+        return self.state in (State.RUNNING, State.PAUSED)
 
     @property
     def best(self) -> Measurement | None:
@@ -50,21 +75,44 @@ class Trial:
             "state": self.state.value,
             "reason": self.reason,
             "measurements": [measurement.to_json() for measurement in self.measurements],
+            "changes": [change.to_json() for change in self.changes],
         }
+
+    def to_worker(self) -> dict[str, Any]:
+        """What a worker is told: ``measured`` is the epoch up to which measurements have come in."""
+        borrowed = self.changes and self.changes[-1].donor is not None
+        return {
+            "number": self.number,
+            "params": self.params,
+            "seed": self.seed,
+            # A donor's snapshot holds a measurement of the donor's, which is not this trial's to report.
+            "measured": math.inf if borrowed else self.epochs,
+        }
+
+    def go_on_from(self, epoch: float, params: Params | None = None, donor: int | None = None) -> None:
+        """Take a trial up at an epoch: measurements after it are to be made again."""
+        self.state = State.RUNNING
+        self.measurements = [each for each in self.measurements if each.epoch <= epoch]
+        if params is not None:
+            self.params = params
+            self.changes.append(Change(epoch, params, donor))
 
 
 def read_trials(lines: Iterable[dict[str, Any]]) -> list[Trial]:
     """Put trials together from the lines of ``trials.jsonl``, in the order of their numbers.
 
     While a study runs, a trial is spread over several lines: its start, each of its measurements,
-    its end. A second start of a number takes the place of the first.
+    each time that it went on after a break, its end.
     """
     trials: dict[int, Trial] = {}
     for line in lines:
         number = line["trial"]
-        if "params" in line:
-            trials[number] = Trial(number, line["params"], line["seed"])
+        if "seed" in line:
+            changes = [Change(**change) for change in line.get("changes", ())]
+            trials[number] = Trial(number, line["params"], line["seed"], changes=changes)
         trial = trials[number]
+        if "from" in line:
+            trial.go_on_from(line["from"], line.get("params"), line.get("donor"))
         trial.measurements.extend(Measurement(**each) for each in line.get("measurements", ()))
         trial.state = State(line.get("state", trial.state))
         trial.reason = line.get("reason", trial.reason)

@@ -12,7 +12,7 @@ from typing import Any
 
 from hpo.results import StudyFolder, read_json
 from hpo.study import Study
-from hpo.training.measurement import Measurement
+from hpo.training.measurement import Measurement, read_snapshot
 
 TrialFunction = Callable[[dict[str, Any], Callable[[Measurement], bool]], None]
 """Runs one trial: given its number, parameters and seed, and what to call with each measurement."""
@@ -31,7 +31,7 @@ class TrialRun:
     model: str
 
     def __call__(self, trial: dict[str, Any], report: Callable[[Measurement], bool]) -> None:
-        """Train one trial, given its ``number``, ``params`` and ``seed``.
+        """Train one trial, from its snapshot if it has one; ``trial`` is as `Trial.to_worker` has it.
 
         Raises
         ------
@@ -43,6 +43,11 @@ class TrialRun:
         from hpo.training.encoding import EncodedCorpus
         from hpo.training.trainer import train
 
+        state = self.folder.snapshot(trial["number"])
+        snapshot = read_snapshot(state)
+        # A driver that died may not have heard of the last measurement before it did.
+        if snapshot and snapshot.last.epoch > trial["measured"] and not report(snapshot.last):
+            return
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
         _free_memory()  # of the trial before, whose thread may have ended in the middle of an epoch
         train(
@@ -53,6 +58,7 @@ class TrialRun:
             seed=trial["seed"],
             report=report,
             keep=partial(self._place, trial["number"]),
+            state=state,
         )
 
     def _place(self, number: int, measurement: Measurement) -> Path | None:

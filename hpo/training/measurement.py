@@ -1,9 +1,11 @@
-"""What a trial reports at each evaluation."""
+"""What a trial reports at each evaluation, and what it knows of itself when it is cut off there."""
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -39,3 +41,32 @@ class Measurement:
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON writes them."""
         return asdict(self)
+
+
+FACTS = "snapshot.json"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a run knows of itself besides its tensors: its last and its best measurement, and its pace."""
+
+    last: Measurement
+    best: Measurement
+    steps_per_epoch: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON writes them."""
+        return {
+            "last": self.last.to_json(),
+            "best": self.best.to_json(),
+            "steps_per_epoch": self.steps_per_epoch,
+        }
+
+
+def read_snapshot(folder: Path) -> Snapshot | None:
+    """The snapshot in a folder, or None where there is none that is whole."""
+    try:
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return Snapshot(Measurement(**facts["last"]), Measurement(**facts["best"]), facts["steps_per_epoch"])

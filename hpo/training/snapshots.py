@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,37 +16,11 @@ from safetensors.torch import load_file, save_file
 from transformers import TrainerState
 
 from hpo.training.checkpoints import replace_folder
-from hpo.training.measurement import Measurement
+from hpo.training.measurement import FACTS, Snapshot
 
-WEIGHTS, OPTIMIZER, FACTS = "model.safetensors", "optimizer.safetensors", "snapshot.json"
+WEIGHTS, OPTIMIZER = "model.safetensors", "optimizer.safetensors"
 TRAINER_STATE = "trainer_state.json"
 _RANDOM = "random.{}"
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What a run knows of itself besides its tensors: its last and its best measurement, and its pace."""
-
-    last: Measurement
-    best: Measurement
-    steps_per_epoch: int
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields as JSON writes them."""
-        return {
-            "last": self.last.to_json(),
-            "best": self.best.to_json(),
-            "steps_per_epoch": self.steps_per_epoch,
-        }
-
-
-def read_snapshot(folder: Path) -> Snapshot | None:
-    """The snapshot in a folder, or None where there is none that is whole."""
-    try:
-        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return Snapshot(Measurement(**facts["last"]), Measurement(**facts["best"]), facts["steps_per_epoch"])
 
 
 def write_snapshot(

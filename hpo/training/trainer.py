@@ -28,17 +28,11 @@ from hpo.corpora.variants import arrange
 from hpo.training.batching import LengthGroupedBatches, Rows
 from hpo.training.checkpoints import CheckpointWriter
 from hpo.training.encoding import EncodedCorpus, EncodedSplit, Ints
-from hpo.training.measurement import Measurement
+from hpo.training.measurement import Measurement, Snapshot, read_snapshot
 from hpo.training.modeling import build_model
 from hpo.training.recipe import Recipe
 from hpo.training.scoring import Examination
-from hpo.training.snapshots import (
-    Snapshot,
-    read_snapshot,
-    restore_optimizer,
-    restore_random_state,
-    write_snapshot,
-)
+from hpo.training.snapshots import restore_optimizer, restore_random_state, write_snapshot
 
 Report = Callable[[Measurement], bool]
 """Told of each measurement; says whether to go on."""

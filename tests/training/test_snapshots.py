@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from hpo.training.measurement import FACTS, read_snapshot
 from hpo.training.recipe import Recipe
-from hpo.training.snapshots import FACTS, WEIGHTS, read_snapshot
+from hpo.training.snapshots import WEIGHTS
 from hpo.training.trainer import _Trainer, train
 
 torch.set_num_threads(1)
@@ -81,23 +82,22 @@ def test_new_settings_take_the_place_of_the_old(corpus, tmp_path, monkeypatch):
         }
     )
     seen = {}
-    step = torch.optim.AdamW.step
-
-    def watched(self, *args, **kwargs):
-        if not seen:
-            seen.update(rate=self.param_groups[0]["lr"], decay=self.param_groups[0]["weight_decay"])
-            seen["moments"] = len(self.state) and all("exp_avg" in each for each in self.state.values())
-        return step(self, *args, **kwargs)
-
-    init = _Trainer.training_step
+    training_step = _Trainer.training_step
 
     def looked(self, model, inputs, *args, **kwargs):
-        seen.setdefault("batch", len(inputs["input_ids"]))
-        seen.setdefault("dropout", model.bert.embeddings.dropout.p)
-        seen.setdefault("step", self.state.global_step)
-        return init(self, model, inputs, *args, **kwargs)
+        if not seen:
+            group = self.optimizer.param_groups[0]
+            moments = self.optimizer.state_dict()["state"].values()
+            seen.update(
+                rate=group["lr"],
+                decay=group["weight_decay"],
+                moments=len(moments) > 0 and all("exp_avg" in each for each in moments),
+                batch=len(inputs["input_ids"]),
+                dropout=model.bert.embeddings.dropout.p,
+                step=self.state.global_step,
+            )
+        return training_step(self, model, inputs, *args, **kwargs)
 
-    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
     monkeypatch.setattr(_Trainer, "training_step", looked)
     measured = run(corpus, new, state=state)
     assert seen == {

@@ -57,6 +57,7 @@ class OptunaTPE:
         states = {
             State.RUNNING: TrialState.RUNNING,
             State.COMPLETE: TrialState.COMPLETE,
+            State.PAUSED: TrialState.PRUNED,
             State.STOPPED: TrialState.PRUNED,
             State.FAILED: TrialState.FAIL,
         }

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from hpo.search.policies.protocol import EveryTrialToItsEnd, Verdict
+from hpo.search.trials import Trial
 from hpo.training.measurement import Measurement
 
 
-class Halving:
+class Halving(EveryTrialToItsEnd):
     """The rungs of ASHA in its stopping form, with time in epochs.
 
     At ``grace_epochs``, and at each ``reduction_factor``-fold of the rung before, a trial goes on if it
@@ -25,17 +29,17 @@ class Halving:
             self.rungs[level] = {}
             level *= reduction_factor
 
-    def goes_on(self, number: int, measurement: Measurement) -> bool:
-        """Enter a trial into the rungs that it has newly reached, and say whether it passes them all."""
+    def hear(self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]) -> Verdict:
+        """Enter a trial into the rungs that it has newly reached; it stops if it does not pass them all."""
         passes = True
         for level, entries in self.rungs.items():
-            if measurement.epoch >= level and number not in entries:
-                entries[number] = measurement.rank
+            if measurement.epoch >= level and trial.number not in entries:
+                entries[trial.number] = measurement.rank
                 ahead = sum(rank > measurement.rank for rank in entries.values())
                 passes &= ahead < max(1, int(len(entries) / self.reduction_factor))
-        return passes
+        return Verdict.GO_ON if passes else Verdict.STOP
 
-    def forget(self, number: int) -> None:
-        """Take a trial out of every rung: it has failed, or starts anew."""
+    def forget(self, trial: Trial) -> None:
+        """Take a trial out of every rung."""
         for entries in self.rungs.values():
-            entries.pop(number, None)
+            entries.pop(trial.number, None)

@@ -6,12 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo.search.asha import Halving
+from hpo.search.policies.halving import Halving
+from hpo.search.policies.protocol import Verdict
+from hpo.search.trials import Trial
+
+
+def goes_on(halving, number, measurement):
+    return halving.hear(Trial(number, {}, 0), measurement, ()) == Verdict.GO_ON
 
 
 def decisions(halving, measure, epoch, scores):
     """What becomes of trials 0, 1, 2 … that reach an epoch one after the other."""
-    return [halving.goes_on(number, measure(epoch, f1)) for number, f1 in enumerate(scores)]
+    return [goes_on(halving, number, measure(epoch, f1)) for number, f1 in enumerate(scores)]
 
 
 @pytest.mark.parametrize(
@@ -49,53 +55,53 @@ def test_rising_scores_all_pass_and_falling_ones_stop_after_the_first(measure):
 @given(st.floats(0, 1), st.floats(0, 100), st.integers(1, 5), st.integers(2, 5))
 def test_the_first_trial_always_passes(measure, f1, loss, grace, factor):
     halving = Halving(grace, factor, 100)
-    assert all(halving.goes_on(7, measure(epoch, f1, loss)) for epoch in range(1, 101))
+    assert all(goes_on(halving, 7, measure(epoch, f1, loss)) for epoch in range(1, 101))
 
 
 def test_a_tie_in_f1_is_broken_by_loss(measure):
     halving = Halving(1, 3, 9)
-    assert halving.goes_on(0, measure(1, 0.5, loss=0.3))
-    assert not halving.goes_on(1, measure(1, 0.5, loss=0.4))
-    assert halving.goes_on(2, measure(1, 0.5, loss=0.2))
+    assert goes_on(halving, 0, measure(1, 0.5, loss=0.3))
+    assert not goes_on(halving, 1, measure(1, 0.5, loss=0.4))
+    assert goes_on(halving, 2, measure(1, 0.5, loss=0.2))
 
 
 def test_a_better_f1_counts_more_than_a_better_loss(measure):
     halving = Halving(1, 3, 9)
-    assert halving.goes_on(0, measure(1, 0.5, loss=9.0))
-    assert not halving.goes_on(1, measure(1, 0.4999, loss=0.1))
+    assert goes_on(halving, 0, measure(1, 0.5, loss=9.0))
+    assert not goes_on(halving, 1, measure(1, 0.4999, loss=0.1))
 
 
 def test_where_all_f1_are_zero_most_are_still_stopped(measure):
     halving = Halving(1, 3, 9)
     losses = [1.0 + (number * 37 % 60) / 60 for number in range(60)]
-    passed = [halving.goes_on(number, measure(1, 0.0, loss=loss)) for number, loss in enumerate(losses)]
+    passed = [goes_on(halving, number, measure(1, 0.0, loss=loss)) for number, loss in enumerate(losses)]
     assert 5 < sum(passed) < 30
 
 
 def test_an_evaluation_before_a_whole_rung_enters_no_rung(measure):
     halving = Halving(1, 3, 9)
-    halving.goes_on(0, measure(1, 0.9))
+    goes_on(halving, 0, measure(1, 0.9))
     for epoch in (0.25, 0.5, 0.75, 0.999):
-        assert halving.goes_on(1, measure(epoch, 0.0))
+        assert goes_on(halving, 1, measure(epoch, 0.0))
     assert list(halving.rungs[1]) == [0]
-    assert not halving.goes_on(1, measure(1.0, 0.0))
-    assert halving.goes_on(0, measure(2.75, 0.0)), "past a rung, no rung looks until the next"
+    assert not goes_on(halving, 1, measure(1.0, 0.0))
+    assert goes_on(halving, 0, measure(2.75, 0.0)), "past a rung, no rung looks until the next"
     assert halving.rungs[3] == {}
 
 
 def test_only_the_first_measurement_past_a_rung_counts_for_it(measure):
     halving = Halving(1, 3, 9)
-    halving.goes_on(0, measure(1, 0.5))
-    halving.goes_on(0, measure(2, 0.9))
+    goes_on(halving, 0, measure(1, 0.5))
+    goes_on(halving, 0, measure(2, 0.9))
     assert halving.rungs[1][0] == (0.5, -0.5)
 
 
 def test_a_trial_first_measured_beyond_a_rung_enters_that_rung_then(measure):
     halving = Halving(1, 3, 27)
-    assert halving.goes_on(0, measure(4, 0.5))
+    assert goes_on(halving, 0, measure(4, 0.5))
     assert list(halving.rungs[1]) == list(halving.rungs[3]) == [0]
     assert halving.rungs[9] == {}
-    assert not halving.goes_on(1, measure(4, 0.4))
+    assert not goes_on(halving, 1, measure(4, 0.4))
     assert list(halving.rungs[1]) == list(halving.rungs[3]) == [0, 1], (
         "it counts even where it failed to pass"
     )
@@ -103,11 +109,11 @@ def test_a_trial_first_measured_beyond_a_rung_enters_that_rung_then(measure):
 
 def test_a_forgotten_trial_takes_no_ones_place(measure):
     halving = Halving(1, 3, 9)
-    halving.goes_on(0, measure(3, 0.9))
-    halving.forget(0)
-    assert halving.goes_on(1, measure(1, 0.1))
-    assert halving.goes_on(0, measure(1, 0.2)), "it may come again"
-    halving.forget(99)
+    goes_on(halving, 0, measure(3, 0.9))
+    halving.forget(Trial(0, {}, 0))
+    assert goes_on(halving, 1, measure(1, 0.1))
+    assert goes_on(halving, 0, measure(1, 0.2)), "it may come again"
+    halving.forget(Trial(99, {}, 0))
 
 
 def test_the_rungs_do_not_depend_on_the_order_of_arrival(measure):
@@ -116,7 +122,7 @@ def test_the_rungs_do_not_depend_on_the_order_of_arrival(measure):
     for order in itertools.permutations(trials):
         halving = Halving(1, 2, 4)
         for number, measurement in order:
-            halving.goes_on(number, measurement)
+            goes_on(halving, number, measurement)
         rungs.append(halving.rungs)
     assert all(each == rungs[0] for each in rungs)
 
@@ -124,7 +130,7 @@ def test_the_rungs_do_not_depend_on_the_order_of_arrival(measure):
 @given(st.permutations(range(12)), st.integers(2, 4))
 def test_the_best_passes_whenever_it_comes_and_the_worst_only_when_first(measure, order, factor):
     halving = Halving(1, factor, 100)
-    passed = {place: halving.goes_on(place, measure(1, place / 12)) for place in order}
+    passed = {place: goes_on(halving, place, measure(1, place / 12)) for place in order}
     assert passed[11]
     assert passed[0] == (order[0] == 0)
 
@@ -133,7 +139,7 @@ def test_rungs_after_a_restart_are_those_before_it(measure):
     history = [(number, measure(epoch, number / 7)) for number in range(7) for epoch in (1, 2, 3)]
     before, after = Halving(1, 3, 9), Halving(1, 3, 9)
     for number, measurement in sorted(history, key=lambda each: each[1].epoch):
-        before.goes_on(number, measurement)
+        goes_on(before, number, measurement)
     for number, measurement in history:
-        after.goes_on(number, measurement)
+        goes_on(after, number, measurement)
     assert before.rungs == after.rungs
