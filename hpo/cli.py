@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
-from hpo.errors import EXIT_INTERRUPTED, Fault, UserError
+from hpo.errors import EXIT_INTERRUPTED, Fault, StudyFailed, UserError
 
 app = typer.Typer(
     help="Hyperparameter search for named-entity recognition: from a corpus to the result matrix.",
@@ -273,7 +273,7 @@ def grid(
     rows, failures = run_rows(studies, _console(stderr=True))
     print(render_matrices(rows))
     if failures:
-        raise failures[0]
+        raise StudyFailed(fault for failure in failures for fault in failure.faults)
 
 
 @app.command()

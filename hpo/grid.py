@@ -8,7 +8,7 @@ from rich.console import Console
 
 from hpo.corpora.families import load_family
 from hpo.corpora.variants import VARIANTS
-from hpo.errors import StudyFailed, unknown
+from hpo.errors import StudyInterrupted, UserError, unknown
 from hpo.evaluation.matrix import MatrixRow
 from hpo.run import free_name, run
 from hpo.study import Study, build_study
@@ -36,13 +36,16 @@ def plan_rows(options: dict[str, Any], *, train_on: str, tags: str, algorithms: 
     ]
 
 
-def run_rows(studies: list[Study], console: Console) -> tuple[list[MatrixRow], list[StudyFailed]]:
+def run_rows(studies: list[Study], console: Console) -> tuple[list[MatrixRow], list[UserError]]:
     """Run studies one after the other; one that fails leaves the others to run."""
-    rows, failures = [], []
+    rows: list[MatrixRow] = []
+    failures: list[UserError] = []
     for number, study in enumerate(studies, 1):
         console.print(f"[{number}/{len(studies)}] {study.name}", markup=False)
         try:
             rows.append(run(study, console))
-        except StudyFailed as failure:
+        except StudyInterrupted:
+            raise
+        except UserError as failure:
             failures.append(failure)
     return rows, failures

@@ -51,7 +51,8 @@ def run(study: Study, console: Console) -> MatrixRow:
         data = _encode(study, corpus, family)
     with folder.locked():
         environment = describe_environment() | {"corpus_sha256": corpus.sha256, "notes": corpus.notes}
-        write_text(folder.study, study.to_yaml())
+        if not folder.study.exists():  # its time is when the study was started
+            write_text(folder.study, study.to_yaml())
         write_json(folder.environment, environment)
         _search(study, folder, data, len(environment["gpus"]), console)
         with console.status("scoring the best models …"):

@@ -117,7 +117,8 @@ def _read_data(data: str, options: CorpusOptions | None) -> Reading:
 
 
 def _may_be_hub_id(data: str) -> bool:
-    return _HUB_ID.fullmatch(data) is not None and _FILE_NAME.fullmatch(data) is None
+    in_a_folder_here = "/" in data and Path(data).parent.is_dir()  # more likely mistyped than on the hub
+    return _HUB_ID.fullmatch(data) is not None and _FILE_NAME.fullmatch(data) is None and not in_a_folder_here
 
 
 def _read_files(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,16 +13,23 @@ from hpo.reporting.markdown import render_table
 from hpo.reporting.studies import render_trials
 from hpo.results import StudyFolder, read_json, read_lines, study_folders
 from hpo.search.trials import State, Trial, ranked, read_trials
-from hpo.study import stored_study
+from hpo.study import Study, stored_study
 
 
 def overview() -> list[dict[str, Any]]:
-    """A summary of each study, oldest first."""
-    return [_summary(folder, read_trials(read_lines(folder.trials))) for folder in study_folders()]
+    """A summary of each study, oldest first; of one whose file has faults, these."""
+    return [_summary_or_faults(folder) for folder in study_folders()]
 
 
-def _summary(folder: StudyFolder, trials: Sequence[Trial]) -> dict[str, Any]:
-    study = stored_study(folder)
+def _summary_or_faults(folder: StudyFolder) -> dict[str, Any]:
+    try:
+        study = stored_study(folder)
+    except UserError as error:
+        return {"study": folder.name, "state": "faulty", "faults": [str(fault) for fault in error.faults]}
+    return _summary(study, folder, read_trials(read_lines(folder.trials)))
+
+
+def _summary(study: Study, folder: StudyFolder, trials: Sequence[Trial]) -> dict[str, Any]:
     states = Counter(trial.state.value for trial in trials)
     best = next((trial.best for trial in ranked(each for each in trials if each.state != State.FAILED)), None)
     row = read_matrix(folder.matrix).rows[0] if folder.matrix.exists() else None
@@ -50,18 +57,21 @@ def render_overview(studies: Sequence[dict[str, Any]]) -> str:
         return "no studies under results/ yet; make one with: hpo run\n"
     return render_table(
         ("study", "state", "trials", "epochs", "best dev F1", "test F1", "started"),
-        [
-            (
-                each["study"],
-                each["state"],
-                f"{each['ended']}/{each['trials']}",
-                f"{each['epochs']:.1f}",
-                _score(each["best_dev_f1"]),
-                _score(each["test_f1"]),
-                each["started"],
-            )
-            for each in studies
-        ],
+        [_overview_line(each) for each in studies],
+    )
+
+
+def _overview_line(study: Mapping[str, Any]) -> tuple[str, ...]:
+    if "faults" in study:
+        return (study["study"], study["state"], "-", "-", "-", "-", study["faults"][0])
+    return (
+        study["study"],
+        study["state"],
+        f"{study['ended']}/{study['trials']}",
+        f"{study['epochs']:.1f}",
+        _score(study["best_dev_f1"]),
+        _score(study["test_f1"]),
+        study["started"],
     )
 
 
@@ -81,7 +91,7 @@ def describe_study(name: str) -> dict[str, Any]:
     study = stored_study(folder)
     trials = read_trials(read_lines(folder.trials))
     return {
-        "summary": _summary(folder, trials),
+        "summary": _summary(study, folder, trials),
         "settings": study.model_dump(mode="json"),
         "environment": read_json(folder.environment) if folder.environment.exists() else None,
         "row": read_matrix(folder.matrix).rows[0].model_dump(mode="json") if folder.matrix.exists() else None,
@@ -98,11 +108,11 @@ def render_study(name: str) -> str:
         if there is no such study.
     """
     folder = StudyFolder(name)
-    stored_study(folder)
+    study = stored_study(folder)
     if folder.matrix.exists():
         return folder.report.read_text(encoding="utf-8")
     trials = read_trials(read_lines(folder.trials))
-    summary = render_overview([_summary(folder, trials)])
+    summary = render_overview([_summary(study, folder, trials)])
     return f"{summary}\n{render_trials(trials)}\nnot done yet; go on with: hpo resume {name}"
 
 

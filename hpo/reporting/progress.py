@@ -54,12 +54,12 @@ class Progress:
     def line(self) -> str:
         """Counts, best, epochs, time: all in one line."""
         trials = list(self._conductor.trials)
-        return " · ".join([_counts(trials, self._conductor.study.trials), _best(trials), self._spent(trials)])
+        return " · ".join([_counts(trials, self._conductor.budget), _best(trials), self._spent(trials)])
 
     def draw(self) -> RenderableType:
         """The same on three lines, with a bar and the running trials."""
         trials = list(self._conductor.trials)
-        total = self._conductor.study.trials
+        total = self._conductor.budget
         done = sum(trial.state != State.RUNNING for trial in trials)
         running = Table.grid(padding=(0, 2))
         for trial in [each for each in trials if each.state == State.RUNNING][:8]:
@@ -90,7 +90,7 @@ class Progress:
         """Seconds left if the trials to come take as long as those that ended; None before any has."""
         ended = sum(trial.state != State.RUNNING for trial in trials)
         fresh = ended - self._ended_before
-        left = self._conductor.study.trials - ended
+        left = self._conductor.budget - ended
         if left <= 0:
             return 0.0
         return elapsed / fresh * left if fresh > 0 else None

@@ -141,6 +141,11 @@ class Conductor:
             shutil.rmtree(self.folder.snapshots, ignore_errors=True)
 
     @property
+    def budget(self) -> int:
+        """Trials that the study will have had in the end: fewer than it asks for where a grid is smaller."""
+        return len(self.trials) if self._used_up else self.study.trials
+
+    @property
     def used_up(self) -> bool:
         """Whether there is nothing left to start: the budget is spent, or the grid tried through."""
         return self._used_up or len(self.trials) >= self.study.trials
