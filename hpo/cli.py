@@ -78,7 +78,7 @@ def _print_json(value: Any) -> None:
 def _given(**options: Any) -> dict[str, Any]:
     """The options that were given, under the names of the study's fields."""
     fields = {"alg": "algorithm", "study": "name"}
-    given = {fields.get(name, name): value for name, value in options.items() if value not in (None, "")}
+    given = {fields.get(name, name): value for name, value in options.items() if value not in (None, "", [])}
     if "epochs" in given:
         given["fixed"] = {"epochs": given.pop("epochs")}
     return given
@@ -102,6 +102,12 @@ def run(
     ] = None,
     gpus_per_trial: GpusPerTrial = None,
     workers: Workers = None,
+    objective: Annotated[
+        str | None, typer.Option(help="a variant, mean(…) or min(…) of several [default: trained-on]")
+    ] = None,
+    warm_start: Annotated[
+        list[str] | None, typer.Option(help="a study whose best are tried first; may be given several times")
+    ] = None,
     dry_run: DryRun = False,
 ) -> None:
     """Search, score the best models, print the matrix.
@@ -110,16 +116,17 @@ def run(
 
     Example: hpo run --alg asha --trials 50 --data my-corpus/ --tags conll --model bert-base-cased
     """
-    from hpo.run import free_name
+    from hpo.run import free_name, start_warm
     from hpo.run import run as run_study
     from hpo.study import build_study, load_study
 
     options = _given(
         alg=alg, trials=trials, data=data, tags=tags, train_on=train_on, model=model, space=space,
         searcher=searcher, epochs=epochs, seed=seed, study=study, workers=workers,
-        gpus_per_trial=gpus_per_trial,
+        gpus_per_trial=gpus_per_trial, objective=objective, warm_start=warm_start,
     )  # fmt: skip
     resolved = load_study(file, options) if file else build_study(options)
+    resolved = start_warm(resolved)
     if not study and not file:
         resolved = free_name(resolved)
     if dry_run:

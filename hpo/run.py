@@ -21,6 +21,7 @@ from hpo.reporting.markdown import KNOBS
 from hpo.results import StudyFolder, read_lines, write_json, write_text
 from hpo.search.algorithms import ALGORITHMS
 from hpo.search.trials import State, Trial, ranked, read_trials
+from hpo.search.warm_start import warm_start
 from hpo.study import Study, stored_study
 
 if TYPE_CHECKING:  # it brings transformers, which hpo ls has no use for
@@ -192,6 +193,21 @@ def refuse_another(study: Study, folder: StudyFolder) -> None:
     ]
     if faults:
         raise UserError(faults)
+
+
+def start_warm(study: Study) -> Study:
+    """The study with the best of the studies that it names as its first guesses.
+
+    Raises
+    ------
+    UserError
+        if one of them is not under results/.
+    """
+    folders = [StudyFolder(name) for name in study.warm_start]
+    for folder in folders:
+        stored_study(folder)
+    earlier = [read_trials(read_lines(folder.trials)) for folder in folders]
+    return study.model_copy(update={"space": warm_start(study.space, earlier)}) if earlier else study
 
 
 def free_name(study: Study) -> Study:

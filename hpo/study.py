@@ -14,6 +14,7 @@ from hpo.errors import Fault, UserError
 from hpo.results import STUDY_NAME, StudyFolder
 from hpo.search.algorithms import ALGORITHMS, SEARCHERS
 from hpo.search.spaces import Params, Space, load_space, recipe_faults
+from hpo.training.objective import TRAINED_ON, Objective, parse_objective
 from hpo.training.recipe import Recipe
 
 SplitName = Literal["train", "dev", "test"]
@@ -36,12 +37,17 @@ class Study(BaseModel):
     train_on: str = Field("cased", description="the case variant of train and dev")
     model: str = Field("tiny", min_length=1, description="tiny, a hub id, or a folder with safetensors")
     algorithm: str = Field("asha", description="how trials are chosen and stopped")
+    objective: str = Field(
+        TRAINED_ON,
+        description="what is maximized: trained-on, a variant, mean(…) or min(…) of several",
+    )
     searcher: str = Field("optuna", description="who proposes the configurations of asha")
     trials: int = Field(50, ge=1, le=100_000, description="configurations to try")
     seed: int = Field(
         42, ge=0, lt=2**32, description="of the search, the trainings, the mixes and the cut dev split"
     )
     space: Space = Field(description="what is searched over, by name, as a YAML file, or written out")
+    warm_start: tuple[Name, ...] = Field((), description="studies whose best are the search's first guesses")
     fixed: Params = Field({}, description="knobs of the recipe that are set, over those that the space sets")
     grace_epochs: int = Field(1, ge=1, le=1000, description="no trial is stopped before")
     reduction_factor: int = Field(3, ge=2, le=100, description="one in so many passes a rung")
@@ -67,6 +73,12 @@ class Study(BaseModel):
             raise ValueError(f"must be one of {', '.join(known)}")
         return value
 
+    @field_validator("objective")
+    @classmethod
+    def _cells(cls, value: str) -> str:
+        parse_objective(value, "cased")
+        return value
+
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Study:
         faults = list(recipe_faults(self.fixed, ("fixed",)))
@@ -89,6 +101,11 @@ class Study(BaseModel):
                 f"epochs ({self.max_epochs}) must not be under grace_epochs ({self.grace_epochs})"
             )
         return self
+
+    @property
+    def goal(self) -> Objective:
+        """The objective, with the variant trained on filled in."""
+        return parse_objective(self.objective, self.train_on)
 
     def recipe(self, params: Params) -> Recipe:
         """The recipe of a trial: the space's fixed knobs, the study's, the trial's, the defaults."""

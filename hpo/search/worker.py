@@ -57,6 +57,7 @@ class TrialRun:
             train_on=self.study.train_on,
             seed=trial["seed"],
             report=report,
+            objective=self.study.goal,
             keep=partial(self._place, trial["number"]),
             state=state,
         )

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -23,13 +24,13 @@ from transformers import (
     TrainingArguments,
 )
 
-from hpo.corpora.spans import Scores
 from hpo.corpora.variants import arrange
 from hpo.training.batching import LengthGroupedBatches, Rows
 from hpo.training.checkpoints import CheckpointWriter
 from hpo.training.encoding import EncodedCorpus, EncodedSplit, Ints
 from hpo.training.measurement import Measurement, Snapshot, read_snapshot
 from hpo.training.modeling import build_model
+from hpo.training.objective import Objective
 from hpo.training.recipe import Recipe
 from hpo.training.scoring import Examination
 from hpo.training.snapshots import restore_optimizer, restore_random_state, write_snapshot
@@ -52,10 +53,13 @@ def train(
     train_on: str,
     seed: int,
     report: Report,
+    objective: Objective | None = None,
     keep: Keep = lambda measurement: None,
     state: Path | None = None,
 ) -> None:
-    """Train one model on a case variant of the train split and measure it on the same variant of dev.
+    """Train one model on a case variant of the train split and measure it on dev.
+
+    ``objective`` is what it is measured by, by default the F1 on the variant that it is trained on.
 
     Runs to the recipe's last epoch, or until ``report`` says no. ``seed`` draws the fresh weights,
     the dropout and the batches. With ``state``, a folder, the run is written there before each report,
@@ -69,8 +73,9 @@ def train(
     """
     network = build_model(model, data.label_names, data.vocabulary, recipe, seed)
     rows = _train_rows(data, train_on, recipe.label_alignment)
+    asked = objective or Objective("mean", (train_on,))
     with CheckpointWriter() as writer:
-        course = _Course(recipe, seed, _dev_questions(data, train_on), report, keep, writer, state)
+        course = _Course(recipe, seed, _dev_questions(data, asked), report, keep, writer, state)
         trainer = _Trainer(network, rows, course)
         trainer.train(resume_from_checkpoint=str(state) if trainer.snapshot else None)
 
@@ -83,22 +88,39 @@ def _train_rows(data: EncodedCorpus, variant: str, label_alignment: str) -> Rows
 
 @dataclass(frozen=True)
 class _Questions:
-    """The distinct encodings of a variant of dev, and how often each counts."""
+    """The distinct encodings of an objective's variants of dev, and how often each counts in each."""
 
     examination: Examination
-    times: Ints
+    times: tuple[Ints, ...]
     types: tuple[str, ...]
+    objective: Objective
 
-    def put_to(self, model: torch.nn.Module, autocast: torch.dtype | None) -> tuple[Scores, float]:
-        return self.examination.read(model, autocast).score(self.types, self.times)
+    def put_to(self, model: torch.nn.Module, autocast: torch.dtype | None) -> dict[str, float]:
+        """Objective, precision, recall and loss: of the worst variant for a minimum, else their means."""
+        reading = self.examination.read(model, autocast)
+        scored = [reading.score(self.types, times) for times in self.times]
+        f1 = self.objective.of([scores.f1 for scores, _ in scored])
+        if self.objective.reduction == "min":
+            scored = [min(scored, key=lambda each: each[0].f1)]
+        return {
+            "f1": f1,
+            "precision": fmean(scores.precision for scores, _ in scored),
+            "recall": fmean(scores.recall for scores, _ in scored),
+            "loss": fmean(loss for _, loss in scored),
+        }
 
 
 # Both caches outlive a trial: a warm worker lays its data out once per study.
 @lru_cache(maxsize=2)
-def _dev_questions(data: EncodedCorpus, variant: str) -> _Questions:
+def _dev_questions(data: EncodedCorpus, objective: Objective) -> _Questions:
     split = data.split("dev")
-    distinct, times = np.unique(_encodings(split, variant), return_counts=True)
-    return _Questions(Examination(split, distinct, data.pad_id, len(data.types)), times, data.types)
+    asked = [_encodings(split, variant) for variant in objective.variants]
+    distinct = np.unique(np.concatenate(asked))
+    times = tuple(
+        np.bincount(np.searchsorted(distinct, encodings), minlength=len(distinct)) for encodings in asked
+    )
+    examination = Examination(split, distinct, data.pad_id, len(data.types))
+    return _Questions(examination, times, data.types, objective)
 
 
 def _encodings(split: EncodedSplit, variant: str) -> Ints:
@@ -146,14 +168,11 @@ class _Trainer(Trainer):
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Measure the model on dev, report it, and keep it if it is the run's best so far."""
-        scores, loss = self._course.questions.put_to(self.model, autocast_dtype(self.args))
+        answers = self._course.questions.put_to(self.model, autocast_dtype(self.args))
         measurement = Measurement(
             epoch=_Timetable.epoch_of(self.state, self._course.recipe.evals_per_epoch),
             step=self.state.global_step,
-            f1=scores.f1,
-            precision=scores.precision,
-            recall=scores.recall,
-            loss=loss,
+            **answers,
             train_loss=self._loss_since_last(),
             seconds=time.monotonic() - self._began,
         )

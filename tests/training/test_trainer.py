@@ -8,6 +8,7 @@ from transformers import AutoModelForTokenClassification, pipeline
 
 from hpo.training.measurement import Measurement
 from hpo.training.modeling import build_model, count_weights
+from hpo.training.objective import Objective, parse_objective
 from hpo.training.recipe import Recipe
 from hpo.training.trainer import NonFiniteLoss, _Trainer, arguments, train
 
@@ -63,9 +64,9 @@ def test_the_kept_model_says_what_the_trained_one_said(learned, corpus):
 
     measurements, folder = learned
     model = AutoModelForTokenClassification.from_pretrained(folder)
-    scores, loss = _dev_questions(corpus, "cased").put_to(model, None)
+    said = _dev_questions(corpus, Objective("mean", ("cased",))).put_to(model, None)
     best = max(measurements, key=lambda each: each.rank)
-    assert (scores.f1, loss) == (best.f1, pytest.approx(best.loss, abs=1e-6))
+    assert (said["f1"], said["loss"]) == (best.f1, pytest.approx(best.loss, abs=1e-6))
 
 
 def test_the_kept_model_serves_a_pipeline_with_label_names(learned, corpus):
@@ -177,3 +178,26 @@ def test_fresh_weights_follow_the_seed(corpus):
 def test_weights_are_counted_without_making_them():
     model = build_model("tiny", ("O", "B-a", "I-a"), 3000, Recipe(), 1)
     assert count_weights("tiny") == sum(part.numel() for part in model.parameters())
+
+
+@pytest.mark.parametrize(
+    "text", ["trained-on", "uncased", "min(cased, uncased)", "mean(ne-lower, uncased-cased-mix)"]
+)
+def test_an_objective_is_what_separate_scorings_make_it(learned, corpus, text):
+    from hpo.evaluation.checkpoints import load_checkpoint, score_split
+    from hpo.training.trainer import _dev_questions
+
+    model = load_checkpoint(learned[1])
+    by_variant = score_split(model, corpus, "dev")
+    objective = parse_objective(text, "cased")
+    expected = [by_variant[variant].f1 for variant in objective.variants]
+    said = _dev_questions(corpus, objective).put_to(model, None)
+    assert said["f1"] == {"min": min(expected), "mean": sum(expected) / len(expected)}[objective.reduction]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "cased, uncased", "max(cased)", "min(cased, cased)", "min(cased, accuracy)"]
+)
+def test_an_objective_that_no_trial_reports_is_refused(text):
+    with pytest.raises(ValueError, match="cell"):
+        parse_objective(text, "cased")

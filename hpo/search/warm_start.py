@@ -1,0 +1,50 @@
+"""A search that starts from what earlier ones found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from hpo.search.spaces import Parameter, Params, Space
+from hpo.search.trials import State, Trial, ranked
+from hpo.training.recipe import Recipe
+
+GUESSES_PER_STUDY = 3
+"""An earlier study may be of another corpus, so that only its best are worth a trial."""
+
+
+def warm_start(space: Space, earlier: Iterable[Sequence[Trial]]) -> Space:
+    """The space with the best configurations of earlier studies as its first guesses, before its own.
+
+    They are tried and not believed: what they scored elsewhere teaches the sampler nothing. A value
+    outside its domain is moved to the nearest inside; a knob that was not searched then takes the
+    recipe's default, likewise moved inside.
+    """
+    guesses = [
+        {name: _inside(domain, _value(trial, name)) for name, domain in space.parameters.items()}
+        for trials in earlier
+        for trial in ranked(each for each in trials if each.state != State.FAILED)[:GUESSES_PER_STUDY]
+    ]
+    distinct: list[Params] = []
+    for guess in (*guesses, *space.first_guesses):
+        if guess not in distinct:
+            distinct.append(guess)
+    return Space(parameters=space.parameters, fixed=space.fixed, first_guesses=tuple(distinct))
+
+
+def _value(trial: Trial, name: str) -> bool | int | float | str:
+    value: bool | int | float | str = trial.params.get(name, Recipe.model_fields[name].default)
+    return value
+
+
+def _inside(domain: Parameter, value: bool | int | float | str) -> bool | int | float | str:
+    if domain.contains(value):
+        return value
+    if domain.values is None:
+        low, high = domain.bounds
+        number = float(value) if isinstance(value, int | float) else low
+        inside: int | float = domain.convert(min(high, max(low, number)))
+        return inside
+    numbers = [each for each in domain.values if isinstance(each, int | float)]
+    if numbers and isinstance(value, int | float):
+        return min(numbers, key=lambda each: abs(each - value))
+    return domain.values[0]
