@@ -38,15 +38,27 @@ class Conductor:
         self._policy = build_policy(algorithm.policy, study)
         self._listeners: list[Callable[[Trial], None]] = []
         self._used_up = False
-        self._cut_off = [trial for trial in self.trials if trial.state == State.RUNNING]
-        for trial in self._cut_off:
-            trial.go_on_from(self._snapshot_epoch(trial))
+        self._journal = Journal(folder.trials)
+        self._cut_off: list[Trial] = []
+        self._hear_again()
+        self._raise_bar()
+
+    def _hear_again(self) -> None:
+        """Rebuild the policy from the trials, those that were cut off last, as they were the latest to tell."""
+        cut_off = [trial for trial in self.trials if trial.state == State.RUNNING]
         for trial in self.trials:
-            if trial.state != State.FAILED:
+            if trial.state not in (State.FAILED, State.RUNNING):
                 for measurement in trial.measurements:
                     self._policy.hear(trial, measurement, self.trials)
-        self._journal = Journal(folder.trials)
-        self._raise_bar()
+        for trial in cut_off:
+            heard = trial.epochs
+            trial.go_on_from(self._snapshot_epoch(trial))
+            verdict = Verdict.GO_ON
+            for measurement in trial.measurements:
+                verdict = self._policy.hear(trial, measurement, self.trials)
+            # The driver may have died after it wrote a measurement down and before its verdict.
+            if heard > trial.epochs or self._obey(trial, verdict):
+                self._cut_off.append(trial)
 
     def _snapshot_epoch(self, trial: Trial) -> float:
         """Up to which of its measurements a cut-off trial need not be trained again."""
@@ -106,12 +118,15 @@ class Conductor:
             return False
         trial.measurements.append(measurement)
         self._journal.append({"trial": number, "measurements": [measurement.to_json()]})
-        verdict = self._policy.hear(trial, measurement, self.trials)
+        return self._obey(trial, self._policy.hear(trial, measurement, self.trials))
+
+    def _obey(self, trial: Trial, verdict: Verdict) -> bool:
+        """Carry a verdict out, and say whether the trial is to go on."""
         if verdict == Verdict.STOP:
-            self.ended(number, State.STOPPED)
+            self.ended(trial.number, State.STOPPED)
         elif verdict == Verdict.PAUSE:
             trial.state = State.PAUSED
-            self._journal.append({"trial": number, "state": trial.state.value}, durable=True)
+            self._journal.append({"trial": trial.number, "state": trial.state.value}, durable=True)
             self._tell(trial)
         else:
             self._tell(trial)

@@ -1,0 +1,127 @@
+"""A driver that is killed again and again decides as one that never was."""
+
+import json
+import math
+import os
+import random
+
+import pytest
+
+from hpo.results import Journal, StudyFolder
+from hpo.search.algorithms import ALGORITHMS
+from hpo.search.conductor import Conductor
+from hpo.search.trials import State
+from hpo.study import build_study
+from hpo.training.measurement import FACTS, Snapshot, read_snapshot
+
+SPACE = {
+    "parameters": {
+        "learning_rate": {"type": "loguniform", "low": 1e-5, "high": 1e-2},
+        "hidden_dropout": {"type": "uniform", "low": 0.0, "high": 0.3},
+        "batch_size": {"type": "choice", "values": [16, 32]},
+    },
+    "fixed": {"epochs": 9},
+}
+KILLS = 50
+
+
+class Killed(BaseException):
+    """Not an Exception: nothing of ours may catch it."""
+
+
+@pytest.fixture(autouse=True)
+def without_waiting_for_the_disk(monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda file: None)
+
+
+def f1_of(params, epoch):
+    miss = abs(math.log10(params["learning_rate"]) + 3) / 3 + params["hidden_dropout"]
+    return round(max(0.0, (1 - miss) * (1 - 0.7**epoch)), 6)
+
+
+def work(conductor, measure, at_risk):
+    """One worker, as the real one works: a snapshot before each report, and the report again after a cut."""
+    while (trial := conductor.next_trial()) is not None:
+        told = trial.to_worker()
+        place = conductor.folder.snapshot(trial.number)
+        snapshot = read_snapshot(place)
+        if (
+            snapshot
+            and snapshot.last.epoch > told["measured"]
+            and not conductor.measured(trial.number, snapshot.last)
+        ):
+            continue
+        done = int(snapshot.last.epoch) if snapshot else 0
+        for epoch in range(done + 1, 10):
+            measurement = measure(epoch, f1_of(told["params"], epoch))
+            place.mkdir(parents=True, exist_ok=True)
+            (place / FACTS).write_text(json.dumps(Snapshot(measurement, measurement, 1).to_json()))
+            at_risk()
+            if not conductor.measured(trial.number, measurement):
+                break
+            at_risk()
+        else:
+            conductor.ended(trial.number, State.COMPLETE)
+        at_risk()
+
+
+def decisions(conductor):
+    return [
+        (
+            trial.number,
+            trial.params,
+            trial.seed,
+            trial.state,
+            trial.changes,
+            [m.epoch for m in trial.measurements],
+        )
+        for trial in conductor.trials
+    ]
+
+
+def study_of(algorithm):
+    return build_study({"name": "s", "space": SPACE, "trials": 24, "algorithm": algorithm})
+
+
+def torn(append, chance):
+    """A journal that may die in the middle of a line, or just after one."""
+
+    def risky(self, line, *, durable=False):
+        draw = chance.random()
+        if draw < 0.04:
+            self._file.write(json.dumps(line).encode()[:-3])
+            self._file.flush()
+            raise Killed
+        append(self, line, durable=durable)
+        if draw > 0.96:
+            raise Killed
+
+    return risky
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_after_many_kills_every_decision_is_that_of_the_run_that_was_never_killed(
+    tmp_path, measure, monkeypatch, algorithm
+):
+    whole = Conductor(study_of(algorithm), StudyFolder("s", tmp_path / "whole"))
+    work(whole, measure, lambda: None)
+
+    chance, kills = random.Random(7), 0
+
+    def at_risk():
+        if kills < KILLS and chance.random() < 0.1:
+            raise Killed
+
+    append = Journal.append
+    folder = StudyFolder("s", tmp_path / "killed")
+    while True:
+        monkeypatch.setattr(Journal, "append", torn(append, chance) if kills < KILLS else append)
+        conductor = Conductor(study_of(algorithm), folder)
+        try:
+            work(conductor, measure, at_risk)
+            break
+        except Killed:
+            kills += 1
+    assert kills == KILLS or conductor.finished
+    assert kills > 20
+    assert decisions(conductor) == decisions(whole)
