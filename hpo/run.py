@@ -14,12 +14,14 @@ from hpo.corpora.families import TagFamily, load_family
 from hpo.corpora.families import apply as apply_family
 from hpo.corpora.loading import load
 from hpo.corpora.sentences import SPLITS, Corpus
+from hpo.documents import dump_yaml
 from hpo.environment import available_cores, describe_environment
 from hpo.errors import Fault, StudyFailed, StudyInterrupted, UserError
 from hpo.evaluation.matrix import Matrix, MatrixRow, read_matrix
 from hpo.reporting.markdown import KNOBS
 from hpo.results import StudyFolder, read_lines, write_json, write_text
 from hpo.search.algorithms import ALGORITHMS
+from hpo.search.schedules import params_at_best, winning_schedule
 from hpo.search.trials import State, Trial, ranked, read_trials
 from hpo.search.warm_start import warm_start
 from hpo.study import Study, stored_study
@@ -49,7 +51,7 @@ def run(study: Study, console: Console) -> MatrixRow:
         return read_matrix(folder.matrix).rows[0]
     with console.status("preparing the corpus …"):
         corpus, family = read_corpus(study)
-        data = _encode(study, corpus, family)
+        data = encode(study, corpus, family)
     with folder.locked():
         environment = describe_environment() | {"corpus_sha256": corpus.sha256, "notes": corpus.notes}
         if not folder.study.exists():  # its time is when the study was started
@@ -60,7 +62,7 @@ def run(study: Study, console: Console) -> MatrixRow:
             return _score_best(study, folder, family, corpus, data, environment)
 
 
-def _encode(study: Study, corpus: Corpus, family: TagFamily) -> EncodedCorpus:
+def encode(study: Study, corpus: Corpus, family: TagFamily) -> EncodedCorpus:
     """Encode the corpus, and load the model once: what is wrong with it is told before any trial starts."""
     from hpo.training.modeling import build_model
     from hpo.training.preparation import prepare
@@ -111,23 +113,33 @@ def _score_best(
     best = ranked(each for each in trials if each.state != State.FAILED)[: study.keep]
     if not best:
         raise _nothing_succeeded(study, trials)
+    lost = [folder.checkpoint(trial.number) for trial in best if not folder.checkpoint(trial.number).exists()]
+    if lost:
+        what = "is gone, of a trial that is among the best"
+        raise StudyFailed(
+            Fault(str(path), what, None, "run the study again under another name") for path in lost
+        )
     rows = []
     for rank, trial in enumerate(best, 1):
         target = folder.best / str(rank)
-        _promote(folder.checkpoint(trial.number), target, data.tokenizer)
+        promote(folder.checkpoint(trial.number), target, data.tokenizer)
         scores = score_checkpoint(target, data, ("dev", "test"))
         row = _row(study, family, corpus, trial, scores)
         write_json(target / "scores.json", row.model_dump(mode="json"))
         write_text(target / "README.md", render_card(study, family, trial, row, environment))
         rows.append(row)
+    if ALGORITHMS[study.algorithm].population:
+        write_text(folder.schedule, dump_yaml(winning_schedule(trials, best[0])))
     write_text(folder.report, render_report(study, rows[0], trials, corpus.notes))
+    write_json(
+        folder.matrix, Matrix(rows=(rows[0],)).model_dump(mode="json")
+    )  # after all else: it says "done"
     shutil.rmtree(folder.checkpoints, ignore_errors=True)
     shutil.rmtree(folder.ray, ignore_errors=True)
-    write_json(folder.matrix, Matrix(rows=(rows[0],)).model_dump(mode="json"))  # last: it says "done"
     return rows[0]
 
 
-def _promote(checkpoint: Path, target: Path, tokenizer: Path) -> None:
+def promote(checkpoint: Path, target: Path, tokenizer: Path) -> None:
     """Make a model folder of a checkpoint: copied, so that an interrupted promotion can be made again."""
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(checkpoint, target)
@@ -137,7 +149,7 @@ def _promote(checkpoint: Path, target: Path, tokenizer: Path) -> None:
 def _row(
     study: Study, family: TagFamily, corpus: Corpus, trial: Trial, scores: Mapping[str, Mapping[str, Any]]
 ) -> MatrixRow:
-    recipe = study.recipe(trial.params).model_dump()
+    recipe = study.recipe(params_at_best(trial)).model_dump()
     shown = {name: recipe[name] for name in (*KNOBS, *study.space.parameters) if name in recipe}
     return MatrixRow(
         tag_family=family.title,
