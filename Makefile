@@ -1,7 +1,8 @@
 # The whole project through make; `make help` says what there is.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-PYTHON ?= python3
+PYTHON := $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
+	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null && echo $(name))) python3)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -9,13 +10,20 @@ INSTALLED := $(VENV)/.installed
 # Given on the command line, each of these becomes an option of `hpo run`; `make help` explains them.
 OPTIONS := ALG TRIALS DATA TAGS TRAIN_ON MODEL SPACE EPOCHS SEED STUDY GPUS_PER_TRIAL WORKERS SEARCHER
 export $(OPTIONS)
-flag = $(if $($(1)),--$(2) "$$$(1)")
+given = $(filter command,$(firstword $(origin $(1))))
+flag = $(if $(call given,$(1)),$(if $($(1)),--$(2) "$$$(1)"))
 FLAGS = $(call flag,ALG,alg) $(call flag,TRIALS,trials) $(call flag,DATA,data) $(call flag,TAGS,tags) \
 	$(call flag,TRAIN_ON,train-on) $(call flag,MODEL,model) $(call flag,SPACE,space) \
 	$(call flag,EPOCHS,epochs) $(call flag,SEED,seed) $(call flag,STUDY,study) \
 	$(call flag,GPUS_PER_TRIAL,gpus-per-trial) $(call flag,WORKERS,workers) $(call flag,SEARCHER,searcher)
 
-.PHONY: help hpo install test test-slow check bench-demo clean
+KNOWN := $(OPTIONS) PYTHON VENV
+UNKNOWN := $(filter-out $(KNOWN),$(foreach each,$(.VARIABLES),$(if $(call given,$(each)),$(each))))
+ifneq ($(strip $(UNKNOWN)),)
+$(error unknown variable: $(UNKNOWN) (known: $(KNOWN); make help explains them))
+endif
+
+.PHONY: help hpo install test test-slow check bench-demo bench-search clean
 
 help:  ## this text
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -47,7 +55,8 @@ install: $(INSTALLED)  ## make .venv with every dependency at its pinned version
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; give one with: make PYTHON=/path/to/python3" >&2; exit 2; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@# A first try that broke off may have left a half-made environment.
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@# Wheels only, so that no compiler is needed; seqeval is published as source alone, all of it Python.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: --no-binary=seqeval \
 		--constraint constraints.txt --editable '.[dev]'
@@ -63,6 +72,9 @@ check: $(INSTALLED)  ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+bench-search: $(INSTALLED)  ## compare our searches and other libraries' on recorded curves
+	@$(BIN)/hpo replay-table compare
 
 clean:  ## remove what make has made; results/ stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

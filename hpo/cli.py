@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
+from hpo.bench.commands import app as replay_table
 from hpo.errors import EXIT_INTERRUPTED, Fault, StudyFailed, UserError
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(replay_table, name="replay-table")
 
 Data = Annotated[
     str | None, typer.Option(help="demo, a file, a folder, or a hub id name:config [default: demo]")
@@ -32,7 +34,7 @@ Model = Annotated[
 Space = Annotated[
     str | None, typer.Option(help="search space, a name or a YAML file [default: demo for tiny, else suc]")
 ]
-Alg = Annotated[str | None, typer.Option(help="asha, random or grid [default: asha]")]
+Alg = Annotated[str | None, typer.Option(help="asha, random, grid, pbt or pb2 [default: asha]")]
 Searcher = Annotated[
     str | None, typer.Option(help="whose TPE proposes: optuna or hyperopt [default: optuna]")
 ]
@@ -157,6 +159,29 @@ def _show_row(row: Any) -> None:
     print(render_matrices([row]))
     folder = StudyFolder(row.study)
     print(f"Best model: {folder.best / '1'}   Report: {folder.report}")
+
+
+@app.command()
+def replay(
+    name: Annotated[str, typer.Argument(metavar="STUDY", help="a study of pbt or pb2 that is done")],
+    as_json: AsJson = False,
+) -> None:
+    """Train one model from scratch with the schedule that a population found, without a search.
+
+    Example: hpo replay demo-suc-original-cased-pbt
+    """
+    from hpo.replay import replay as replay_study
+    from hpo.reporting.studies import render_scores
+
+    console = _console(stderr=True)
+    folder, scores = replay_study(name, console.print)
+    if as_json:
+        from pydantic import TypeAdapter
+
+        _print_json(TypeAdapter(dict[str, Any]).dump_python(scores, mode="json"))
+    else:
+        print(render_scores(scores))
+        print(f"Model: {folder}")
 
 
 @app.command()

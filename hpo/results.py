@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,6 +19,24 @@ from hpo.errors import Fault, UserError
 ROOT = Path("results")
 STUDY_NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,119}$"
 """What may be a study's name, and with it a folder's."""
+
+
+_unsynced: ContextVar[bool] = ContextVar("_unsynced", default=False)
+
+
+@contextmanager
+def without_sync() -> Iterator[None]:
+    """Write without waiting for the disk: for a search that is simulated and leaves nothing behind."""
+    before = _unsynced.set(True)
+    try:
+        yield
+    finally:
+        _unsynced.reset(before)
+
+
+def _sync(descriptor: int) -> None:
+    if not _unsynced.get():
+        os.fsync(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -29,7 +48,7 @@ def write_text(path: Path, text: str) -> None:
         try:
             file.write(text)
             file.flush()
-            os.fsync(file.fileno())
+            _sync(file.fileno())
             os.chmod(file.name, 0o644)  # noqa: PTH101 - a temporary file is private, a result is not
             os.replace(file.name, path)  # noqa: PTH105
         except BaseException:
@@ -70,7 +89,7 @@ class Journal:
         self._file.write(_line(line).encode())
         self._file.flush()
         if durable:
-            os.fsync(self._file.fileno())
+            _sync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file."""
@@ -131,7 +150,10 @@ class StudyFolder:
         self.trials = self.path / "trials.jsonl"
         self.matrix = self.path / "matrix.json"
         self.report = self.path / "report.md"
+        self.schedule = self.path / "schedule.yaml"
         self.best = self.path / "best"
+        self.replay = self.path / "replay"
+        self.replay_state = self.path / ".replay"
         self.checkpoints = self.path / "checkpoints"
         self.snapshots = self.path / "snapshots"
         self.bar = self.checkpoints / "bar.json"

@@ -25,6 +25,7 @@ from hpo.search.schedules import params_at_best, winning_schedule
 from hpo.search.trials import State, Trial, ranked, read_trials
 from hpo.search.warm_start import warm_start
 from hpo.study import Study, stored_study
+from hpo.training.recipe import TINY
 
 if TYPE_CHECKING:  # it brings transformers, which hpo ls has no use for
     from hpo.training.encoding import EncodedCorpus
@@ -83,7 +84,8 @@ def _search(study: Study, folder: StudyFolder, data: EncodedCorpus, gpus: int, c
     resources = plan_resources(study.workers, study.gpus_per_trial, available_cores(), gpus)
     # Workers run in a folder of Ray's, so whatever is a path here must be absolute there.
     absolute = StudyFolder(study.name, folder.path.parent.resolve())
-    model = str(Path(study.model).resolve()) if Path(study.model).is_dir() else study.model
+    local = study.model != TINY and Path(study.model).is_dir()
+    model = str(Path(study.model).resolve()) if local else study.model
     trial_run = TrialRun(study, absolute, data.folder, model)
     try:
         if not conductor.finished:

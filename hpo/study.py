@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from hpo.corpora.variants import VARIANTS
-from hpo.documents import Broken, Document, dump_yaml, read_yaml, validate
+from hpo.documents import Broken, Document, Key, dump_yaml, read_yaml, validate
 from hpo.errors import Fault, UserError
 from hpo.results import STUDY_NAME, StudyFolder
-from hpo.search.algorithms import ALGORITHMS, SEARCHERS
+from hpo.search.algorithms import ALGORITHMS, CHANGEABLE, SEARCHERS
 from hpo.search.spaces import Params, Space, load_space, recipe_faults
 from hpo.training.objective import TRAINED_ON, Objective, parse_objective
 from hpo.training.recipe import Recipe
@@ -51,6 +52,12 @@ class Study(BaseModel):
     fixed: Params = Field({}, description="knobs of the recipe that are set, over those that the space sets")
     grace_epochs: int = Field(1, ge=1, le=1000, description="no trial is stopped before")
     reduction_factor: int = Field(3, ge=2, le=100, description="one in so many passes a rung")
+    population: int = Field(
+        8, ge=2, le=100_000, description="members of pbt and pb2; trials are all that are ever started"
+    )
+    perturb_every: float = Field(
+        1, gt=0, le=1000, description="epochs after which members of pbt and pb2 are compared and copied"
+    )
     keep: int = Field(3, ge=1, le=100, description="how many trials' best models stay on disk")
     dev_share: float = Field(0.1, gt=0, lt=1, description="of train, cut off where a corpus has no dev split")
     train_splits: tuple[SplitName, ...] = Field(("train",), min_length=1, description="what is trained on")
@@ -71,6 +78,13 @@ class Study(BaseModel):
         known = {"train_on": VARIANTS, "algorithm": ALGORITHMS, "searcher": SEARCHERS}[str(info.field_name)]
         if value not in known:
             raise ValueError(f"must be one of {', '.join(known)}")
+        return value
+
+    @field_validator("train_splits")
+    @classmethod
+    def _each_once(cls, value: tuple[SplitName, ...]) -> tuple[SplitName, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("a split may stand only once")
         return value
 
     @field_validator("objective")
@@ -100,7 +114,35 @@ class Study(BaseModel):
             raise ValueError(
                 f"epochs ({self.max_epochs}) must not be under grace_epochs ({self.grace_epochs})"
             )
+        if ALGORITHMS[self.algorithm].population and (faults := list(self._population_faults())):
+            raise Broken(faults)
         return self
+
+    def _population_faults(self) -> Iterator[tuple[Key, str]]:
+        """What a search that changes knobs on the way has against the study."""
+        for name in self.space.parameters:
+            if name not in CHANGEABLE:
+                rule = f"cannot change on the way, as {self.algorithm} would have it; set it in fixed"
+                yield ("space", "parameters", name), f"{rule} (can: {', '.join(CHANGEABLE)})"
+        ranges = any(each.type in ("uniform", "loguniform") for each in self.space.parameters.values())
+        if self.algorithm == "pb2" and not ranges:
+            yield ("space", "parameters"), "pb2 models continuous knobs, and there is none; take pbt"
+        if self.population > self.trials:
+            yield ("population",), f"must not be over trials ({self.trials}), and is {self.population}"
+        if self.perturb_every >= self.max_epochs:
+            yield (
+                ("perturb_every",),
+                f"must be under epochs ({self.max_epochs}), and is {self.perturb_every:g}",
+            )
+        evaluations = self.perturb_every * self._fixed_recipe.evals_per_epoch
+        if round(evaluations) < 1 or abs(evaluations - round(evaluations)) > 1e-9:
+            rule = f"must be whole evaluations, {self._fixed_recipe.evals_per_epoch} of which are an epoch"
+            yield ("perturb_every",), f"{rule}, and is {self.perturb_every:g}"
+
+    @property
+    def _fixed_recipe(self) -> Recipe:
+        """The recipe of the knobs that are not searched."""
+        return Recipe.model_validate(self.space.fixed | self.fixed)
 
     @property
     def goal(self) -> Objective:
@@ -116,7 +158,7 @@ class Study(BaseModel):
         """The most epochs that a trial can train for."""
         if "epochs" in self.space.parameters:
             return int(max(self.space.parameters["epochs"].ends))
-        return Recipe.model_validate(self.space.fixed | self.fixed).epochs
+        return self._fixed_recipe.epochs
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -173,8 +215,15 @@ def build_study(options: dict[str, Any]) -> Study:
 
 
 def with_defaults(options: dict[str, Any]) -> dict[str, Any]:
-    """Fill in the fields whose default depends on others: the space by the model, the name by all."""
+    """Fill in the fields whose default depends on others.
+
+    The space follows from the model, a population from the number of trials, the name from all.
+    """
     filled = dict(options)
+    algorithm, trials = ALGORITHMS.get(str(filled.get("algorithm"))), filled.get("trials")
+    if algorithm and algorithm.population and isinstance(trials, int):
+        most = Study.model_fields["population"].default
+        filled.setdefault("population", max(2, min(trials, most)))
     filled.setdefault("space", "demo" if filled.get("model", "tiny") == "tiny" else "suc")
     if not filled.get("name"):
         filled["name"] = default_name(filled)

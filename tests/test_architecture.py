@@ -22,16 +22,18 @@ LAYERS = (
     ("hpo.search",),
     ("hpo.reporting",),
     ("hpo.run",),
-    ("hpo.grid", "hpo.validation"),
+    ("hpo.grid", "hpo.replay", "hpo.validation"),
+    ("hpo.bench",),
     ("hpo.cluster",),
     ("hpo.cli",),
 )
 """From plain data up to the command line: a module imports from lower layers and from its own room."""
 
 OWNERS = {
-    "ray": ("hpo.search",),
-    "optuna": ("hpo.search.samplers",),
+    "ray": ("hpo.search", "hpo.bench.peers"),
+    "optuna": ("hpo.search.samplers", "hpo.bench.peers"),
     "hyperopt": ("hpo.search.samplers",),
+    "syne_tune": ("hpo.bench.peers",),
     "transformers": ("hpo.training", "hpo.evaluation"),
     "tokenizers": ("hpo.training",),
     "accelerate": ("hpo.training",),
@@ -39,8 +41,8 @@ OWNERS = {
     "torch": ("hpo.training", "hpo.evaluation", "hpo.environment", "hpo.search.worker"),
     "safetensors": ("hpo.training", "hpo.evaluation"),
     "datasets": ("hpo.corpora",),
-    "typer": ("hpo.cli",),
-    "rich": ("hpo.cli", "hpo.reporting", "hpo.run", "hpo.grid"),
+    "typer": ("hpo.cli", "hpo.bench.commands"),
+    "rich": ("hpo.cli", "hpo.reporting", "hpo.run", "hpo.grid", "hpo.bench.commands"),
 }
 """Which modules may import a library, anywhere in their code."""
 

@@ -60,7 +60,7 @@ def test_a_value_outside_its_limits_is_refused_by_the_name_of_its_field(field, v
 
 
 @pytest.mark.parametrize(
-    ("field", "known"), [("algorithm", "asha, random, grid"), ("searcher", "optuna, hyperopt")]
+    ("field", "known"), [("algorithm", ", ".join(ALGORITHMS)), ("searcher", "optuna, hyperopt")]
 )
 def test_an_unknown_name_is_refused_with_the_known_ones(field, known):
     assert refused({field: "nope"}) == f"study: {field}: must be one of {known}: 'nope'"

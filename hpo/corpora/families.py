@@ -140,7 +140,7 @@ def _raw_types(corpus: Corpus) -> list[str]:
 
 def _refuse_unlisted(family: TagFamily, corpus: Corpus, found: Sequence[str]) -> None:
     remedy = (
-        f"known: {', '.join(family.mapping)}; choose another family, or copy this one and list the type in it"
+        f"known: {', '.join(family.mapping)}; list it in a family's mapping, with a type or null, or choose another"
     )
     faults = [
         Fault(

@@ -23,8 +23,8 @@ class Sentence:
 
     @property
     def identity(self) -> str:
-        """What seeded draws depend on: the id, or the tokens where the source gives no id."""
-        return self.id or "\x1f".join(self.tokens)
+        """What seeded draws depend on: id and tokens, since an id may be that of a whole document."""
+        return "\x1f".join((self.id, *self.tokens))
 
 
 @dataclass(frozen=True)

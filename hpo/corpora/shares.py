@@ -38,7 +38,7 @@ def _rank(sentences: Sequence[Sentence], seed: int, purpose: str) -> list[int]:
 
     def draw(place: int) -> bytes:
         text = f"{purpose}\x1f{seed}\x1f{sentences[place].identity}"
-        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
     return sorted(range(len(sentences)), key=draw)
 

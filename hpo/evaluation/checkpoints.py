@@ -54,6 +54,8 @@ def checkpoint_labels(folder: Path) -> tuple[str, ...]:
         if the folder has no model configuration with label names.
     """
     path = folder / "config.json"
+    if not folder.is_dir():
+        raise UserError(Fault(str(folder), "no such folder", None, "give one such as results/STUDY/best/1"))
     try:
         labels = json.loads(path.read_text(encoding="utf-8"))["id2label"]
         return tuple(labels[str(number)] for number in range(len(labels)))
@@ -100,7 +102,9 @@ def score_split(model: PreTrainedModel, data: EncodedCorpus, name: str) -> Varia
 
 
 def evaluate(folder: Path, data: str, tags: str, seed: int) -> dict[str, VariantScores]:
-    """Score a checkpoint on the seven variants of every split of a corpus, encoded with its own tokenizer.
+    """Score a checkpoint on the seven variants of a corpus, encoded with the checkpoint's own tokenizer.
+
+    Scored are dev and test, or what there is where there is neither.
 
     Raises
     ------
@@ -112,4 +116,5 @@ def evaluate(folder: Path, data: str, tags: str, seed: int) -> dict[str, Variant
     corpus = apply_family(family, load(data, seed=seed, cut_dev=False))
     present = {name: sentences for name, sentences in corpus.splits.items() if sentences}
     encoded = prepare(replace(corpus, splits=present), family, str(folder), max_length=512, seed=seed)
-    return score_checkpoint(folder, encoded, encoded.splits)
+    held_out = [name for name in encoded.splits if name in ("dev", "test")]
+    return score_checkpoint(folder, encoded, held_out or encoded.splits)

@@ -13,6 +13,7 @@ from hpo.evaluation.matrix import MatrixRow
 from hpo.reporting.markdown import render_matrix, render_table
 from hpo.search.trials import Trial
 from hpo.study import Study
+from hpo.training.recipe import Recipe
 
 
 def render_card(
@@ -37,7 +38,7 @@ def render_card(
         f"A named-entity recognizer for the tag family {family.name} ({', '.join(family.types)}): "
         f"{family.description.strip()}\n",
         "```python\nfrom transformers import pipeline\n\n"
-        'pipeline("ner", "path/to/this/folder", aggregation_strategy="simple")("…")\n```\n',
+        f'pipeline("ner", "path/to/this/folder", aggregation_strategy="{_aggregation(recipe)}")("…")\n```\n',
         "## Training\n",
         f"Trained from `{study.model}` on the {study.train_on} variant of {study.data} "
         f"({' + '.join(study.train_splits)}), found by {row.algorithm} as trial {trial.number} of "
@@ -63,6 +64,11 @@ def render_card(
     parts += ["## Made with\n", render_table(("What", "Version"), list(environment["versions"].items()))]
     parts.append(f"Corpus SHA-256: `{row.corpus_sha256}`\n")
     return "\n".join(parts)
+
+
+def _aggregation(recipe: Recipe) -> str:
+    """How transformers' pipeline must put words together from what their subtokens were trained to say."""
+    return "first" if recipe.label_alignment == "first" else "simple"
 
 
 def _spans(scores: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from hpo.catalogue import members
 from hpo.corpora.families import load_family
+from hpo.environment import available_cores
 from hpo.reporting.markdown import render_table
 from hpo.search.algorithms import ALGORITHMS
 from hpo.search.spaces import Parameter, load_space
@@ -28,33 +29,36 @@ def render_plan(study: Study) -> str:
     epochs = f"at most {most:,} epochs ({study.trials:,} trials x {study.max_epochs})"
     if likely < most:
         epochs += f", about {likely:,} where one trial in {study.reduction_factor} passes each rung"
-    models = 2 * study.keep + 1
+    return f"{study.to_yaml()}\n# cost: {epochs}\n# disk: {disk_bound(study)}\n"
+
+
+def disk_bound(study: Study) -> str:
+    """The most that a study may write and not yet have deleted, in words.
+
+    A snapshot is three models: the weights and the two moments of AdamW.
+    """
+    from hpo.training.modeling import count_weights
+
+    workers = study.workers or available_cores()
+    size = count_weights(study.model) * BYTES_PER_WEIGHT
+    models = 2 * study.keep + 8 * workers
     return (
-        f"{study.to_yaml()}\n"
-        f"# cost: {epochs}\n"
-        f"# disk: at most {models} models{_model_bytes(study, models)} and two more for each worker "
-        f"beyond the first ({study.keep} kept, in two places while they are exported), "
-        "and the encoded corpus\n"
+        f"at most {models * size / 1e9:,.2f} GB, {models} models of {size / 1e6:,.0f} MB ({study.keep} kept, "
+        f"in two places while they are exported; for each of {workers} workers a checkpoint and a snapshot, "
+        "twice while they are replaced), three for each trial that is paused, and the encoded corpus"
     )
 
 
 def epochs_bound(study: Study) -> tuple[int, int]:
     """The most epochs that a study can train, and how many it will if rungs let through just their share."""
     most = study.trials * study.max_epochs
-    if not ALGORITHMS[study.algorithm].stops:
+    if ALGORITHMS[study.algorithm].policy != "halving":
         return most, most
     likely, alive, done, level = 0.0, float(study.trials), 0, study.grace_epochs
     while level < study.max_epochs:
         likely += alive * (level - done)
         done, alive, level = level, max(1.0, alive / study.reduction_factor), level * study.reduction_factor
     return most, round(likely + alive * (study.max_epochs - done))
-
-
-def _model_bytes(study: Study, models: int) -> str:
-    from hpo.training.modeling import count_weights
-
-    size = count_weights(study.model) * BYTES_PER_WEIGHT
-    return f" of {size / 1e6:,.0f} MB, {models * size / 1e9:,.2f} GB"
 
 
 def list_spaces() -> list[dict[str, Any]]:

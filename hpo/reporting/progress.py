@@ -70,9 +70,12 @@ class Progress:
                 "F1 -" if last is None else f"F1 {last:.4f}",
                 Text(_params(trial), style="dim"),
             )
+        if not any(trial.measurements for trial in trials):
+            running.add_row(Text("  the workers start, and load the model and the data", style="dim"))
         return Group(
             Text(self._conductor.study.name, style="bold"),
             ProgressBar(total=total, completed=done, width=60),
+            Text(""),
             Text(_counts(trials, total)),
             Text(_best(trials), style="green"),
             Text(self._spent(trials)),

@@ -13,13 +13,14 @@ from hpo.study import Study
 
 
 def render_matrices(rows: Sequence[MatrixRow]) -> str:
-    """Dev, test and hyperparameter tables of some rows, one set for each corpus."""
-    corpora = list(dict.fromkeys(row.corpus for row in rows))
+    """Dev, test and hyperparameter tables of some rows, one set for each corpus and model."""
+    sets: dict[tuple[str | None, ...], list[MatrixRow]] = {}
+    for row in rows:
+        sets.setdefault((row.corpus, row.corpus_sha256, row.model), []).append(row)
     parts = []
-    for corpus in corpora:
-        mine = [row for row in rows if row.corpus == corpus]
-        if len(corpora) > 1:
-            parts.append(f"## {corpus}\n")
+    for (corpus, _, model), mine in sets.items():
+        if len(sets) > 1:
+            parts.append(f"## {', '.join(filter(None, (corpus, model)))}\n")
         for split in ("dev", "test"):
             parts += [f"Micro F1 on {split}, by the case variant scored on:\n", render_matrix(mine, split)]
         parts += ["Winning hyperparameters:\n", render_hyperparameters(mine)]

@@ -8,12 +8,26 @@ SEARCHERS = ("optuna", "hyperopt")
 """Libraries whose TPE can propose the configurations of an algorithm that leaves it open."""
 
 
+CHANGEABLE = (
+    "learning_rate",
+    "weight_decay",
+    "warmup_ratio",
+    "schedule",
+    "batch_size",
+    "attention_dropout",
+    "hidden_dropout",
+    "max_grad_norm",
+)
+"""Knobs that a training run can change on its way; the others decide what is measured, and when."""
+
+
 @dataclass(frozen=True)
 class Algorithm:
     """One way to search.
 
     ``title`` is what the result matrix shows; ``sampler`` proposes the configurations, the study's
-    searcher where it is None; ``policy`` decides which trials go on; ``stops`` says that it stops some.
+    searcher where it is None; ``policy`` decides which trials go on; ``stops`` says that it stops some;
+    ``population`` that it trains a population, whose knobs change on the way.
     """
 
     title: str
@@ -21,12 +35,39 @@ class Algorithm:
     sampler: str | None
     policy: str
     stops: bool
+    population: bool = False
 
 
 ALGORITHMS: dict[str, Algorithm] = {
     "asha": Algorithm(
         "ASHA", "TPE proposes, asynchronous successive halving stops", None, "halving", stops=True
     ),
+    "hyperband": Algorithm(
+        "HyperBand",
+        "independent draws, halved in brackets that wait for all of theirs",
+        "random",
+        "hyperband",
+        stops=True,
+    ),
+    "bohb": Algorithm(
+        "BOHB", "kernel densities propose, HyperBand's brackets stop", "bohb", "hyperband", stops=True
+    ),
     "random": Algorithm("Random", "independent draws, all to the last epoch", "random", "every", stops=False),
     "grid": Algorithm("Grid", "every combination once, all to the last epoch", "grid", "every", stops=False),
+    "pbt": Algorithm(
+        "PBT",
+        "a population in which the worst go on from copies of the best",
+        "random",
+        "pbt",
+        stops=False,
+        population=True,
+    ),
+    "pb2": Algorithm(
+        "PB2",
+        "PBT whose continuous knobs a model of their gains chooses",
+        "random",
+        "pb2",
+        stops=False,
+        population=True,
+    ),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ from hpo.results import Journal, StudyFolder, copy_folder, read_lines, write_jso
 from hpo.search.algorithms import ALGORITHMS
 from hpo.search.policies import build_policy
 from hpo.search.policies.protocol import Continuation, Verdict
+from hpo.search.rungs import rung_levels
 from hpo.search.samplers import build_sampler
 from hpo.search.trials import State, Trial, ranked, read_trials
 from hpo.study import Study
-from hpo.training.measurement import Measurement, read_snapshot
+from hpo.training.measurement import FACTS, Measurement, read_snapshot
 
 
 class Conductor:
@@ -34,7 +36,8 @@ class Conductor:
         self.study = study
         self.folder = folder
         self.trials = read_trials(read_lines(folder.trials))
-        self._sampler = build_sampler(algorithm.sampler or study.searcher, study.space, study.seed)
+        levels = rung_levels(study.grace_epochs, study.reduction_factor, study.max_epochs)
+        self._sampler = build_sampler(algorithm.sampler or study.searcher, study.space, study.seed, levels)
         self._policy = build_policy(algorithm.policy, study)
         self._listeners: list[Callable[[Trial], None]] = []
         self._used_up = False
@@ -44,7 +47,7 @@ class Conductor:
         self._raise_bar()
 
     def _hear_again(self) -> None:
-        """Rebuild the policy from the trials, those that were cut off last, as they were the latest to tell."""
+        """Rebuild the policy from the trials; those that were cut off come last, as the latest to tell."""
         cut_off = [trial for trial in self.trials if trial.state == State.RUNNING]
         for trial in self.trials:
             if trial.state not in (State.FAILED, State.RUNNING):
@@ -84,25 +87,41 @@ class Conductor:
         if not self._policy.wants_more(self.trials, self.study.trials):
             return None
         number = len(self.trials)
+        shutil.rmtree(self.folder.snapshot(number), ignore_errors=True)
+        seed = int(np.random.SeedSequence([self.study.seed, number]).generate_state(1)[0] >> 1)
+        copy = self._policy.newcomer(number, self.trials)
+        if copy and copy.params and self._inherit(copy.donor, Trial(number, copy.params, seed)):
+            return self._start(Trial(number, copy.params, seed), copy.donor)
         params = self._sampler.suggest(number, self.trials)
         if params is None:
             self._used_up = True
             return None
-        seed = int(np.random.SeedSequence([self.study.seed, number]).generate_state(1)[0] >> 1)
-        trial = Trial(number, params, seed)
+        return self._start(Trial(number, params, seed))
+
+    def _start(self, trial: Trial, donor: int | None = None) -> Trial:
+        line: dict[str, Any] = {"trial": trial.number, "params": trial.params, "seed": trial.seed}
+        if donor is not None:
+            line |= {"from": self.trials[donor].position, "donor": donor}
+            trial.go_on_from(line["from"], trial.params, donor)
         self.trials.append(trial)
-        shutil.rmtree(self.folder.snapshot(number), ignore_errors=True)
-        self._journal.append({"trial": number, "params": params, "seed": seed}, durable=True)
+        self._journal.append(line, durable=True)
         self._tell(trial)
         return trial
 
+    def _inherit(self, donor: int | None, trial: Trial) -> bool:
+        """Put a copy of a donor's snapshot in place of a trial's; False if there is none to copy."""
+        target = self.folder.snapshot(trial.number)
+        if donor is None or not copy_folder(self.folder.snapshot(donor), target):
+            return False
+        # The best so far stays the trial's own: it is what stands in its checkpoint.
+        if snapshot := read_snapshot(target):
+            write_json(target / FACTS, replace(snapshot, best=trial.best).to_json())
+        return True
+
     def _take_up(self, continuation: Continuation) -> Trial:
         trial = self.trials[continuation.number]
-        donor = continuation.donor
-        if donor is not None and not copy_folder(
-            self.folder.snapshot(donor), self.folder.snapshot(trial.number)
-        ):
-            donor = None  # it has vanished; the trial goes on with its own weights
+        # Where the donor's snapshot has vanished, the trial goes on with its own weights.
+        donor = continuation.donor if self._inherit(continuation.donor, trial) else None
         line: dict[str, Any] = {"trial": trial.number, "from": trial.epochs}
         if continuation.params is not None:
             line |= {"params": continuation.params, "donor": donor}
@@ -162,13 +181,14 @@ class Conductor:
 
     @property
     def used_up(self) -> bool:
-        """Whether there is nothing left to start: the budget is spent, or the grid tried through."""
-        return self._used_up or len(self.trials) >= self.study.trials
+        """Whether there is nothing left to start: the policy wants no more, or the grid is tried through."""
+        return self._used_up or not self._policy.wants_more(self.trials, self.study.trials)
 
     def finished_with(self, running: int) -> bool:
         """Whether no trial will start any more, where so many are running and may yet wake paused ones."""
         waiting = any(trial.state == State.PAUSED for trial in self.trials)
-        return self.used_up and not self._cut_off and not (waiting and running)
+        replaceable = not self._used_up and len(self.trials) < self.study.trials
+        return self.used_up and not self._cut_off and not (running and (waiting or replaceable))
 
     @property
     def finished(self) -> bool:

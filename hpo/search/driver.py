@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,8 +39,8 @@ class Resources:
 
 def plan_resources(workers: int | None, gpus_per_trial: float, cores: int, gpus: int) -> Resources:
     """Share a machine out among trials: one trial per GPU share, or one per core where there is no GPU."""
-    most = int(gpus / gpus_per_trial) if gpus else cores
-    chosen = workers or max(1, most)
+    most = gpus * int(1 / gpus_per_trial) if gpus else cores  # a trial's share lies on one GPU
+    chosen = min(workers, max(1, most)) if gpus and workers else workers or max(1, most)
     return Resources(chosen, max(1, cores // chosen), gpus_per_trial if gpus else 0.0)
 
 
@@ -51,6 +55,7 @@ def search(conductor: Conductor, run_trial: TrialFunction, resources: Resources)
     from ray import tune
 
     ray.init(
+        address="local",  # not the cluster that RAY_ADDRESS may name
         num_cpus=resources.workers * resources.threads,
         include_dashboard=False,
         log_to_driver=False,
@@ -60,9 +65,23 @@ def search(conductor: Conductor, run_trial: TrialFunction, resources: Resources)
     )
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     try:
-        _tune(tune, conductor, run_trial, resources, conductor.folder.ray.resolve())
+        with _stopped_by(signal.SIGTERM):
+            _tune(tune, conductor, run_trial, resources, conductor.folder.ray.resolve())
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _stopped_by(number: signal.Signals) -> Iterator[None]:
+    """Have a signal stop the search as an interrupt does, which Tune knows how to hear."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(number, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def _worker_environment(resources: Resources) -> dict[str, str]:

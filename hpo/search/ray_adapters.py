@@ -96,6 +96,8 @@ def trainable(run_trial: TrialFunction) -> Callable[[dict[str, Any]], None]:
         try:
             run_trial(config, report)
         except Exception as error:
+            if "CUDA error" in str(error):
+                raise  # the process cannot use its GPU any more; Ray starts another
             tune.report({"failure": f"{type(error).__name__}: {error}".strip()})
 
     return run

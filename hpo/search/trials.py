@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -40,7 +39,8 @@ class Trial:
     """One configuration, trained once.
 
     ``params`` are those it trains with now. ``changes`` lists, where a policy has changed them on the
-    way, from which epoch on which were in force, and whose snapshot the trial went on from.
+    way, from which epoch on which were in force, and whose snapshot the trial went on from; the first
+    are those that it began with.
     """
 
     number: int
@@ -66,6 +66,11 @@ class Trial:
         """Passes over the training data so far."""
         return self.measurements[-1].epoch if self.measurements else 0.0
 
+    @property
+    def position(self) -> float:
+        """The epoch at which its weights stand; ahead of `epochs` in a trial that began as a copy."""
+        return max(self.epochs, self.changes[-1].epoch if self.changes else 0.0)
+
     def to_json(self) -> dict[str, Any]:
         """The trial as one line of ``trials.jsonl``."""
         return {
@@ -80,13 +85,12 @@ class Trial:
 
     def to_worker(self) -> dict[str, Any]:
         """What a worker is told: ``measured`` is the epoch up to which measurements have come in."""
-        borrowed = self.changes and self.changes[-1].donor is not None
         return {
             "number": self.number,
             "params": self.params,
             "seed": self.seed,
             # A donor's snapshot holds a measurement of the donor's, which is not this trial's to report.
-            "measured": math.inf if borrowed else self.epochs,
+            "measured": self.position,
         }
 
     def go_on_from(self, epoch: float, params: Params | None = None, donor: int | None = None) -> None:
@@ -94,6 +98,8 @@ class Trial:
         self.state = State.RUNNING
         self.measurements = [each for each in self.measurements if each.epoch <= epoch]
         if params is not None:
+            if self.measurements and not self.changes:
+                self.changes.append(Change(0.0, self.params, None))
             self.params = params
             self.changes.append(Change(epoch, params, donor))
 

@@ -48,17 +48,21 @@ FACTS = "snapshot.json"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a run knows of itself besides its tensors: its last and its best measurement, and its pace."""
+    """What a run knows of itself besides its tensors: its last and its best measurement, and its pace.
+
+    ``best`` is what a later measurement must exceed to have its model kept; None in a run that began as
+    another's copy and has none of its own.
+    """
 
     last: Measurement
-    best: Measurement
+    best: Measurement | None
     steps_per_epoch: int
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON writes them."""
         return {
             "last": self.last.to_json(),
-            "best": self.best.to_json(),
+            "best": self.best.to_json() if self.best else None,
             "steps_per_epoch": self.steps_per_epoch,
         }
 
@@ -69,4 +73,5 @@ def read_snapshot(folder: Path) -> Snapshot | None:
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return Snapshot(Measurement(**facts["last"]), Measurement(**facts["best"]), facts["steps_per_epoch"])
+    best = Measurement(**facts["best"]) if facts["best"] else None
+    return Snapshot(Measurement(**facts["last"]), best, facts["steps_per_epoch"])

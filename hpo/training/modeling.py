@@ -16,8 +16,8 @@ from transformers import (
 )
 
 from hpo.errors import Fault, UserError
-from hpo.training.recipe import Recipe
-from hpo.training.tokenization import TINY, TINY_MAX_LENGTH, TINY_VOCABULARY
+from hpo.training.recipe import TINY, Recipe
+from hpo.training.tokenization import TINY_MAX_LENGTH, TINY_VOCABULARY
 
 DROPOUTS = {
     "attention_dropout": ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop"),

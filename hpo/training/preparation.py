@@ -12,7 +12,8 @@ from hpo.corpora.sentences import Corpus
 from hpo.corpora.spans import label_names
 from hpo.results import cached
 from hpo.training.encoding import EncodedCorpus, write_corpus
-from hpo.training.tokenization import TINY, load_tokenizer, longest_window, train_wordpiece
+from hpo.training.recipe import TINY
+from hpo.training.tokenization import load_tokenizer, longest_window, train_wordpiece
 
 LAYOUT = 1
 """Raised when what `write_corpus` writes changes, so that old caches are not read."""
@@ -34,6 +35,7 @@ def prepare(corpus: Corpus, family: TagFamily, model: str, *, max_length: int, s
     else:
         tokenizer = load_tokenizer(model)
     window = min(max_length, longest_window(tokenizer, model))
+    tokenizer.model_max_length = window  # saved with it, so that a checkpoint is scored as it was trained
     names = label_names(family.types)
     key = _fingerprint(corpus, names, tokenizer, window, seed)
     folder = cached(

@@ -6,6 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+TINY = "tiny"
+"""The name of the model that is trained from scratch."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 
 

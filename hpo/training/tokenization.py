@@ -11,8 +11,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import AutoConfig, AutoTokenizer, BertTokenizerFast, PreTrainedTokenizerBase
 
 from hpo.errors import Fault, UserError
+from hpo.training.recipe import TINY
 
-TINY = "tiny"
 TINY_VOCABULARY = 3000
 TINY_MAX_LENGTH = 256
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -73,36 +73,49 @@ def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
     Raises
     ------
     UserError
-        if it cannot be loaded.
+        if it cannot be loaded, or knows no subtokens.
     """
     try:
         config = AutoConfig.from_pretrained(model, trust_remote_code=False)
         # Byte-level BPE marks word starts by a leading space, which pre-split tokens lack.
         spaced = {"add_prefix_space": True} if config.model_type in _BYTE_LEVEL else {}
-        return AutoTokenizer.from_pretrained(model, trust_remote_code=False, **spaced)
-    except (OSError, ValueError, ImportError) as error:
-        raise UserError(
-            Fault(
-                "model",
-                "no tokenizer can be loaded from it",
-                model,
-                f"give a hub id or a folder with config, tokenizer and safetensors; {_first_line(error)}",
-            )
-        ) from None
+        tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False, **spaced)
+    except Exception as error:  # a broken tokenizer.json ends in whatever its reader stumbles over
+        raise _refusal(model, first_line(error)) from None
+    # Of a folder without tokenizer files transformers makes one to which every word is unknown.
+    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
+        raise _refusal(model, "the one that it has knows no subtokens")
+    return tokenizer
+
+
+def _refusal(model: str, reason: str) -> UserError:
+    remedy = f"give a hub id or a folder with config, tokenizer and safetensors; {reason}"
+    return UserError(Fault("model", "no tokenizer can be loaded from it", model, remedy))
 
 
 _BYTE_LEVEL = ("roberta", "longformer", "bart", "gpt2", "deberta", "led")
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0]
+def first_line(error: Exception) -> str:
+    """What a library's error says, or its kind where it says nothing in words of its own."""
+    said = str(error).strip().split("\n", 1)[0]
+    return said if " " in said else f"{type(error).__name__}: {said}"
 
 
 def longest_window(tokenizer: PreTrainedTokenizerBase, model: str) -> int:
-    """The most subtokens, special ones included, that the model reads at once."""
+    """The most subtokens, special ones included, that the model reads at once.
+
+    Raises
+    ------
+    UserError
+        if the model's configuration cannot be loaded.
+    """
     if model == TINY:
         return TINY_MAX_LENGTH
-    config = AutoConfig.from_pretrained(model, trust_remote_code=False)
+    try:
+        config = AutoConfig.from_pretrained(model, trust_remote_code=False)
+    except Exception as error:
+        raise UserError(Fault("model", "cannot be loaded", model, first_line(error))) from None
     limit = getattr(config, "max_position_embeddings", None) or 10**9
     if config.model_type in ("roberta", "xlm-roberta", "camembert", "longformer"):
         limit -= config.pad_token_id + 1  # their positions start after the padding index

@@ -5,7 +5,6 @@ import re
 import pytest
 
 from hpo.errors import UserError
-from hpo.reporting import plans
 from hpo.reporting.plans import epochs_bound, list_spaces, render_knobs, render_plan, render_spaces
 from hpo.study import build_study
 from hpo.training.recipe import Recipe
@@ -19,7 +18,7 @@ SPACE = {
 @pytest.fixture(autouse=True)
 def small_model(monkeypatch):
     """No model is loaded to be weighed."""
-    monkeypatch.setattr(plans, "_model_bytes", lambda study, models: "")
+    monkeypatch.setattr("hpo.training.modeling.count_weights", lambda model: 1_000_000)
 
 
 def test_a_search_that_stops_nothing_trains_every_epoch():
@@ -39,7 +38,8 @@ def test_what_is_likely_is_never_over_what_is_possible(trials, grace):
 
 
 def test_a_plan_bounds_the_models_on_disk():
-    assert "at most 11 models" in render_plan(build_study({"keep": 5}))
+    plan = render_plan(build_study({"keep": 5, "workers": 3}))
+    assert "at most 0.14 GB, 34 models of 4 MB" in plan
 
 
 def test_a_plan_with_an_unknown_tag_family_is_refused():

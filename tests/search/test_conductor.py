@@ -72,7 +72,7 @@ def run_whole(folder, measure, **options):
     return conductor
 
 
-@pytest.mark.parametrize("algorithm", ["asha", "random", "grid"])
+@pytest.mark.parametrize("algorithm", ["asha", "hyperband", "bohb", "random", "grid"])
 def test_a_search_spends_its_trials_and_no_more(folder, measure, algorithm):
     conductor = run_whole(folder, measure, algorithm=algorithm)
     size = 6 if algorithm == "grid" else 9
@@ -80,7 +80,7 @@ def test_a_search_spends_its_trials_and_no_more(folder, measure, algorithm):
     assert conductor.finished
     assert conductor.next_trial() is None
     stopped = [trial for trial in conductor.trials if trial.state == State.STOPPED]
-    assert bool(stopped) == (algorithm == "asha")
+    assert bool(stopped) == (algorithm in ("asha", "hyperband", "bohb"))
     assert all(trial.epochs in (1, 3) for trial in stopped)
 
 

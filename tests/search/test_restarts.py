@@ -116,8 +116,8 @@ def test_after_many_kills_every_decision_is_that_of_the_run_that_was_never_kille
     folder = StudyFolder("s", tmp_path / "killed")
     while True:
         monkeypatch.setattr(Journal, "append", torn(append, chance) if kills < KILLS else append)
-        conductor = Conductor(study_of(algorithm), folder)
         try:
+            conductor = Conductor(study_of(algorithm), folder)
             work(conductor, measure, at_risk)
             break
         except Killed:

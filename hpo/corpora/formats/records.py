@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ TOKEN_KEYS = ("tokens", "words")
 LABEL_KEYS = ("ner_tags", "tags", "labels", "ner")
 AUTO_KEYS = ("auto_tags",)
 ID_KEYS = ("id", "sent_id")
+_NO_CHARACTER = re.compile("[\\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,11 @@ class RecordReader:
         if "" in tokens:
             where = f"token {tokens.index('')} from 0"
             self._note(line, "token is empty", where, "remove it and its label")
+            return None
+        # Joined, since a search per token would cost more than all the other checks.
+        if _NO_CHARACTER.search("".join(tokens)):
+            wrong = next(token for token in tokens if _NO_CHARACTER.search(token))
+            self._note(line, "token has a NUL or half a surrogate pair", ascii(wrong), "remove it")
             return None
         return tuple(tokens)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hpo.search.policies.protocol import EveryTrialToItsEnd, Policy
+from hpo.search.spaces import Space
 from hpo.study import Study
 
 
@@ -18,7 +19,35 @@ def _halving(study: Study) -> Policy:
     return Halving(study.grace_epochs, study.reduction_factor, study.max_epochs)
 
 
-POLICIES: dict[str, Callable[[Study], Policy]] = {"every": _every, "halving": _halving}
+def _hyperband(study: Study) -> Policy:
+    from hpo.search.policies.hyperband import HyperBand
+
+    return HyperBand(study.grace_epochs, study.reduction_factor, study.max_epochs, study.trials)
+
+
+def _pbt(study: Study) -> Policy:
+    from hpo.search.policies.pbt import PBT
+
+    return PBT(*_population(study))
+
+
+def _pb2(study: Study) -> Policy:
+    from hpo.search.policies.pb2 import PB2
+
+    return PB2(*_population(study))
+
+
+def _population(study: Study) -> tuple[Space, int, int, int, float, int]:
+    return study.space, study.seed, study.population, study.trials, study.perturb_every, study.max_epochs
+
+
+POLICIES: dict[str, Callable[[Study], Policy]] = {
+    "every": _every,
+    "halving": _halving,
+    "pbt": _pbt,
+    "pb2": _pb2,
+    "hyperband": _hyperband,
+}
 
 
 def build_policy(name: str, study: Study) -> Policy:

@@ -52,6 +52,9 @@ class Policy(Protocol):
     def wants_more(self, trials: Sequence[Trial], budget: int) -> bool:
         """Whether a new trial may start now, where ``budget`` is the study's number of trials."""
 
+    def newcomer(self, number: int, trials: Sequence[Trial]) -> Continuation | None:
+        """What a new trial begins from, if not from the sampler's proposal and fresh weights."""
+
 
 class EveryTrialToItsEnd:
     """Stops nobody: random search and grid search."""
@@ -74,3 +77,7 @@ class EveryTrialToItsEnd:
     def wants_more(self, trials: Sequence[Trial], budget: int) -> bool:
         """As `Policy.wants_more`: up to the budget."""
         return len(trials) < budget
+
+    def newcomer(self, number: int, trials: Sequence[Trial]) -> Continuation | None:
+        """As `Policy.newcomer`: from nothing."""
+        return None

@@ -25,40 +25,49 @@ class Sampler(Protocol):
         """
 
 
-def _optuna(space: Space, seed: int) -> Sampler:
+def _optuna(space: Space, seed: int, levels: Sequence[int]) -> Sampler:
     from hpo.search.samplers.optuna_tpe import OptunaTPE
 
     return OptunaTPE(space, seed)
 
 
-def _hyperopt(space: Space, seed: int) -> Sampler:
+def _hyperopt(space: Space, seed: int, levels: Sequence[int]) -> Sampler:
     from hpo.search.samplers.hyperopt_tpe import HyperoptTPE
 
     return HyperoptTPE(space, seed)
 
 
-def _random(space: Space, seed: int) -> Sampler:
+def _random(space: Space, seed: int, levels: Sequence[int]) -> Sampler:
     from hpo.search.samplers.plain import RandomSampler
 
     return RandomSampler(space, seed)
 
 
-def _grid(space: Space, seed: int) -> Sampler:
+def _grid(space: Space, seed: int, levels: Sequence[int]) -> Sampler:
     from hpo.search.samplers.plain import GridSampler
 
     return GridSampler(space, seed)
 
 
-SAMPLERS: dict[str, Callable[[Space, int], Sampler]] = {
+def _bohb(space: Space, seed: int, levels: Sequence[int]) -> Sampler:
+    from hpo.search.samplers.bohb import BOHB
+
+    return BOHB(space, seed, levels)
+
+
+SAMPLERS: dict[str, Callable[[Space, int, Sequence[int]], Sampler]] = {
     "optuna": _optuna,
     "hyperopt": _hyperopt,
     "random": _random,
     "grid": _grid,
+    "bohb": _bohb,
 }
 
 
-def build_sampler(name: str, space: Space, seed: int) -> Sampler:
+def build_sampler(name: str, space: Space, seed: int, levels: Sequence[int] = (1,)) -> Sampler:
     """The sampler of a name.
+
+    ``levels`` are the epochs at which trials are compared, for a sampler that compares them so.
 
     Raises
     ------
@@ -67,7 +76,7 @@ def build_sampler(name: str, space: Space, seed: int) -> Sampler:
     """
     if name not in SAMPLERS:
         raise unknown("searcher", "searcher", name, SAMPLERS)
-    return _Guessing(SAMPLERS[name](space, seed), space.first_guesses)
+    return _Guessing(SAMPLERS[name](space, seed, levels), space.first_guesses)
 
 
 class _Guessing:

@@ -35,7 +35,7 @@ class OptunaTPE:
 
     def __init__(self, space: Space, seed: int) -> None:
         self._seed = seed
-        self._distributions = {name: _distribution(each) for name, each in space.parameters.items()}
+        self._distributions = {name: distribution_of(each) for name, each in space.parameters.items()}
         self._parameters = space.parameters
 
     def suggest(self, number: int, trials: Sequence[Trial]) -> Params:
@@ -82,7 +82,8 @@ def value_of(rank: tuple[float, float]) -> float:
     return f1 - 1e-11 * (1 - 1 / (1 - negative_loss))
 
 
-def _distribution(parameter: Parameter) -> BaseDistribution:
+def distribution_of(parameter: Parameter) -> BaseDistribution:
+    """The domain of a knob in Optuna's words."""
     if parameter.values is not None:
         return CategoricalDistribution(parameter.values)
     low, high = parameter.bounds

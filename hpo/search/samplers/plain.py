@@ -21,10 +21,11 @@ class RandomSampler:
     def suggest(self, number: int, trials: Sequence[Trial]) -> Params:
         """As `Sampler.suggest`; depends on the number alone."""
         generator = np.random.default_rng([self._seed, number])
-        return {name: _draw(parameter, generator) for name, parameter in self._space.parameters.items()}
+        return {name: draw(parameter, generator) for name, parameter in self._space.parameters.items()}
 
 
-def _draw(parameter: Parameter, generator: np.random.Generator) -> bool | int | float | str:
+def draw(parameter: Parameter, generator: np.random.Generator) -> bool | int | float | str:
+    """A value of a domain, each as likely as any other on the domain's own scale."""
     if parameter.values is not None:
         return parameter.values[int(generator.integers(len(parameter.values)))]
     low, high = parameter.bounds
