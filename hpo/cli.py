@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from hpo.bench.commands import app as replay_table
-from hpo.errors import EXIT_INTERRUPTED, Fault, StudyFailed, UserError
+from hpo.errors import EXIT_FAILED, EXIT_INTERRUPTED, Fault, StudyFailed, UserError
 
 app = typer.Typer(
     help="Hyperparameter search for named-entity recognition: from a corpus to the result matrix.",
@@ -57,6 +57,11 @@ def main() -> None:
         app()
     except UserError as error:
         _end(error)
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # of a reader that has left there is no one to tell
+            where, reason = error.filename or "a file", error.strerror or error
+            print(f"{where}: cannot be read or written: {reason}", file=sys.stderr)
+        sys.exit(EXIT_FAILED)
     except SystemExit as end:  # typer makes this of an interrupt
         if end.code == EXIT_INTERRUPTED:
             print("interrupted; what was done is kept: hpo ls, hpo resume STUDY", file=sys.stderr)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,29 +50,53 @@ class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader with the scalars of YAML 1.2.
 
     YAML 1.1 reads ``1e-5`` as a string and ``NO`` or ``on`` as booleans, and both stand in the
-    files of this field: a learning rate and a language or an entity type.
+    files of this field: a learning rate and a language or an entity type. It also reads ``010`` as 8,
+    and ``12:30`` as 750.
     """
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """The value of a node; where the text is not what a tag like ``!!int`` says, a fault at its line."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, LookupError, AttributeError, TypeError, OverflowError) as error:
+            rule = f"is no {node.tag.rpartition(':')[2]}: {error}"
+            raise yaml.constructor.ConstructorError(None, None, rule, node.start_mark) from None
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, rule) for tag, rule in rules if not tag.endswith((":bool", ":float", ":timestamp"))]
+    first: [(tag, rule) for tag, rule in rules if not tag.endswith((":bool", ":int", ":float", ":timestamp"))]
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_INT = (
+    "tag:yaml.org,2002:int",
+    re.compile(r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$"),
+    list("-+0123456789"),
 )
 _FLOAT = (
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$|^[-+]?\.inf$|^\.nan$"),
     list("-+0123456789."),
 )
+_Loader.add_implicit_resolver(*_INT)
 _Loader.add_implicit_resolver(*_FLOAT)
+
+
+def _construct_int(loader: _Loader, node: yaml.ScalarNode) -> int:
+    text = str(loader.construct_scalar(node))
+    return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 
 
 class _Dumper(yaml.SafeDumper):
     """PyYAML's safe dumper, which quotes a string that `_Loader`, too, would not read as a string."""
 
 
+_Dumper.add_implicit_resolver(*_INT)
 _Dumper.add_implicit_resolver(*_FLOAT)
 
 
@@ -142,16 +166,37 @@ def validate(model: type[Model], document: Document, **context: Any) -> Model:
     Raises
     ------
     UserError
-        with every fault that the model finds, each at its line.
+        with every fault that the model finds, each at its line, and with each truth value for a number.
     """
     if not isinstance(document.data, dict):
         raise UserError(
             Fault(document.place(), "must be a mapping of keys to values", type(document.data).__name__)
         )
     try:
-        return model.model_validate(document.data, context=context or None)
+        read = model.model_validate(document.data, context=context or None)
     except ValidationError as error:
         raise UserError(faults_of(error, document, model)) from None
+    faults = [
+        Fault(document.place(key), _at(key, "must be a number"), value)
+        for key, value in _truths_as_numbers(document.data, read)
+    ]
+    if faults:
+        raise UserError(faults)
+    return read
+
+
+def _truths_as_numbers(told: Any, read: Any, key: Key = ()) -> Iterator[tuple[Key, bool]]:
+    """Where pydantic took ``true`` for 1 or ``false`` for 0, which it does wherever it is not strict."""
+    if isinstance(told, bool):
+        if isinstance(read, int | float) and not isinstance(read, bool):
+            yield key, told
+    elif isinstance(told, dict):
+        for name, value in told.items():
+            inner = read.get(name) if isinstance(read, dict) else getattr(read, str(name), None)
+            yield from _truths_as_numbers(value, inner, (*key, name))
+    elif isinstance(told, list) and isinstance(read, list | tuple):
+        for place, (value, inner) in enumerate(zip(told, read, strict=False)):
+            yield from _truths_as_numbers(value, inner, (*key, place))
 
 
 def faults_of(error: ValidationError, document: Document, model: type[BaseModel]) -> list[Fault]:

@@ -102,10 +102,20 @@ def _whole_lines(path: Path) -> int:
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of a journal, parsed."""
+    """The whole lines of a journal, parsed.
+
+    Raises
+    ------
+    UserError
+        if one is not JSON.
+    """
     if path.exists():
-        for line in path.read_bytes()[: _whole_lines(path)].splitlines():
-            yield json.loads(line)
+        for number, line in enumerate(path.read_bytes()[: _whole_lines(path)].splitlines(), 1):
+            try:
+                parsed = json.loads(line)
+            except ValueError as error:
+                raise UserError(Fault(f"{path}:{number}", "is not valid JSON", str(error))) from None
+            yield parsed
 
 
 def copy_folder(source: Path, target: Path) -> bool:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from hpo.corpora.families import TagFamily
+from hpo.catalogue import members
+from hpo.corpora.families import TagFamily, load_family
+from hpo.corpora.formats import FORMATS
 from hpo.corpora.formats.options import CorpusOptions
-from hpo.documents import read_yaml, validate
-from hpo.errors import Fault, UserError
+from hpo.documents import Document, read_yaml, validate
+from hpo.errors import Fault, UserError, unknown
 from hpo.search.spaces import Space
-from hpo.study import load_study
+from hpo.study import Study, load_study
 
 KINDS: dict[str, tuple[type[BaseModel], str]] = {
     "search space": (Space, "parameters"),
@@ -32,11 +34,23 @@ def validate_file(path: Path) -> str:
     if not isinstance(document.data, dict):
         raise UserError(Fault(document.place(), "must be a mapping of keys to values"))
     if path.name == "corpus.yaml":
-        validate(CorpusOptions, document)
+        _check_format(validate(CorpusOptions, document), document)
         return "corpus"
     for kind, (model, key) in KINDS.items():
         if key in document.data:
             validate(model, document)
             return kind
-    load_study(path)
+    _check_tags(load_study(path), document)
     return "study"
+
+
+def _check_format(options: CorpusOptions, document: Document) -> None:
+    if options.format is not None and options.format not in FORMATS:
+        raise unknown(f"{document.place(('format',))}: format", "corpus format", options.format, FORMATS)
+
+
+def _check_tags(study: Study, document: Document) -> None:
+    if not study.tags.endswith((".yaml", ".yml")) and study.tags not in members("tag_families"):
+        known = members("tag_families")
+        raise unknown(f"{document.place(('tags',))}: tags", "tag family", study.tags, known)
+    load_family(study.tags)

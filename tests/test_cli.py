@@ -267,3 +267,11 @@ def test_a_reader_that_leaves_early_sees_no_traceback():
     command = f"{sys.executable} -m hpo.cli spaces --knobs | true"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr == ""
+
+
+def test_what_the_disk_refuses_is_told_in_a_line(hpo, monkeypatch):
+    def fill():
+        raise OSError(28, "No space left on device", "results/s")
+
+    monkeypatch.setattr("hpo.reporting.overview.overview", fill)
+    assert hpo("ls") == (1, "", "results/s: cannot be read or written: No space left on device\n")

@@ -48,7 +48,7 @@ def refused(text, model=Outer):
     ("text", "value"),
     [
         ("1e-5", 1e-5), ("3E4", 3e4), ("-2e+3", -2e3), ("5.0e-05", 5e-5), (".5", 0.5), ("5.", 5.0),
-        ("7", 7), ("-7", -7), ("true", True), ("False", False), ("null", None), ("~", None), ("", None),
+        ("7", 7), ("-7", -7), ("010", 10), ("0o17", 15), ("0x1F", 31), ("12:30", "12:30"), ("1_0", "1_0"), ("true", True), ("False", False), ("null", None), ("~", None), ("", None),
         ("NO", "NO"), ("no", "no"), ("on", "on"), ("Off", "Off"), ("y", "y"), ("Yes", "Yes"),
         ("2024-01-02", "2024-01-02"), ("e5", "e5"), ("1e", "1e"), ("'1e-5'", "1e-5"), ("B-PER", "B-PER"),
     ],
@@ -67,7 +67,7 @@ def test_every_float_that_python_writes_reads_back_as_that_float(number):
 
 
 LOOKALIKES = st.sampled_from(
-    ["1e-5", "NO", "true", "5.", ".5", "null", "1:30", "0x1F", "2024-01-02", "=", "-"]
+    ["1e-5", "NO", "true", "5.", ".5", "null", "1:30", "0x1F", "0o17", "089", "2024-01-02", "=", "-"]
 )
 PLAIN = st.text(alphabet="ab01.:e+- #'\"{}[],&*!|>%@~Åß\n\t", max_size=8)
 
@@ -183,3 +183,18 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path):
     path = tmp_path / "bom.yaml"
     path.write_text("name: x\n", encoding="utf-8-sig")
     assert read_yaml(path).data == {"name": "x"}
+
+
+@pytest.mark.parametrize("text", ["!!int abc", "!!timestamp x", "!!bool maybe", "9" * 5000])
+def test_a_text_that_is_not_what_its_tag_says_is_refused_at_its_line(text):
+    with pytest.raises(UserError, match=r"^file\.yaml:2: is not valid YAML"):
+        parse_yaml(f"a: 1\nb: {text}\n", FILE)
+
+
+def test_a_truth_value_is_no_number():
+    text = "name: x\ncount: true\nranges:\n  a:\n    low: false\n    high: 1\nitems:\n- {low: 0, high: true}\n"
+    assert refused(text) == [
+        "file.yaml:2: count: must be a number: True",
+        "file.yaml:5: ranges.a.low: must be a number: False",
+        "file.yaml:8: items.0.high: must be a number: True",
+    ]

@@ -16,6 +16,7 @@ from hpo.corpora.loading import load
 from hpo.corpora.variants import VARIANTS
 from hpo.evaluation.checkpoints import score_checkpoint
 from hpo.results import StudyFolder, read_lines
+from hpo.search.algorithms import ALGORITHMS
 from hpo.search.trials import State, read_trials
 from hpo.training.preparation import prepare
 from hpo.training.recipe import Recipe
@@ -38,6 +39,14 @@ def trials_of(place, name):
     return read_trials(read_lines(StudyFolder(name, place / "results").trials))
 
 
+def write_part_of_the_demo(path):
+    lines = [
+        json.dumps({"id": each.id, "tokens": each.tokens, "ner_tags": each.labels})
+        for each in load("demo").splits["train"][:300]
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 def without_time(trial):
     return (
         trial.params,
@@ -51,11 +60,7 @@ def without_time(trial):
 
 
 def test_the_same_seed_with_one_worker_gives_the_same_trials_and_scores(tmp_path):
-    lines = [
-        json.dumps({"id": each.id, "tokens": each.tokens, "ner_tags": each.labels})
-        for each in load("demo").splits["train"][:300]
-    ]
-    (tmp_path / "train.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_part_of_the_demo(tmp_path / "train.jsonl")
     for name in ("one", "two"):
         options = ("--trials", 14, "--epochs", 4, "--workers", 1, "--study", name)
         done = hpo("run", "--data", "train.jsonl", *options, cwd=tmp_path)
@@ -64,6 +69,22 @@ def test_the_same_seed_with_one_worker_gives_the_same_trials_and_scores(tmp_path
     assert first == second
     rows = [json.loads(hpo("matrix", name, "--json", cwd=tmp_path).stdout)[0] for name in ("one", "two")]
     assert rows[0]["scores"] == rows[1]["scores"]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_every_algorithm_comes_to_a_matrix_on_the_demo(tmp_path, algorithm):
+    write_part_of_the_demo(tmp_path / "train.jsonl")
+    options = ("--alg", algorithm, "--trials", 6, "--epochs", 3, "--study", "s", "--data", "train.jsonl")
+    done = hpo("run", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "| Original   | cased" in done.stdout
+    trials = trials_of(tmp_path, "s")
+    assert 0 < len(trials) <= 6
+    assert all(trial.state in (State.COMPLETE, State.STOPPED) for trial in trials)
+    assert max(trial.epochs for trial in trials) == 3
+    folder = StudyFolder("s", tmp_path / "results")
+    assert not folder.snapshots.exists() and not folder.checkpoints.exists()
+    assert (folder.best / "1" / "model.safetensors").exists()
 
 
 def test_a_killed_driver_loses_no_trial_that_had_ended(tmp_path):

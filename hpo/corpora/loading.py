@@ -99,8 +99,24 @@ def _read_demo(seed: int) -> Reading:
 
 
 def _read_data(data: str, options: CorpusOptions | None) -> Reading:
+    try:
+        return _read_place(_expand(data), options)
+    except OSError as error:  # any step on the way to a file may be forbidden, or too long a name
+        raise UserError(Fault(str(error.filename or data), "cannot be read", error.strerror)) from None
+
+
+def _expand(data: str) -> str:
+    if not data.startswith("~"):
+        return data
+    try:
+        return str(Path(data).expanduser())
+    except RuntimeError:
+        raise UserError(Fault(data, "no such home folder", None, "write the path out")) from None
+
+
+def _read_place(data: str, options: CorpusOptions | None) -> Reading:
     findings = Findings()
-    path = Path(data).expanduser()
+    path = Path(data)
     saved = Path(data.partition(":")[0])
     if path.exists() and not hub.is_saved(path):
         told = read_options(path if path.is_dir() else path.parent).updated_by(options)

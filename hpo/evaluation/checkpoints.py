@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
-from transformers import AutoModelForTokenClassification, PreTrainedModel
 
 from hpo.corpora.families import apply as apply_family
 from hpo.corpora.families import load_family
@@ -17,32 +15,13 @@ from hpo.corpora.loading import load
 from hpo.corpora.spans import Scores
 from hpo.errors import Fault, UserError
 from hpo.evaluation.composition import score_variants
+from hpo.training.checkpoints import Model, load_checkpoint
 from hpo.training.encoding import EncodedCorpus
 from hpo.training.preparation import prepare
 from hpo.training.scoring import Examination
 
 VariantScores = dict[str, Scores]
 """Scores by case variant."""
-
-
-def load_checkpoint(folder: Path) -> PreTrainedModel:
-    """A token-classification model from a folder, on the GPU where there is one.
-
-    Raises
-    ------
-    UserError
-        if the folder holds no such model in safetensors.
-    """
-    try:
-        model = AutoModelForTokenClassification.from_pretrained(
-            str(folder), use_safetensors=True, trust_remote_code=False, local_files_only=True
-        )
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().split("\n", 1)[0]
-        raise UserError(
-            Fault(str(folder), "is no token-classification model in safetensors", None, reason)
-        ) from None
-    return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def checkpoint_labels(folder: Path) -> tuple[str, ...]:
@@ -93,7 +72,7 @@ def score_checkpoint(folder: Path, data: EncodedCorpus, splits: Iterable[str]) -
     return {name: score_split(model, data, name) for name in splits if name in data.splits}
 
 
-def score_split(model: PreTrainedModel, data: EncodedCorpus, name: str) -> VariantScores:
+def score_split(model: Model, data: EncodedCorpus, name: str) -> VariantScores:
     """A model's scores on the seven variants of one split."""
     split = data.split(name)
     every = np.arange(len(split.sentences))
@@ -115,6 +94,6 @@ def evaluate(folder: Path, data: str, tags: str, seed: int) -> dict[str, Variant
     checkpoint_labels(folder)  # refused before the corpus is read
     corpus = apply_family(family, load(data, seed=seed, cut_dev=False))
     present = {name: sentences for name, sentences in corpus.splits.items() if sentences}
-    encoded = prepare(replace(corpus, splits=present), family, str(folder), max_length=512, seed=seed)
+    encoded = prepare(replace(corpus, splits=present), family, str(folder.resolve()), max_length=512, seed=seed)
     held_out = [name for name in encoded.splits if name in ("dev", "test")]
     return score_checkpoint(folder, encoded, held_out or encoded.splits)

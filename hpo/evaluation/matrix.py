@@ -70,7 +70,7 @@ class Matrix(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    rows: tuple[MatrixRow, ...]
+    rows: tuple[MatrixRow, ...] = Field(min_length=1)
 
 
 def read_matrix(path: Path) -> Matrix:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,10 +23,34 @@ def overview() -> list[dict[str, Any]]:
 
 def _summary_or_faults(folder: StudyFolder) -> dict[str, Any]:
     try:
-        study = stored_study(folder)
+        return _summary(stored_study(folder), folder, _trials(folder))
     except UserError as error:
-        return {"study": folder.name, "state": "faulty", "faults": [str(fault) for fault in error.faults]}
-    return _summary(study, folder, read_trials(read_lines(folder.trials)))
+        faults = [str(fault) for fault in error.faults]
+    except OSError as error:
+        faults = [f"{error.filename or folder.path}: cannot be read: {error.strerror}"]
+    return {"study": folder.name, "state": "faulty", "faults": faults}
+
+
+def _trials(folder: StudyFolder) -> list[Trial]:
+    """The trials of a study's journal.
+
+    Raises
+    ------
+    UserError
+        if a line of it is none of a trial's.
+    """
+    last = 0
+
+    def lines() -> Iterator[dict[str, Any]]:
+        nonlocal last
+        for last, line in enumerate(read_lines(folder.trials), 1):  # noqa: B007 - told if the line is refused
+            yield line
+
+    try:
+        return read_trials(lines())
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(Fault(f"{folder.trials}:{last}", "is no line of a trial", reason)) from None
 
 
 def _summary(study: Study, folder: StudyFolder, trials: Sequence[Trial]) -> dict[str, Any]:
@@ -89,7 +113,7 @@ def describe_study(name: str) -> dict[str, Any]:
     """
     folder = StudyFolder(name)
     study = stored_study(folder)
-    trials = read_trials(read_lines(folder.trials))
+    trials = _trials(folder)
     return {
         "summary": _summary(study, folder, trials),
         "settings": study.model_dump(mode="json"),
@@ -105,27 +129,29 @@ def render_study(name: str) -> str:
     Raises
     ------
     UserError
-        if there is no such study.
+        if there is no such study, or it has faults.
     """
     folder = StudyFolder(name)
     study = stored_study(folder)
-    if folder.matrix.exists():
+    done = folder.matrix.exists()
+    if done and folder.report.exists():
         return folder.report.read_text(encoding="utf-8")
-    trials = read_trials(read_lines(folder.trials))
+    trials = _trials(folder)
     summary = render_overview([_summary(study, folder, trials)])
-    return f"{summary}\n{render_trials(trials)}\nnot done yet; go on with: hpo resume {name}"
+    rest = f"its {folder.report.name} is gone" if done else f"not done yet; go on with: hpo resume {name}"
+    return f"{summary}\n{render_trials(trials)}\n{rest}"
 
 
 def collect_rows(names: Sequence[str]) -> list[MatrixRow]:
     """The matrix rows of some studies, or of all that are done.
 
     Of several studies of the same corpus, family, variant, algorithm and model, the newest one counts,
-    unless they were named.
+    unless they were named. A study whose row has faults is passed over, unless it was named.
 
     Raises
     ------
     UserError
-        if a named study is missing or not done, or none is done at all.
+        if a named study is missing, not done or faulty, or none is done at all.
     """
     if names:
         folders = [StudyFolder(name) for name in names]
@@ -137,10 +163,17 @@ def collect_rows(names: Sequence[str]) -> list[MatrixRow]:
         if faults:
             raise UserError(faults)
         return [read_matrix(folder.matrix).rows[0] for folder in folders]
-    rows = [read_matrix(folder.matrix).rows[0] for folder in study_folders() if folder.matrix.exists()]
+    rows = [row for folder in study_folders() if folder.matrix.exists() for row in _row_if_whole(folder)]
     if not rows:
         raise UserError(Fault("results/", "holds no study that is done", None, "make one with: hpo run"))
     newest = {
         (row.corpus_sha256, row.tag_family, row.trained_on, row.algorithm, row.model): row for row in rows
     }
     return list(newest.values())
+
+
+def _row_if_whole(folder: StudyFolder) -> list[MatrixRow]:
+    try:
+        return [read_matrix(folder.matrix).rows[0]]
+    except UserError:
+        return []

@@ -1,4 +1,4 @@
-"""Models written to disk: off the training thread, whole or not at all."""
+"""Models on disk: read, and written off the training thread, whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,11 +10,33 @@ from pathlib import Path
 from types import TracebackType
 
 import torch
-from transformers import PreTrainedModel
+from transformers import AutoModelForTokenClassification, PreTrainedModel
 
+from hpo.errors import Fault, UserError
 from hpo.training.measurement import Measurement
+from hpo.training.tokenization import first_line
 
 MEASUREMENT = "measurement.json"
+Model = PreTrainedModel
+"""What `load_checkpoint` gives, for rooms that know no transformers."""
+
+
+def load_checkpoint(folder: Path) -> Model:
+    """A token-classification model from a folder, on the GPU where there is one.
+
+    Raises
+    ------
+    UserError
+        if the folder holds no such model in safetensors.
+    """
+    try:
+        model = AutoModelForTokenClassification.from_pretrained(
+            str(folder.resolve()), use_safetensors=True, trust_remote_code=False, local_files_only=True
+        )
+    except Exception as error:  # of transformers, safetensors or torch, which share no base class
+        rule = "is no token-classification model in safetensors"
+        raise UserError(Fault(str(folder), rule, None, first_line(error))) from None
+    return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class CheckpointWriter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from transformers import (
@@ -17,7 +17,7 @@ from transformers import (
 
 from hpo.errors import Fault, UserError
 from hpo.training.recipe import TINY, Recipe
-from hpo.training.tokenization import TINY_MAX_LENGTH, TINY_VOCABULARY
+from hpo.training.tokenization import TINY_MAX_LENGTH, TINY_VOCABULARY, first_line
 
 DROPOUTS = {
     "attention_dropout": ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop"),
@@ -31,10 +31,13 @@ def build_model(
 ) -> PreTrainedModel:
     """A model ready to be trained; the weights that are not pretrained are drawn from ``seed``.
 
+    So is the head of a model that was trained on another number of labels.
+
     Raises
     ------
     UserError
-        if the model cannot be loaded, or has no place for a dropout of the recipe.
+        if the model cannot be loaded, if its weights do not fit its configuration, or if it has no place
+        for a dropout of the recipe.
     """
     config = _configure(model, label_names, vocabulary)
     set_dropouts(config, recipe)
@@ -42,14 +45,32 @@ def build_model(
     if model == TINY:
         return BertForTokenClassification(config)
     try:
-        return AutoModelForTokenClassification.from_pretrained(
-            model, config=config, use_safetensors=True, trust_remote_code=False
+        built, loading = AutoModelForTokenClassification.from_pretrained(
+            model,
+            config=config,
+            use_safetensors=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
         )
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().split("\n", 1)[0]
-        raise UserError(
-            Fault("model", "cannot be loaded", model, f"it must hold safetensors weights; {reason}")
-        ) from None
+    except Exception as error:  # of transformers, safetensors or torch, which share no base class
+        reason = f"it must hold safetensors weights; {first_line(error)}"
+        raise UserError(Fault("model", "cannot be loaded", model, reason)) from None
+    _refuse_misfits(model, built, loading["mismatched_keys"])
+    return built
+
+
+def _refuse_misfits(
+    model: str, built: PreTrainedModel, misfits: Iterable[tuple[str, Sequence[int], Sequence[int]]]
+) -> None:
+    """Refuse weights of other sizes than the configuration's anywhere but in the head."""
+    faults = []
+    for name, held, wanted in sorted(misfits):
+        if name.startswith(f"{built.base_model_prefix}."):
+            sizes = f"{name} is {tuple(held)}, and {tuple(wanted)} by config.json"
+            faults.append(Fault("model", "its weights do not fit its configuration", model, sizes))
+    if faults:
+        raise UserError(faults)
 
 
 def set_dropouts(config: PretrainedConfig, recipe: Recipe) -> None:
@@ -97,9 +118,8 @@ def _configure(model: str, label_names: Sequence[str], vocabulary: int) -> Pretr
         )
     try:
         return AutoConfig.from_pretrained(model, trust_remote_code=False, **labels)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().split("\n", 1)[0]
-        raise UserError(Fault("model", "cannot be loaded", model, reason)) from None
+    except Exception as error:
+        raise UserError(Fault("model", "cannot be loaded", model, first_line(error))) from None
 
 
 def count_weights(model: str) -> int:
@@ -108,8 +128,12 @@ def count_weights(model: str) -> int:
     Raises
     ------
     UserError
-        if the configuration cannot be loaded.
+        if the configuration cannot be loaded, or is none of a token-classification model.
     """
     config = _configure(model, ("O", "B-a", "I-a"), TINY_VOCABULARY)
-    with torch.device("meta"):
-        return sum(part.numel() for part in AutoModelForTokenClassification.from_config(config).parameters())
+    try:
+        with torch.device("meta"):
+            built = AutoModelForTokenClassification.from_config(config)
+    except Exception as error:
+        raise UserError(Fault("model", "cannot be loaded", model, first_line(error))) from None
+    return sum(part.numel() for part in built.parameters())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 TINY = "tiny"
 """The name of the model that is trained from scratch."""
@@ -46,6 +47,14 @@ class Recipe(BaseModel):
         "auto", description="mixed precision; auto is bf16 on GPUs that have it, off elsewhere"
     )
     evals_per_epoch: int = Field(4, ge=1, le=1000, description="dev evaluations per epoch, evenly spaced")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_values(cls, value: Any) -> Any:
+        """Of a bool pydantic would make 0 or 1."""
+        if isinstance(value, bool):
+            raise PydanticCustomError("truth_value", "Input should not be true or false")
+        return value
 
 
 def knobs() -> dict[str, dict[str, Any]]:

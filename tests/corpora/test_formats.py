@@ -339,3 +339,12 @@ def test_hipe_reads_a_told_column(tmp_path: Path) -> None:
     assert read(path, told)[0].labels == ("B-pers.myth",)
     wrong = CorpusOptions(columns=Columns(label="NE-OTHER"))
     assert faults_of(path, wrong) == [(f"{path}:1", "header lacks a column")]
+
+
+@pytest.mark.parametrize("token", ["a\\u0000b", "\\ud83d"])
+def test_an_escaped_character_that_is_none_is_a_fault(token: str, tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text(f'{{"tokens": ["a"], "ner_tags": ["O"]}}\n{{"tokens": ["{token}"], "ner_tags": ["O"]}}\n')
+    assert faults_of(path) == [(f"{path}:2", "token has a NUL or half a surrogate pair")]
+    path.write_text('{"tokens": ["\\ud83d\\ude00"], "ner_tags": ["O"]}\n')
+    assert read(path)[0].tokens == ("\N{GRINNING FACE}",)

@@ -192,3 +192,49 @@ def test_the_demo_is_a_corpus_like_others() -> None:
     whole, pruned = load("demo").splits, load("demo", prune={"train": 0.1}).splits
     assert len(pruned["train"]) == round(0.1 * len(whole["train"]))
     assert pruned["dev"] == whole["dev"]
+
+
+def test_told_splits_are_called_as_in_file_names(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", ["a"])
+    write(tmp_path / "b.jsonl", ["b"])
+    told = CorpusOptions(splits={"Validation": "b.jsonl", "training": "a.jsonl", "wikipedia": "b.jsonl"})
+    assert list(load(str(tmp_path), options=told).splits) == ["train", "dev", "wikipedia"]
+
+
+@pytest.mark.parametrize(
+    ("splits", "rule"),
+    [
+        ("{trian: a}", "splits.trian: no split is called so; write train"),
+        ("{dev: a, val: b}", "splits.val: the dev split is told twice"),
+        ("{'': a}", "a split needs a name"),
+    ],
+)
+def test_a_told_split_that_is_misspelt_or_told_twice_is_refused(
+    splits: str, rule: str, tmp_path: Path
+) -> None:
+    (tmp_path / "corpus.yaml").write_text(f"name: x\nsplits: {splits}\n")
+    with pytest.raises(UserError, match=rf"corpus\.yaml:2: .*{rule}"):
+        load(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("data", "rule"), [("~nobody-of-this-name/x", "no such home folder"), ("a" * 5000, "cannot be read")]
+)
+def test_a_path_that_cannot_be_looked_up_is_refused(data: str, rule: str) -> None:
+    with pytest.raises(UserError, match=rule):
+        load(data)
+
+
+def test_what_is_forbidden_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbid(self: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "iterdir", forbid)
+    with pytest.raises(UserError, match=f"^{tmp_path}: cannot be read: 'Permission denied'"):
+        load(str(tmp_path))
+
+
+def test_half_a_surrogate_pair_in_an_id_does_not_keep_a_share_from_being_drawn(tmp_path: Path) -> None:
+    line = '{"tokens": ["a"], "ner_tags": ["O"], "id": "\\ud83d"}\n'
+    (tmp_path / "train.jsonl").write_text(line * 2)
+    assert list(load(str(tmp_path)).splits) == ["train", "dev"]

@@ -129,3 +129,8 @@ def test_another_process_draws_the_same():
 def test_an_unknown_variant_is_refused_with_those_that_are_known(call):
     with pytest.raises(UserError, match=r"'upper' \(known: cased, uncased, .*ne-lower-cased-both"):
         call("upper", MANY[:1], 0)
+
+
+def test_sentences_of_one_document_draw_each_for_itself():
+    sentences = [Sentence((str(number),), ("O",), "document") for number in range(400)]
+    assert 0.4 < variants.draw(sentences, 42).mean() < 0.6

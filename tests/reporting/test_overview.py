@@ -104,3 +104,36 @@ def test_every_study_that_has_no_row_is_told(put):
         "study open: is not done",
         "study none: is not under results/",
     ]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "told"),
+    [
+        ("matrix.json", '{"rows": []}', "matrix.json"),
+        ("matrix.json", "{", "matrix.json:1: is not valid JSON"),
+        ("trials.jsonl", '{"a":1}\n', "trials.jsonl:1: is no line of a trial"),
+        ("trials.jsonl", '{"trial":0,"seed":1,"params":{}}\n{"a"\n', "trials.jsonl:2: is not valid JSON"),
+        ("trials.jsonl", "5\n", "trials.jsonl:1: is no line of a trial"),
+    ],
+)
+def test_a_study_with_a_broken_file_is_faulty_and_leaves_the_others_alone(put, file, text, told):
+    put("broken", 0.6, corpus_sha256="b")
+    put("whole", 0.7)
+    write_text(StudyFolder("broken").path / file, text)
+    broken, whole = overview()
+    assert (broken["state"], whole["state"]) == ("faulty", "done")
+    assert told in broken["faults"][0]
+    assert "whole" in [row.study for row in collect_rows([])]
+    with pytest.raises(UserError, match=told):
+        describe_study("broken")
+    if file == "matrix.json":
+        assert [row.study for row in collect_rows([])] == ["whole"]
+        with pytest.raises(UserError, match=told):
+            collect_rows(["broken"])
+
+
+def test_a_study_whose_report_is_gone_shows_its_trials(put):
+    put("s", 0.7)
+    StudyFolder("s").report.unlink()
+    assert "it broke" in render_study("s")
+    assert render_study("s").endswith("its report.md is gone")

@@ -4,9 +4,10 @@ import subprocess
 import sys
 
 import pytest
+from transformers import BertConfig
 
 from hpo.errors import UserError
-from hpo.training.tokenization import encode_words, load_tokenizer, train_wordpiece
+from hpo.training.tokenization import encode_words, load_tokenizer, longest_window, train_wordpiece
 
 PROGRAM = """
 from hpo.corpora.demo import generate
@@ -57,3 +58,27 @@ def test_a_model_that_is_not_there_is_refused(tmp_path, monkeypatch):
 def test_a_small_vocabulary_still_holds_every_character():
     tokenizer = train_wordpiece([("abc", "Åäö")], vocabulary=10)
     assert tokenizer.unk_token_id not in tokenizer(["abcÅäö"])["input_ids"][0]
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """A model's folder with a configuration and nothing else."""
+    BertConfig(vocab_size=50).save_pretrained(str(tmp_path))
+    return tmp_path
+
+
+def test_a_folder_without_a_tokenizer_is_refused(bare):
+    with pytest.raises(UserError, match="no tokenizer can be loaded from it.*knows no subtokens"):
+        load_tokenizer(str(bare))
+
+
+def test_a_broken_tokenizer_is_refused(bare):
+    (bare / "tokenizer.json").write_text('{"version": "1.0"}')
+    with pytest.raises(UserError, match="no tokenizer can be loaded from it"):
+        load_tokenizer(str(bare))
+
+
+def test_a_broken_configuration_is_refused(tmp_path, tokenizer):
+    (tmp_path / "config.json").write_text('{"model_type": "bert", "hidden_size": "wide"}')
+    with pytest.raises(UserError, match="model: cannot be loaded"):
+        longest_window(tokenizer, str(tmp_path))

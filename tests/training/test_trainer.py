@@ -184,7 +184,8 @@ def test_weights_are_counted_without_making_them():
     "text", ["trained-on", "uncased", "min(cased, uncased)", "mean(ne-lower, uncased-cased-mix)"]
 )
 def test_an_objective_is_what_separate_scorings_make_it(learned, corpus, text):
-    from hpo.evaluation.checkpoints import load_checkpoint, score_split
+    from hpo.evaluation.checkpoints import score_split
+    from hpo.training.checkpoints import load_checkpoint
     from hpo.training.trainer import _dev_questions
 
     model = load_checkpoint(learned[1])

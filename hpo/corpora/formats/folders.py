@@ -6,15 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hpo.corpora.formats.options import FILE_NAME
+from hpo.corpora.formats.options import FILE_NAME, SPLIT_WORDS
 from hpo.corpora.sentences import SPLITS
 from hpo.errors import Fault, UserError
 
-SPLIT_WORDS: Mapping[str, str] = {
-    **dict.fromkeys(("train", "training", "trn", "traindata"), "train"),
-    **dict.fromkeys(("dev", "development", "devel", "val", "valid", "validation", "testa"), "dev"),
-    **dict.fromkeys(("test", "testing", "tst", "testb"), "test"),
-}
 MASKED_WORDS = frozenset({"allmasked", "masked"})
 """Words of a file whose labels were withheld: it is no split of its own accord."""
 IGNORED_NAMES = re.compile(

@@ -203,5 +203,5 @@ def _hash(splits: Sequence[RawSplit]) -> str:
         digest.update(split.split.encode() + b"\n")
         for sentence in split.sentences:
             row = [sentence.id, sentence.tokens, sentence.labels, sentence.auto_labels]
-            digest.update(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+            digest.update(json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
     return digest.hexdigest()

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from hpo.corpora.schemes import SCHEMES
-from hpo.documents import read_yaml, validate
+from hpo.documents import Broken, Key, read_yaml, validate
 
 FILE_NAME = "corpus.yaml"
+SPLIT_WORDS: Mapping[str, str] = {
+    **dict.fromkeys(("train", "training", "trn", "traindata"), "train"),
+    **dict.fromkeys(("dev", "development", "devel", "val", "valid", "validation", "testa"), "dev"),
+    **dict.fromkeys(("test", "testing", "tst", "testb"), "test"),
+}
+"""The words by which a split is called, in a `corpus.yaml` and in a file's name."""
+_MISSPELT = 0.8
+"""How alike, by `difflib`, a name and a split's word are if one is meant for the other."""
 
 
 class Columns(BaseModel):
@@ -32,7 +41,8 @@ class Columns(BaseModel):
 class CorpusOptions(BaseModel):
     """The told facts of a corpus; whatever is left out is found in the files.
 
-    ``splits`` maps a split's name to a file of the folder, and then only those files are read.
+    ``splits`` maps a split's name to a file of the folder, and then only those files are read. Each of
+    `SPLIT_WORDS` means its split; other names (``wikipedia``, ``test-allmasked``) stay as they are.
     ``outside`` is the label that stands for "no entity", ``label_names`` are the labels that integer
     tags stand for, in order.
     """
@@ -66,13 +76,38 @@ class CorpusOptions(BaseModel):
     def _hold_a_split(cls, value: Mapping[str, str] | None) -> Mapping[str, str] | None:
         if value is not None and not value:
             raise ValueError("must name at least one split and its file")
-        return value
+        return value if value is None else _call_splits(value)
 
     def updated_by(self, other: CorpusOptions | None) -> CorpusOptions:
         """These options, with every field that ``other`` sets taken from there."""
         if other is None:
             return self
         return self.model_copy(update={key: getattr(other, key) for key in other.model_fields_set})
+
+
+def _call_splits(told: Mapping[str, str]) -> dict[str, str]:
+    """The told splits under their own names.
+
+    Raises
+    ------
+    Broken
+        if a split is told twice, or a name is meant for a split's and is none.
+    """
+    called: dict[str, str] = {}
+    faults: list[tuple[Key, str]] = []
+    for name, file in told.items():
+        split = SPLIT_WORDS.get(name.lower(), name)
+        meant = get_close_matches(name.lower(), SPLIT_WORDS, 1, _MISSPELT) if name.isalpha() else []
+        if not name.strip():
+            faults.append(((name,), "a split needs a name"))
+        elif split in called:
+            faults.append(((name,), f"the {split} split is told twice"))
+        elif meant and meant[0] != name.lower():
+            faults.append(((name,), f"no split is called so; write {SPLIT_WORDS[meant[0]]} if that is meant"))
+        called[split] = file
+    if faults:
+        raise Broken(faults)
+    return called
 
 
 def read_options(folder: Path) -> CorpusOptions:

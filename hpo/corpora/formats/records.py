@@ -14,7 +14,7 @@ TOKEN_KEYS = ("tokens", "words")
 LABEL_KEYS = ("ner_tags", "tags", "labels", "ner")
 AUTO_KEYS = ("auto_tags",)
 ID_KEYS = ("id", "sent_id")
-_NO_CHARACTER = re.compile("[\\0\ud800-\udfff]")
+_NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
