@@ -28,10 +28,10 @@ endif
 help:  ## this text
 	@echo "make TARGET [VARIABLE=value ...]"
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s%s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s%s\n", $$1, $$2}'
 	@echo
 	@echo "Variables of make hpo, with their defaults:"
-	@echo "  ALG=asha             asha (TPE proposes, successive halving stops), random, grid"
+	@echo "  ALG=asha             asha, bohb, hyperband, pbt, pb2, random, grid (the README says what they do)"
 	@echo "  TRIALS=50            configurations to try"
 	@echo "  DATA=demo            demo, a file, a folder, or a hub id name:config"
 	@echo "  TAGS=suc-original    tag family: a name (hpo families lists them) or a YAML file"

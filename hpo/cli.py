@@ -13,6 +13,7 @@ from rich.console import Console
 
 from hpo.bench.commands import app as replay_table
 from hpo.errors import EXIT_FAILED, EXIT_INTERRUPTED, Fault, StudyFailed, UserError
+from hpo.search.algorithms import ALGORITHMS
 
 app = typer.Typer(
     help="Hyperparameter search for named-entity recognition: from a corpus to the result matrix.",
@@ -34,7 +35,7 @@ Model = Annotated[
 Space = Annotated[
     str | None, typer.Option(help="search space, a name or a YAML file [default: demo for tiny, else suc]")
 ]
-Alg = Annotated[str | None, typer.Option(help="asha, random, grid, pbt or pb2 [default: asha]")]
+Alg = Annotated[str | None, typer.Option(help=f"{', '.join(ALGORITHMS)} [default: asha]")]
 Searcher = Annotated[
     str | None, typer.Option(help="whose TPE proposes: optuna or hyperopt [default: optuna]")
 ]

@@ -11,7 +11,7 @@ from hpo.corpora.families import TagFamily, load_family
 from hpo.corpora.formats import FORMATS
 from hpo.corpora.formats.options import CorpusOptions
 from hpo.documents import Document, read_yaml, validate
-from hpo.errors import Fault, UserError, unknown
+from hpo.errors import Fault, UserError
 from hpo.search.spaces import Space
 from hpo.study import Study, load_study
 
@@ -46,11 +46,15 @@ def validate_file(path: Path) -> str:
 
 def _check_format(options: CorpusOptions, document: Document) -> None:
     if options.format is not None and options.format not in FORMATS:
-        raise unknown(f"{document.place(('format',))}: format", "corpus format", options.format, FORMATS)
+        remedy = f"known: {', '.join(FORMATS)}"
+        raise UserError(
+            Fault(document.place(("format",)), "format: unknown corpus format", options.format, remedy)
+        )
 
 
 def _check_tags(study: Study, document: Document) -> None:
-    if not study.tags.endswith((".yaml", ".yml")) and study.tags not in members("tag_families"):
-        known = members("tag_families")
-        raise unknown(f"{document.place(('tags',))}: tags", "tag family", study.tags, known)
+    known = members("tag_families")
+    if not study.tags.endswith((".yaml", ".yml")) and study.tags not in known:
+        remedy = f"known: {', '.join(known)}"
+        raise UserError(Fault(document.place(("tags",)), "tags: unknown tag family", study.tags, remedy))
     load_family(study.tags)

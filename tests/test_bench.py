@@ -12,6 +12,7 @@ from hpo.bench.peers import PEERS, peers
 from hpo.bench.reports import render
 from hpo.bench.surrogate import Surrogate
 from hpo.bench.tables import Curve, Table, read_table, record
+from hpo.corpora.sentences import Corpus
 from hpo.environment import describe_environment
 from hpo.errors import UserError
 from hpo.results import write_lines
@@ -19,6 +20,7 @@ from hpo.search.algorithms import ALGORITHMS
 from hpo.search.samplers.plain import RandomSampler
 from hpo.search.spaces import load_space
 from hpo.study import build_study
+from hpo.training.trainer import NonFiniteLoss
 
 
 def curve_of(params, seed=0):
@@ -57,19 +59,35 @@ def test_what_is_no_table_is_refused(tmp_path):
         read_table(tmp_path / "none.jsonl")
 
 
-def test_a_recording_goes_on_where_it_ended_and_refuses_another_tables_file(empty_folder, monkeypatch):
-    options = {"name": "r", "algorithm": "random", "prune": {"train": 0.02, "dev": 0.05}}
-    options["fixed"] = {"epochs": 2, "evals_per_epoch": 1}
+@pytest.fixture
+def made_up_training(monkeypatch, measure):
+    """In the place of a corpus that is encoded and a model that is trained; one draw in three diverges."""
+
+    def train(recipe, data, *, report, seed, **others):
+        for epoch in range(1, recipe.epochs + 1):
+            report(measure(epoch, recipe.hidden_dropout, recipe.learning_rate))
+            if recipe.batch_size == 64:
+                raise NonFiniteLoss
+
+    monkeypatch.setattr("hpo.training.trainer.train", train)
+    monkeypatch.setattr("hpo.training.preparation.prepare", lambda *args, **options: None)
+    monkeypatch.setattr("hpo.bench.tables.read_corpus", lambda study: (Corpus("made-up", {}, "0" * 64), None))
+
+
+def test_a_recording_goes_on_where_it_ended_and_refuses_another_tables_file(empty_folder, made_up_training):
+    options = {"name": "r", "algorithm": "random", "fixed": {"epochs": 2, "evals_per_epoch": 1}}
     path = empty_folder / "table.jsonl"
     assert list(record(build_study(options | {"trials": 2}), path)) == [1, 2]
     first = path.read_bytes()
     path.write_bytes(first[:-20])  # killed in the middle of a line
     assert list(record(build_study(options | {"trials": 3}), path)) == [1, 2, 3]
     again = read_table(path)
-    assert [len(curve.f1) for curve in again.curves] == [2, 2, 2]
+    assert [len(curve.f1) for curve in again.curves] == [
+        1 if curve.params["batch_size"] == 64 else 2 for curve in again.curves
+    ]
     kept = [json.loads(line) for line in first.splitlines()]
     assert again.curves[0].params == kept[1]["params"]
-    assert again.curves[1].f1 == tuple(kept[2]["f1"]), "the same draw is trained alike again"
+    assert again.curves[1].f1 == tuple(kept[2]["f1"]), "the draw that was cut off comes again"
     with pytest.raises(UserError, match="holds a table with seed = 42"):
         list(record(build_study(options | {"trials": 3, "seed": 1}), path))
 
@@ -119,7 +137,7 @@ def test_an_arm_spends_its_epochs_and_does_the_same_again(surrogate, title):
     assert 0 < outcome.epochs <= 120
     assert len(outcome.scores) == len(CHECKPOINTS)
     assert outcome.most_epochs == 9
-    assert outcome.trials > 120 / 9
+    assert outcome.trials >= 12
 
 
 def test_no_arm_is_told_where_to_start(surrogate):

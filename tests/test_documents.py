@@ -48,7 +48,9 @@ def refused(text, model=Outer):
     ("text", "value"),
     [
         ("1e-5", 1e-5), ("3E4", 3e4), ("-2e+3", -2e3), ("5.0e-05", 5e-5), (".5", 0.5), ("5.", 5.0),
-        ("7", 7), ("-7", -7), ("010", 10), ("0o17", 15), ("0x1F", 31), ("12:30", "12:30"), ("1_0", "1_0"), ("true", True), ("False", False), ("null", None), ("~", None), ("", None),
+        ("7", 7), ("-7", -7),
+        ("010", 10), ("0o17", 15), ("0x1F", 31), ("12:30", "12:30"), ("1_0", "1_0"),
+        ("true", True), ("False", False), ("null", None), ("~", None), ("", None),
         ("NO", "NO"), ("no", "no"), ("on", "on"), ("Off", "Off"), ("y", "y"), ("Yes", "Yes"),
         ("2024-01-02", "2024-01-02"), ("e5", "e5"), ("1e", "1e"), ("'1e-5'", "1e-5"), ("B-PER", "B-PER"),
     ],
@@ -192,7 +194,9 @@ def test_a_text_that_is_not_what_its_tag_says_is_refused_at_its_line(text):
 
 
 def test_a_truth_value_is_no_number():
-    text = "name: x\ncount: true\nranges:\n  a:\n    low: false\n    high: 1\nitems:\n- {low: 0, high: true}\n"
+    text = (
+        "name: x\ncount: true\nranges:\n  a:\n    low: false\n    high: 1\nitems:\n- {low: 0, high: true}\n"
+    )
     assert refused(text) == [
         "file.yaml:2: count: must be a number: True",
         "file.yaml:5: ranges.a.low: must be a number: False",

@@ -94,6 +94,7 @@ def evaluate(folder: Path, data: str, tags: str, seed: int) -> dict[str, Variant
     checkpoint_labels(folder)  # refused before the corpus is read
     corpus = apply_family(family, load(data, seed=seed, cut_dev=False))
     present = {name: sentences for name, sentences in corpus.splits.items() if sentences}
-    encoded = prepare(replace(corpus, splits=present), family, str(folder.resolve()), max_length=512, seed=seed)
+    model = str(folder.resolve())  # a folder may be called as a model is
+    encoded = prepare(replace(corpus, splits=present), family, model, max_length=512, seed=seed)
     held_out = [name for name in encoded.splits if name in ("dev", "test")]
     return score_checkpoint(folder, encoded, held_out or encoded.splits)

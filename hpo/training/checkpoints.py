@@ -8,6 +8,7 @@ import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
+from typing import TypeAlias
 
 import torch
 from transformers import AutoModelForTokenClassification, PreTrainedModel
@@ -17,7 +18,7 @@ from hpo.training.measurement import Measurement
 from hpo.training.tokenization import first_line
 
 MEASUREMENT = "measurement.json"
-Model = PreTrainedModel
+Model: TypeAlias = PreTrainedModel
 """What `load_checkpoint` gives, for rooms that know no transformers."""
 
 
@@ -27,15 +28,23 @@ def load_checkpoint(folder: Path) -> Model:
     Raises
     ------
     UserError
-        if the folder holds no such model in safetensors.
+        if the folder holds no such model in safetensors, with all its weights.
     """
+    rule = "is no token-classification model in safetensors"
     try:
-        model = AutoModelForTokenClassification.from_pretrained(
-            str(folder.resolve()), use_safetensors=True, trust_remote_code=False, local_files_only=True
+        model, loading = AutoModelForTokenClassification.from_pretrained(
+            str(folder.resolve()),
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
         )
     except Exception as error:  # of transformers, safetensors or torch, which share no base class
-        rule = "is no token-classification model in safetensors"
         raise UserError(Fault(str(folder), rule, None, first_line(error))) from None
+    missing = sorted(loading["missing_keys"])
+    if missing:  # they would be drawn, and scored as if they had been trained
+        shown = f"{missing[0]} and {len(missing) - 1} more weights are missing"
+        raise UserError(Fault(str(folder), rule, None, shown))
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -40,7 +40,9 @@ def test_a_head_for_other_labels_is_drawn_anew_from_the_seed(folder):
 
 def test_weights_that_do_not_fit_are_refused(folder):
     configure(folder, vocab_size=41)
-    with pytest.raises(UserError, match=r"do not fit its configuration.*word_embeddings.weight is \(40, 16\)"):
+    with pytest.raises(
+        UserError, match=r"do not fit its configuration.*word_embeddings\.weight is \(40, 16\)"
+    ):
         build_model(str(folder), NAMES, 40, Recipe(), 1)
 
 
@@ -50,7 +52,9 @@ def test_broken_weights_are_refused(folder):
         build_model(str(folder), NAMES, 40, Recipe(), 1)
 
 
-@pytest.mark.parametrize("changes", [{"hidden_size": "wide"}, {"hidden_act": "none"}, {"num_attention_heads": 3}])
+@pytest.mark.parametrize(
+    "changes", [{"hidden_size": "wide"}, {"hidden_act": "none"}, {"num_attention_heads": 3}]
+)
 def test_a_broken_configuration_is_refused(folder, changes):
     configure(folder, **changes)
     with pytest.raises(UserError, match="model: cannot be loaded"):

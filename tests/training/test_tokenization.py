@@ -68,7 +68,7 @@ def bare(tmp_path):
 
 
 def test_a_folder_without_a_tokenizer_is_refused(bare):
-    with pytest.raises(UserError, match="no tokenizer can be loaded from it.*knows no subtokens"):
+    with pytest.raises(UserError, match=r"no tokenizer can be loaded from it.*knows no subtokens"):
         load_tokenizer(str(bare))
 
 
