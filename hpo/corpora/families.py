@@ -139,9 +139,7 @@ def _raw_types(corpus: Corpus) -> list[str]:
 
 
 def _refuse_unlisted(family: TagFamily, corpus: Corpus, found: Sequence[str]) -> None:
-    remedy = (
-        f"known: {', '.join(family.mapping)}; list it in a family's mapping, with a type or null, or choose another"
-    )
+    remedy = f"known: {', '.join(family.mapping)}; list it in a mapping, with a type or null"
     faults = [
         Fault(
             corpus.places.get(name, corpus.name),

@@ -125,7 +125,7 @@ def test_an_interrupt_leaves_running_trials_to_be_run_again(tmp_path):
         (1, 1, 8, 0, Resources(1, 8, 0.0)),
         (None, 1, 16, 4, Resources(4, 4, 1)),
         (None, 0.25, 16, 2, Resources(8, 2, 0.25)),
-        (3, 0.5, 2, 1, Resources(3, 1, 0.5)),
+        (3, 0.5, 2, 1, Resources(2, 1, 0.5)),  # more would wait for a GPU, with a trial proposed too early
     ],
 )
 def test_a_machine_is_shared_out_without_oversubscription(workers, share, cores, gpus, expected):
