@@ -49,6 +49,7 @@ def run(study: Study, console: Console) -> MatrixRow:
     folder = StudyFolder(study.name)
     refuse_another(study, folder)
     if folder.matrix.exists():
+        console.print(f"{study.name} is done already, and was not run again", markup=False)
         return read_matrix(folder.matrix).rows[0]
     with console.status("preparing the corpus …"):
         corpus, family = read_corpus(study)
