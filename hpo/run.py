@@ -263,4 +263,9 @@ def read_corpus(study: Study) -> tuple[Corpus, TagFamily]:
         raise UserError(missing)
     splits = {name: corpus.splits[name] for name in SPLITS if corpus.splits.get(name)}
     splits["train"] = tuple(sentence for name in study.train_splits for sentence in corpus.splits[name])
-    return replace(corpus, splits=splits), family
+    seen = tuple(
+        f"{name} was trained on, so its scores are not of unseen text"
+        for name in study.train_splits
+        if name != "train"
+    )
+    return replace(corpus, splits=splits, notes=(*corpus.notes, *seen)), family

@@ -190,6 +190,7 @@ def test_training_on_dev_too_makes_train_longer(tmp_path):
     data = write_corpus(tmp_path / "corpus", {"train": 30, "dev": 10, "test": 10})
     study = build_study(settings(data, train_splits=["train", "dev"], prune={"train": 0.5}))
     corpus, _ = read_corpus(study)
+    assert corpus.notes[-1] == "dev was trained on, so its scores are not of unseen text"
     assert {name: len(sentences) for name, sentences in corpus.splits.items()} == {
         "train": 25,
         "dev": 10,
