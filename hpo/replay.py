@@ -16,7 +16,7 @@ from hpo.errors import Fault, StudyFailed, UserError
 from hpo.results import StudyFolder, read_lines, write_json
 from hpo.run import encode, promote, read_corpus
 from hpo.search.spaces import Params
-from hpo.search.trials import State, ranked, read_trials
+from hpo.search.trials import leading, read_trials
 from hpo.study import Study, stored_study
 
 if TYPE_CHECKING:  # these bring torch, which hpo --help has no use for
@@ -85,7 +85,7 @@ def replay(name: str, tell: Tell) -> tuple[Path, dict[str, VariantScores]]:
     study = stored_study(folder)
     segments = read_schedule(folder)
     trials = read_trials(read_lines(folder.trials))
-    winners = ranked(each for each in trials if each.state != State.FAILED)
+    winners = leading(trials)
     seed = winners[0].seed if winners else study.seed
     corpus, family = read_corpus(study)
     data = encode(study, corpus, family)

@@ -22,7 +22,7 @@ from hpo.reporting.markdown import KNOBS
 from hpo.results import StudyFolder, read_lines, write_json, write_text
 from hpo.search.algorithms import ALGORITHMS
 from hpo.search.schedules import params_at_best, winning_schedule
-from hpo.search.trials import State, Trial, ranked, read_trials
+from hpo.search.trials import Trial, leading, read_trials
 from hpo.search.warm_start import warm_start
 from hpo.study import Study, stored_study
 from hpo.training.recipe import TINY
@@ -113,7 +113,7 @@ def _score_best(
     from hpo.reporting.studies import render_report
 
     trials = read_trials(read_lines(folder.trials))
-    best = ranked(each for each in trials if each.state != State.FAILED)[: study.keep]
+    best = leading(trials)[: study.keep]
     if not best:
         raise _nothing_succeeded(study, trials)
     lost = [folder.checkpoint(trial.number) for trial in best if not folder.checkpoint(trial.number).exists()]

@@ -12,7 +12,7 @@ from hpo.evaluation.matrix import MatrixRow, read_matrix
 from hpo.reporting.markdown import render_table
 from hpo.reporting.studies import render_trials
 from hpo.results import StudyFolder, read_json, read_lines, study_folders
-from hpo.search.trials import State, Trial, ranked, read_trials
+from hpo.search.trials import State, Trial, leading, read_trials
 from hpo.study import Study, stored_study
 
 
@@ -55,7 +55,7 @@ def _trials(folder: StudyFolder) -> list[Trial]:
 
 def _summary(study: Study, folder: StudyFolder, trials: Sequence[Trial]) -> dict[str, Any]:
     states = Counter(trial.state.value for trial in trials)
-    best = next((trial.best for trial in ranked(each for each in trials if each.state != State.FAILED)), None)
+    best = next((trial.best for trial in leading(trials)), None)
     row = read_matrix(folder.matrix).rows[0] if folder.matrix.exists() else None
     return {
         "study": study.name,

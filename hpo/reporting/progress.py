@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hpo.search.conductor import Conductor
-from hpo.search.trials import State, Trial, ranked
+from hpo.search.trials import State, Trial, leading
 
 LINE_EVERY_S = 10.0
 """How often a line is printed where there is no terminal to draw on."""
@@ -108,7 +108,7 @@ def _counts(trials: list[Trial], total: int) -> str:
 
 
 def _best(trials: list[Trial]) -> str:
-    best = ranked(trial for trial in trials if trial.state != State.FAILED)[:1]
+    best = leading(trials)[:1]
     if not best or best[0].best is None:
         return "no score yet"
     measurement = best[0].best

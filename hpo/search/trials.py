@@ -129,3 +129,8 @@ def ranked(trials: Iterable[Trial]) -> list[Trial]:
     """The trials that have measured anything, the best epoch of the best trial first."""
     measured = [(trial.best.rank, -trial.number, trial) for trial in trials if trial.best is not None]
     return [trial for *_, trial in sorted(measured, key=lambda entry: entry[:2], reverse=True)]
+
+
+def leading(trials: Iterable[Trial]) -> list[Trial]:
+    """As `ranked`, without the trials that failed, whose models are not to be had."""
+    return ranked(trial for trial in trials if trial.state != State.FAILED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from hpo.search.spaces import Parameter, Params, Space
-from hpo.search.trials import State, Trial, ranked
+from hpo.search.trials import Trial, leading
 from hpo.training.recipe import Recipe
 
 GUESSES_PER_STUDY = 3
@@ -22,7 +22,7 @@ def warm_start(space: Space, earlier: Iterable[Sequence[Trial]]) -> Space:
     guesses = [
         {name: _inside(domain, _value(trial, name)) for name, domain in space.parameters.items()}
         for trials in earlier
-        for trial in ranked(each for each in trials if each.state != State.FAILED)[:GUESSES_PER_STUDY]
+        for trial in leading(trials)[:GUESSES_PER_STUDY]
     ]
     distinct: list[Params] = []
     for guess in (*guesses, *space.first_guesses):

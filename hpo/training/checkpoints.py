@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
@@ -97,15 +99,21 @@ class CheckpointWriter:
 def _write(
     model: PreTrainedModel, weights: dict[str, torch.Tensor], measurement: Measurement, folder: Path
 ) -> None:
+    with replaced(folder) as fresh:
+        model.save_pretrained(str(fresh), state_dict=weights)
+        (fresh / MEASUREMENT).write_text(json.dumps(measurement.to_json()), encoding="utf-8")
+
+
+@contextmanager
+def replaced(folder: Path) -> Iterator[Path]:
+    """A new folder to fill, put in the place of another when the block ends.
+
+    A reader finds either of them whole, or none; a block that raises leaves the old one where it was.
+    """
     fresh = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(fresh, ignore_errors=True)
-    model.save_pretrained(str(fresh), state_dict=weights)
-    (fresh / MEASUREMENT).write_text(json.dumps(measurement.to_json()), encoding="utf-8")
-    replace_folder(fresh, folder)
-
-
-def replace_folder(fresh: Path, folder: Path) -> None:
-    """Put a finished folder in the place of another; a reader finds either of them whole, or none."""
+    fresh.mkdir(parents=True)
+    yield fresh
     if folder.exists():
         old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
         folder.rename(old)

@@ -6,8 +6,6 @@ Nothing in it is a pickle: weights, optimizer and random state are safetensors, 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import TrainerState
 
-from hpo.training.checkpoints import replace_folder
+from hpo.training.checkpoints import replaced
 from hpo.training.measurement import FACTS, Snapshot
 
 WEIGHTS, OPTIMIZER = "model.safetensors", "optimizer.safetensors"
@@ -27,17 +25,14 @@ def write_snapshot(
     folder: Path, snapshot: Snapshot, model: torch.nn.Module, optimizer: torch.optim.Optimizer
 ) -> None:
     """Write a run into a folder, in place of what stands there; a reader finds one of them whole."""
-    fresh = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
     weights = {name: tensor.contiguous() for name, tensor in _distinct(model.state_dict()).items()}
-    save_file(weights, fresh / WEIGHTS, metadata={"format": "pt"})
-    save_file(_flatten(optimizer) | _random_state(), fresh / OPTIMIZER)
-    # The Trainer wants this file to be there, and takes nothing from it that matters here.
-    TrainerState().save_to_json(str(fresh / TRAINER_STATE))
-    # Last, and so the mark of a whole snapshot even where a folder was copied and not renamed.
-    (fresh / FACTS).write_text(json.dumps(snapshot.to_json()), encoding="utf-8")
-    replace_folder(fresh, folder)
+    with replaced(folder) as fresh:
+        save_file(weights, fresh / WEIGHTS, metadata={"format": "pt"})
+        save_file(_flatten(optimizer) | _random_state(), fresh / OPTIMIZER)
+        # The Trainer wants this file to be there, and takes nothing from it that matters here.
+        TrainerState().save_to_json(str(fresh / TRAINER_STATE))
+        # Last, and so the mark of a whole snapshot even where a folder was copied and not renamed.
+        (fresh / FACTS).write_text(json.dumps(snapshot.to_json()), encoding="utf-8")
 
 
 def _distinct(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from hpo.search.spaces import Params
@@ -12,19 +13,19 @@ GRACE_EPOCHS = 1
 REDUCTION_FACTOR = 3
 
 
-class Peer:
+class Peer(ABC):
     """A search of another library; `propose` and `hear` are its own."""
 
     def __init__(self) -> None:
         self.trials: list[Trial] = []
 
+    @abstractmethod
     def propose(self, number: int) -> Params:
         """The configuration of the next trial."""
-        raise NotImplementedError
 
+    @abstractmethod
     def hear(self, trial: Trial, measurement: Measurement) -> State:
         """What becomes of a trial after a measurement: running, paused, stopped or complete."""
-        raise NotImplementedError
 
     def wake(self) -> Trial | None:
         """The paused trial to go on with now, if any."""
