@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,31 @@ def describe_environment() -> dict[str, Any]:
 def available_cores() -> int:
     """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def available_memory_bytes() -> int:
+    """Memory that this process may still take, by the machine and by the control groups that it is in."""
+    meminfo = Path("/proc/meminfo")
+    if not meminfo.exists():
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+    free = [int(lines["MemAvailable"].split()[0]) * 1024]
+    for group in _control_groups():
+        with suppress(OSError, ValueError):  # "max" is no number, and means no limit
+            limit, used = (int((group / f"memory.{what}").read_text()) for what in ("max", "current"))
+            free.append(limit - used)
+    return max(0, min(free))
+
+
+def _control_groups() -> list[Path]:
+    """The control group of this process and those around it, where the system has cgroups v2."""
+    root = Path("/sys/fs/cgroup")
+    with suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            if line.startswith("0::/"):
+                own = Path(line.removeprefix("0::/"))
+                return [root / own, *(root / around for around in own.parents)]
+    return [root]
 
 
 def gpu_names() -> list[str]:

@@ -118,25 +118,53 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             yield parsed
 
 
-def copy_folder(source: Path, target: Path) -> bool:
+def link_folder(source: Path, target: Path) -> bool:
     """Put a folder in place of another without copying its bytes; False if the source is not there.
 
-    The files are linked: neither side is ever written to in place, only replaced.
+    The files are linked, where the file system can: neither side is ever written to in place, only replaced.
     """
-    fresh = target.with_name(f".{target.name}.copy")
-    shutil.rmtree(fresh, ignore_errors=True)
     try:
-        shutil.copytree(source, fresh, copy_function=os.link)
-    except (OSError, shutil.Error):
-        shutil.rmtree(fresh, ignore_errors=True)
+        _duplicate(source, target, _link)
+    except OSError:
         return False
-    shutil.rmtree(target, ignore_errors=True)
-    fresh.rename(target)
     return True
 
 
+def copy_folder(source: Path, target: Path) -> None:
+    """Put a copy of a folder that nobody changes in place of another, on whatever disk.
+
+    Raises
+    ------
+    OSError
+        if it cannot be read or written; the target stays as it was.
+    """
+    _duplicate(source, target, shutil.copyfile)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _duplicate(source: Path, target: Path, duplicate: Callable[[str, str], object]) -> None:
+    fresh = target.with_name(f".{target.name}.copy")
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        fresh.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, fresh, copy_function=duplicate)
+    except OSError:  # shutil.Error is one
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    shutil.rmtree(target, ignore_errors=True)
+    fresh.rename(target)
+
+
 class StudyFolder:
-    """The files of one study.
+    """The files of one study; what its running trials leave behind may stand elsewhere, under ``live``.
 
     Raises
     ------
@@ -144,7 +172,9 @@ class StudyFolder:
         if the name cannot be a study's; it may lead out of the root.
     """
 
-    def __init__(self, name: str, root: Path = ROOT) -> None:
+    LIVE_MARKER = ".live"
+
+    def __init__(self, name: str, root: Path = ROOT, live: Path | None = None) -> None:
         if not re.fullmatch(STUDY_NAME, name):
             raise UserError(
                 Fault(
@@ -165,13 +195,32 @@ class StudyFolder:
         self.replay = self.path / "replay"
         self.replay_state = self.path / ".replay"
         self.checkpoints = self.path / "checkpoints"
-        self.snapshots = self.path / "snapshots"
-        self.bar = self.checkpoints / "bar.json"
         self.ray = self.path / "ray"
+        self.live_marker = self.path / self.LIVE_MARKER
+        self.live = live or self.path
+        self.snapshots = self.live / "snapshots"
+        self.bar = self.live / "checkpoints" / "bar.json"
+
+    def with_live(self, live: Path) -> StudyFolder:
+        """The same folder, with what its running trials leave behind under another."""
+        return StudyFolder(self.name, self.path.parent, live)
+
+    @property
+    def has_live_elsewhere(self) -> bool:
+        """Whether running trials leave their state outside the study's folder."""
+        return self.live != self.path
 
     def snapshot(self, trial: int) -> Path:
         """The folder of a trial's whole state at its last evaluation, while it may go on from there."""
         return self.snapshots / str(trial)
+
+    def stored_snapshot(self, trial: int) -> Path:
+        """Where a trial's state stands on disk, if `snapshot` is elsewhere and it was saved."""
+        return self.path / "snapshots" / str(trial)
+
+    def candidate(self, trial: int) -> Path:
+        """The folder of a running trial's best model so far, if it may be among the best of the study."""
+        return self.live / "checkpoints" / str(trial)
 
     def checkpoint(self, trial: int) -> Path:
         """The folder of a trial's best model, while it is among the best of the study."""
@@ -190,10 +239,9 @@ class StudyFolder:
         return False
 
     def written_checkpoints(self) -> list[Path]:
-        """The checkpoint folders that are whole; one that is being written has a hidden name."""
-        if not self.checkpoints.exists():
-            return []
-        return [path for path in self.checkpoints.iterdir() if path.name.isdigit()]
+        """The folders of models that are whole; one that is being written has a hidden name."""
+        places = dict.fromkeys((self.checkpoints, self.live / "checkpoints"))
+        return [path for place in places for path in place.glob("*") if path.name.isdigit()]
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -19,7 +19,7 @@ from hpo.environment import available_cores, describe_environment
 from hpo.errors import Fault, StudyFailed, StudyInterrupted, UserError
 from hpo.evaluation.matrix import Matrix, MatrixRow, read_matrix
 from hpo.reporting.markdown import KNOBS
-from hpo.results import StudyFolder, read_lines, write_json, write_text
+from hpo.results import StudyFolder, link_folder, read_lines, write_json, write_text
 from hpo.search.algorithms import ALGORITHMS
 from hpo.search.schedules import params_at_best, winning_schedule
 from hpo.search.trials import Trial, leading, read_trials
@@ -79,12 +79,15 @@ def _search(study: Study, folder: StudyFolder, data: EncodedCorpus, gpus: int, c
     from hpo.reporting.progress import shown
     from hpo.search.conductor import Conductor
     from hpo.search.driver import plan_resources, search
+    from hpo.search.keeping import in_memory
     from hpo.search.worker import TrialRun
+    from hpo.training.modeling import state_bytes
 
-    conductor = Conductor(study, folder)
     resources = plan_resources(study.workers, study.gpus_per_trial, available_cores(), gpus)
     # Workers run in a folder of Ray's, so whatever is a path here must be absolute there.
     absolute = StudyFolder(study.name, folder.path.parent.resolve())
+    absolute = in_memory(absolute, _states_at_once(study, resources.workers) * state_bytes(study.model))
+    conductor = Conductor(study, absolute)
     local = study.model != TINY and Path(study.model).is_dir()
     model = str(Path(study.model).resolve()) if local else study.model
     trial_run = TrialRun(study, absolute, data.folder, model)
@@ -97,6 +100,14 @@ def _search(study: Study, folder: StudyFolder, data: EncodedCorpus, gpus: int, c
     if not conductor.finished:
         rest = f"what was done is kept; go on with: hpo resume {study.name}"
         raise StudyInterrupted(Fault(f"study {study.name}", "was interrupted", None, rest))
+
+
+def _states_at_once(study: Study, workers: int) -> int:
+    """The most trials that can have a state to go on from at one time."""
+    algorithm = ALGORITHMS[study.algorithm]
+    if algorithm.population:
+        return max(workers, study.population)
+    return study.trials if algorithm.policy == "hyperband" else workers
 
 
 def _score_best(
@@ -116,12 +127,6 @@ def _score_best(
     best = leading(trials)[: study.keep]
     if not best:
         raise _nothing_succeeded(study, trials)
-    lost = [folder.checkpoint(trial.number) for trial in best if not folder.checkpoint(trial.number).exists()]
-    if lost:
-        what = "is gone, of a trial that is among the best"
-        raise StudyFailed(
-            Fault(str(path), what, None, "run the study again under another name") for path in lost
-        )
     rows = []
     for rank, trial in enumerate(best, 1):
         target = folder.best / str(rank)
@@ -143,9 +148,16 @@ def _score_best(
 
 
 def promote(checkpoint: Path, target: Path, tokenizer: Path) -> None:
-    """Make a model folder of a checkpoint: copied, so that an interrupted promotion can be made again."""
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(checkpoint, target)
+    """Make a model folder of a checkpoint, which stays, so that an interrupted promotion can be made again.
+
+    Raises
+    ------
+    StudyFailed
+        if the checkpoint is gone.
+    """
+    if not link_folder(checkpoint, target):
+        rest = "run the study again under another name"
+        raise StudyFailed(Fault(str(checkpoint), "is gone, of a trial that is among the best", None, rest))
     shutil.copytree(tokenizer, target, dirs_exist_ok=True)
 
 

@@ -13,8 +13,6 @@ from hpo.search.spaces import Parameter, load_space
 from hpo.study import Study
 from hpo.training.recipe import knobs
 
-BYTES_PER_WEIGHT = 4
-
 
 def render_plan(study: Study) -> str:
     """The resolved study, and bounds of its cost in epochs and of the disk it may use.
@@ -37,7 +35,7 @@ def disk_bound(study: Study) -> str:
 
     A snapshot is three models: the weights and the two moments of AdamW.
     """
-    from hpo.training.modeling import count_weights
+    from hpo.training.modeling import BYTES_PER_WEIGHT, count_weights
 
     workers = study.workers or available_cores()
     size = count_weights(study.model) * BYTES_PER_WEIGHT

@@ -6,15 +6,15 @@ that it knows can be rebuilt from the journal, so a study survives the death of 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from hpo.results import Journal, StudyFolder, copy_folder, read_lines, write_json, write_lines
+from hpo.results import Journal, StudyFolder, link_folder, read_lines, write_json, write_lines
 from hpo.search.algorithms import ALGORITHMS
+from hpo.search.keeping import Keeper
 from hpo.search.policies import build_policy
 from hpo.search.policies.protocol import Continuation, Verdict
 from hpo.search.rungs import rung_levels
@@ -42,6 +42,8 @@ class Conductor:
         self._listeners: list[Callable[[Trial], None]] = []
         self._used_up = False
         self._journal = Journal(folder.trials)
+        self._keeper = Keeper(folder)
+        self._keeper.bring_back(trial.number for trial in self.trials if trial.is_open)
         self._cut_off: list[Trial] = []
         self._hear_again()
         self._raise_bar()
@@ -87,7 +89,7 @@ class Conductor:
         if not self._policy.wants_more(self.trials, self.study.trials):
             return None
         number = len(self.trials)
-        shutil.rmtree(self.folder.snapshot(number), ignore_errors=True)
+        self._keeper.forget(number)
         seed = int(np.random.SeedSequence([self.study.seed, number]).generate_state(1)[0] >> 1)
         copy = self._policy.newcomer(number, self.trials)
         if copy and copy.params and self._inherit(copy.donor, Trial(number, copy.params, seed)):
@@ -111,7 +113,7 @@ class Conductor:
     def _inherit(self, donor: int | None, trial: Trial) -> bool:
         """Put a copy of a donor's snapshot in place of a trial's; False if there is none to copy."""
         target = self.folder.snapshot(trial.number)
-        if donor is None or not copy_folder(self.folder.snapshot(donor), target):
+        if donor is None or not link_folder(self.folder.snapshot(donor), target):
             return False
         # The best so far stays the trial's own: it is what stands in its checkpoint.
         if snapshot := read_snapshot(target):
@@ -137,6 +139,7 @@ class Conductor:
             return False
         trial.measurements.append(measurement)
         self._journal.append({"trial": number, "measurements": [measurement.to_json()]})
+        self._keeper.save(number)
         return self._obey(trial, self._policy.hear(trial, measurement, self.trials))
 
     def _obey(self, trial: Trial, verdict: Verdict) -> bool:
@@ -163,16 +166,17 @@ class Conductor:
         self._journal.append({"trial": number, "state": state.value, "reason": reason}, durable=True)
         if state == State.FAILED:
             self._policy.forget(trial)
-        shutil.rmtree(self.folder.snapshot(number), ignore_errors=True)
+        self._keeper.forget(number)
         self._raise_bar()
         self._tell(trial)
 
     def close(self) -> None:
-        """Write the journal out as one line per trial, once all have ended."""
+        """Write the journal out as one line per trial, once all have ended, and leave all else on disk."""
         self._journal.close()
+        self._keeper.close(trial.number for trial in self.trials if trial.is_open)
         if self.finished:
             write_lines(self.folder.trials, (trial.to_json() for trial in self.trials))
-            shutil.rmtree(self.folder.snapshots, ignore_errors=True)
+            self._keeper.free()
 
     @property
     def budget(self) -> int:
@@ -217,11 +221,12 @@ class Conductor:
             write_json(self.folder.bar, best[-1].best.rank)
         else:
             self.folder.bar.unlink(missing_ok=True)
+        for trial in best:
+            self._keeper.keep(trial.number)
         running = (each for each in self.trials if each.is_open)
-        kept = {str(trial.number) for trial in (*best, *running)}
-        for folder in self.folder.written_checkpoints():
-            if folder.name not in kept:
-                shutil.rmtree(folder, ignore_errors=True)
+        kept = {trial.number for trial in (*best, *running)}
+        for number in {int(folder.name) for folder in self.folder.written_checkpoints()} - kept:
+            self._keeper.drop(number)
 
     def _tell(self, trial: Trial) -> None:
         for listener in self._listeners:

@@ -67,8 +67,8 @@ class TrialRun:
         try:
             bar = tuple(read_json(self.folder.bar))
         except FileNotFoundError:
-            return self.folder.checkpoint(number)
-        return self.folder.checkpoint(number) if measurement.rank >= bar else None
+            return self.folder.candidate(number)
+        return self.folder.candidate(number) if measurement.rank >= bar else None
 
 
 def _free_memory() -> None:

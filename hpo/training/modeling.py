@@ -25,6 +25,8 @@ DROPOUTS = {
 }
 """Each dropout knob and the names under which model families keep it in their configuration."""
 
+BYTES_PER_WEIGHT = 4
+
 
 def build_model(
     model: str, label_names: Sequence[str], vocabulary: int, recipe: Recipe, seed: int
@@ -120,6 +122,17 @@ def _configure(model: str, label_names: Sequence[str], vocabulary: int) -> Pretr
         return AutoConfig.from_pretrained(model, trust_remote_code=False, **labels)
     except Exception as error:
         raise UserError(Fault("model", "cannot be loaded", model, first_line(error))) from None
+
+
+def state_bytes(model: str) -> int:
+    """What a running trial leaves behind: weights, the two moments of AdamW, and its best model.
+
+    Raises
+    ------
+    UserError
+        as `count_weights`.
+    """
+    return 4 * BYTES_PER_WEIGHT * count_weights(model)
 
 
 def count_weights(model: str) -> int:
