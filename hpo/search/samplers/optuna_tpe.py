@@ -37,39 +37,77 @@ class OptunaTPE:
         self._seed = seed
         self._distributions = {name: distribution_of(each) for name, each in space.parameters.items()}
         self._parameters = space.parameters
+        self._forget()
+
+    def _forget(self) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._storage = optuna.storages.InMemoryStorage()
+        self._study = optuna.create_study(direction="maximize", storage=self._storage)
+        self._told: list[tuple[Params, TrialState]] = []
 
     def suggest(self, number: int, trials: Sequence[Trial]) -> Params:
         """As `Sampler.suggest`; the random state is drawn from the seed and the number alone."""
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
+        self._catch_up(trials)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            sampler = optuna.samplers.TPESampler(
+            self._study.sampler = optuna.samplers.TPESampler(
                 seed=seed, n_startup_trials=STARTUP_TRIALS, multivariate=True, constant_liar=True
             )
-            study = optuna.create_study(direction="maximize", sampler=sampler)
-            study.add_trials([self._freeze(trial) for trial in trials])
-            asked = study.ask(self._distributions)
-        return {name: _plain(self._parameters[name], asked.params[name]) for name in self._distributions}
+            asked = self._study.ask(self._distributions)
+        params = {name: _plain(self._parameters[name], asked.params[name]) for name in self._distributions}
+        self._told.append((params, TrialState.RUNNING))
+        return params
 
-    def _freeze(self, trial: Trial) -> FrozenTrial:
+    def _catch_up(self, trials: Sequence[Trial]) -> None:
+        """Tell Optuna what it has not heard yet.
+
+        What it has heard is only kept to save telling it again: where the trials are not those of before
+        with more to them, it is told everything anew.
+        """
+        if not all(map(self._may_become, trials, self._told)) or len(self._told) > len(trials):
+            self._forget()
+        for number, trial in enumerate(trials):
+            state = _state_of(trial)
+            if number == len(self._told):
+                self._study.add_trial(self._freeze(trial, state))
+                self._told.append((trial.params, state))
+            elif state != self._told[number][1]:
+                self._tell(number, self._freeze(trial, state))
+                self._told[number] = (trial.params, state)
+
+    @staticmethod
+    def _may_become(trial: Trial, told: tuple[Params, TrialState]) -> bool:
+        params, state = told
+        return trial.params == params and state in (TrialState.RUNNING, _state_of(trial))
+
+    def _tell(self, number: int, frozen: FrozenTrial) -> None:
+        """Have a trial that ran when Optuna heard of it end as it did; its number is its id in this storage."""
+        for step, value in frozen.intermediate_values.items():
+            self._storage.set_trial_intermediate_value(number, step, value)
+        self._storage.set_trial_state_values(number, frozen.state, frozen.values)
+
+    def _freeze(self, trial: Trial, state: TrialState) -> FrozenTrial:
         values = {round(each.epoch * EVALUATION_STEPS): value_of(each.rank) for each in trial.measurements}
-        states = {
-            State.RUNNING: TrialState.RUNNING,
-            State.COMPLETE: TrialState.COMPLETE,
-            State.PAUSED: TrialState.PRUNED,
-            State.STOPPED: TrialState.PRUNED,
-            State.FAILED: TrialState.FAIL,
-        }
-        best = trial.best
-        state = states[trial.state] if best or trial.state == State.RUNNING else TrialState.FAIL
+        complete = trial.best if state == TrialState.COMPLETE else None
         return create_trial(
             state=state,
             params=trial.params,
             distributions=self._distributions,
             intermediate_values=values,
-            value=value_of(best.rank) if best and state == TrialState.COMPLETE else None,
+            value=value_of(complete.rank) if complete else None,
         )
+
+
+def _state_of(trial: Trial) -> TrialState:
+    states = {
+        State.RUNNING: TrialState.RUNNING,
+        State.COMPLETE: TrialState.COMPLETE,
+        State.PAUSED: TrialState.PRUNED,
+        State.STOPPED: TrialState.PRUNED,
+        State.FAILED: TrialState.FAIL,
+    }
+    return states[trial.state] if trial.measurements or trial.state == State.RUNNING else TrialState.FAIL
 
 
 def value_of(rank: tuple[float, float]) -> float:
