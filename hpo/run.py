@@ -79,14 +79,14 @@ def _search(study: Study, folder: StudyFolder, data: EncodedCorpus, gpus: int, c
     from hpo.reporting.progress import shown
     from hpo.search.conductor import Conductor
     from hpo.search.driver import plan_resources, search
-    from hpo.search.keeping import in_memory
+    from hpo.search.keeping import in_memory, states_at_once
     from hpo.search.worker import TrialRun
     from hpo.training.modeling import state_bytes
 
     resources = plan_resources(study.workers, study.gpus_per_trial, available_cores(), gpus)
     # Workers run in a folder of Ray's, so whatever is a path here must be absolute there.
     absolute = StudyFolder(study.name, folder.path.parent.resolve())
-    absolute = in_memory(absolute, _states_at_once(study, resources.workers) * state_bytes(study.model))
+    absolute = in_memory(absolute, states_at_once(study, resources.workers) * state_bytes(study.model))
     conductor = Conductor(study, absolute)
     local = study.model != TINY and Path(study.model).is_dir()
     model = str(Path(study.model).resolve()) if local else study.model
@@ -100,14 +100,6 @@ def _search(study: Study, folder: StudyFolder, data: EncodedCorpus, gpus: int, c
     if not conductor.finished:
         rest = f"what was done is kept; go on with: hpo resume {study.name}"
         raise StudyInterrupted(Fault(f"study {study.name}", "was interrupted", None, rest))
-
-
-def _states_at_once(study: Study, workers: int) -> int:
-    """The most trials that can have a state to go on from at one time."""
-    algorithm = ALGORITHMS[study.algorithm]
-    if algorithm.population:
-        return max(workers, study.population)
-    return study.trials if algorithm.policy == "hyperband" else workers
 
 
 def _score_best(

@@ -9,6 +9,7 @@ from hpo.corpora.families import load_family
 from hpo.environment import available_cores
 from hpo.reporting.markdown import render_table
 from hpo.search.algorithms import ALGORITHMS
+from hpo.search.keeping import states_at_once
 from hpo.search.spaces import Parameter, load_space
 from hpo.study import Study
 from hpo.training.recipe import knobs
@@ -31,19 +32,16 @@ def render_plan(study: Study) -> str:
 
 
 def disk_bound(study: Study) -> str:
-    """The most that a study may write and not yet have deleted, in words.
+    """The most that a study may write and not yet have deleted, in words."""
+    from hpo.training.modeling import BYTES_PER_WEIGHT, count_weights, state_bytes
 
-    A snapshot is three models: the weights and the two moments of AdamW.
-    """
-    from hpo.training.modeling import BYTES_PER_WEIGHT, count_weights
-
-    workers = study.workers or available_cores()
-    size = count_weights(study.model) * BYTES_PER_WEIGHT
-    models = 2 * study.keep + 8 * workers
+    states = states_at_once(study, study.workers or available_cores())
+    model = count_weights(study.model) * BYTES_PER_WEIGHT
+    live = 2 * states * state_bytes(study.model)  # a new one stands beside the old until it is whole
     return (
-        f"at most {models * size / 1e9:,.2f} GB, {models} models of {size / 1e6:,.0f} MB ({study.keep} kept, "
-        f"in two places while they are exported; for each of {workers} workers a checkpoint and a snapshot, "
-        "twice while they are replaced), three for each trial that is paused, and the encoded corpus"
+        f"at most {(study.keep * model + live) / 1e9:,.2f} GB: {study.keep} models of {model / 1e6:,.0f} MB, "
+        f"and up to {live / 1e9:,.2f} GB of state of {states} trials that may go on, which is in memory "
+        "(/dev/shm) where there is room; besides, the encoded corpus"
     )
 
 

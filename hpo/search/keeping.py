@@ -18,6 +18,8 @@ from pathlib import Path
 
 from hpo.environment import available_memory_bytes
 from hpo.results import StudyFolder, copy_folder, link_folder, write_text
+from hpo.search.algorithms import ALGORITHMS
+from hpo.study import Study
 from hpo.training.measurement import read_snapshot
 
 MEMORY = Path("/dev/shm")
@@ -46,6 +48,14 @@ def in_memory(folder: StudyFolder, state_bytes: int, memory: Path = MEMORY) -> S
     live.mkdir(parents=True, mode=0o700)
     write_text(live / STUDY, str(folder.path.resolve()))  # last: it is what makes another sweep it away
     return folder.with_live(live)
+
+
+def states_at_once(study: Study, workers: int) -> int:
+    """The most trials that can have a state to go on from at one time."""
+    algorithm = ALGORITHMS[study.algorithm]
+    if algorithm.population:
+        return max(workers, study.population)
+    return study.trials if algorithm.policy == "hyperband" else workers
 
 
 def _ours(memory: Path) -> Path:

@@ -82,7 +82,7 @@ class OptunaTPE:
         return trial.params == params and state in (TrialState.RUNNING, _state_of(trial))
 
     def _tell(self, number: int, frozen: FrozenTrial) -> None:
-        """Have a trial that ran when Optuna heard of it end as it did; its number is its id in this storage."""
+        """Have a trial end that ran when Optuna first heard of it; its number is its id in this storage."""
         for step, value in frozen.intermediate_values.items():
             self._storage.set_trial_intermediate_value(number, step, value)
         self._storage.set_trial_state_values(number, frozen.state, frozen.values)
