@@ -168,7 +168,7 @@ def test_a_dry_run_prints_the_study_that_would_be_run_and_its_cost(hpo, words, e
         options["fixed"] = {"epochs": int(options.pop("epochs"))}
     assert load_study(path) == build_study({"trials": 7} | options)
     assert re.search(r"^# cost: at most \d+ epochs \(7 trials x \d\)", out, flags=re.MULTILINE)
-    assert re.search(r"^# disk: at most [0-9.]+ GB: 5 models of 4 MB", out, flags=re.MULTILINE)
+    assert re.search(r"^# disk: at most [0-9.]+ GB: [0-9]+ models of 4 MB", out, flags=re.MULTILINE)
     assert [each.name for each in empty_folder.iterdir()] == ["printed.yaml"]
 
 
