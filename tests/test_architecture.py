@@ -41,7 +41,7 @@ OWNERS = {
     "torch": ("hpo.training", "hpo.environment", "hpo.search.worker"),
     "safetensors": ("hpo.training",),
     "datasets": ("hpo.corpora",),
-    "typer": ("hpo.cli", "hpo.bench.commands"),
+    "typer": ("hpo.cli", "hpo.bench.commands", "hpo.evaluation.commands"),
     "rich": ("hpo.cli", "hpo.reporting", "hpo.run", "hpo.grid", "hpo.bench.commands"),
 }
 """Which modules may import a library, anywhere in their code."""

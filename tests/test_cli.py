@@ -22,6 +22,7 @@ COMMANDS = (
     "ls",
     "show",
     "evaluate",
+    "predict",
     "matrix",
     "grid",
     "corpus",

@@ -20,6 +20,8 @@ from hpo.training.encoding import EncodedCorpus
 from hpo.training.preparation import prepare
 from hpo.training.scoring import Examination
 
+MAX_LENGTH = 512
+"""Subtokens per window at most; a checkpoint's own tokenizer may say less."""
 VariantScores = dict[str, Scores]
 """Scores by case variant."""
 
@@ -95,6 +97,6 @@ def evaluate(folder: Path, data: str, tags: str, seed: int) -> dict[str, Variant
     corpus = apply_family(family, load(data, seed=seed, cut_dev=False))
     present = {name: sentences for name, sentences in corpus.splits.items() if sentences}
     model = str(folder.resolve())  # a folder may be called as a model is
-    encoded = prepare(replace(corpus, splits=present), family, model, max_length=512, seed=seed)
+    encoded = prepare(replace(corpus, splits=present), family, model, max_length=MAX_LENGTH, seed=seed)
     held_out = [name for name in encoded.splits if name in ("dev", "test")]
     return score_checkpoint(folder, encoded, held_out or encoded.splits)
