@@ -168,6 +168,9 @@ class StudyFolder:
         self.snapshots = self.path / "snapshots"
         self.bar = self.checkpoints / "bar.json"
         self.ray = self.path / "ray"
+        self.tracking = self.path / "tracking.json"
+        self.tensorboard = self.path / "tensorboard"
+        self.wandb = self.path / "wandb"
 
     def snapshot(self, trial: int) -> Path:
         """The folder of a trial's whole state at its last evaluation, while it may go on from there."""

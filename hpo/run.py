@@ -25,6 +25,8 @@ from hpo.search.schedules import params_at_best, winning_schedule
 from hpo.search.trials import Trial, leading, read_trials
 from hpo.search.warm_start import warm_start
 from hpo.study import Study, stored_study
+from hpo.tracking.listener import Tracking, tracked
+from hpo.tracking.names import refuse_absent
 from hpo.training.recipe import TINY
 
 if TYPE_CHECKING:  # it brings transformers, which hpo ls has no use for
@@ -51,17 +53,20 @@ def run(study: Study, console: Console) -> MatrixRow:
     if folder.matrix.exists():
         console.print(f"{study.name} is done already, and was not run again", markup=False)
         return read_matrix(folder.matrix).rows[0]
+    refuse_absent(study.trackers)
     with console.status("preparing the corpus …"):
         corpus, family = read_corpus(study)
         data = encode(study, corpus, family)
-    with folder.locked():
+    with folder.locked(), tracked(study, folder, lambda line: console.print(line, markup=False)) as tracking:
         environment = describe_environment() | {"corpus_sha256": corpus.sha256, "notes": corpus.notes}
         if not folder.study.exists():  # its time is when the study was started
             write_text(folder.study, study.to_yaml())
         write_json(folder.environment, environment)
-        _search(study, folder, data, len(environment["gpus"]), console)
+        _search(study, folder, data, len(environment["gpus"]), console, tracking)
         with console.status("scoring the best models …"):
-            return _score_best(study, folder, family, corpus, data, environment)
+            row = _score_best(study, folder, family, corpus, data, environment)
+        tracking.score(row)
+        return row
 
 
 def encode(study: Study, corpus: Corpus, family: TagFamily) -> EncodedCorpus:
@@ -75,13 +80,17 @@ def encode(study: Study, corpus: Corpus, family: TagFamily) -> EncodedCorpus:
     return data
 
 
-def _search(study: Study, folder: StudyFolder, data: EncodedCorpus, gpus: int, console: Console) -> None:
+def _search(
+    study: Study, folder: StudyFolder, data: EncodedCorpus, gpus: int, console: Console, tracking: Tracking
+) -> None:
     from hpo.reporting.progress import shown
     from hpo.search.conductor import Conductor
     from hpo.search.driver import plan_resources, search
     from hpo.search.worker import TrialRun
 
     conductor = Conductor(study, folder)
+    tracking.catch_up(conductor.trials)
+    conductor.listen(tracking.hear)
     resources = plan_resources(study.workers, study.gpus_per_trial, available_cores(), gpus)
     # Workers run in a folder of Ray's, so whatever is a path here must be absolute there.
     absolute = StudyFolder(study.name, folder.path.parent.resolve())
