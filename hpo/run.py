@@ -33,10 +33,11 @@ if TYPE_CHECKING:  # it brings transformers, which hpo ls has no use for
     from hpo.training.encoding import EncodedCorpus
 
 
-def run(study: Study, console: Console) -> MatrixRow:
+def run(study: Study, console: Console | None = None, *, quiet: bool = False) -> MatrixRow:
     """Run a study to its end, from its start or from where it was left, and score its best models.
 
-    A study that is done already is not run again; its row is read.
+    A study that is done already is not run again; its row is read. Progress is shown on the console, by
+    default standard error, unless ``quiet``.
 
     Raises
     ------
@@ -48,6 +49,7 @@ def run(study: Study, console: Console) -> MatrixRow:
     StudyInterrupted
         if the user stopped it.
     """
+    console = console or Console(stderr=True, highlight=False, quiet=quiet)
     folder = StudyFolder(study.name)
     refuse_another(study, folder)
     if folder.matrix.exists():

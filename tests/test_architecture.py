@@ -23,7 +23,7 @@ LAYERS = (
     ("hpo.reporting", "hpo.tracking"),
     ("hpo.run",),
     ("hpo.grid", "hpo.replay", "hpo.validation"),
-    ("hpo.bench",),
+    ("hpo.bench", "hpo.api"),
     ("hpo.cluster",),
     ("hpo.cli",),
 )
@@ -164,8 +164,8 @@ def test_a_command_that_only_tells_loads_no_heavy_library(words):
 def test_an_import_does_no_work():
     """Nothing is printed, loaded beyond need, or set for other libraries."""
     heavy, printed = loaded_by(
-        "import os; before = dict(os.environ); import hpo.cli, hpo.run, hpo.grid, hpo.validation, "
-        "hpo.search.driver; assert dict(os.environ) == before"
+        "import os; before = dict(os.environ); import hpo, hpo.api, hpo.cli, hpo.run, hpo.grid, "
+        "hpo.validation, hpo.search.driver; assert dict(os.environ) == before"
     )
     assert (heavy, printed) == ([], "")
 
