@@ -23,6 +23,7 @@ COMMANDS = (
     "show",
     "evaluate",
     "predict",
+    "compare",
     "matrix",
     "grid",
     "corpus",

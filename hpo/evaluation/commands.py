@@ -25,6 +25,7 @@ class Output(StrEnum):
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command()(predict)
+    app.command()(compare)
 
 
 def predict(
@@ -73,3 +74,36 @@ def _write(predictions: Iterable[Any], format: Output) -> Iterator[str]:
             yield each.to_conll()
         else:
             yield json.dumps(each.to_json(), ensure_ascii=False) + "\n"
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(help="a model folder, such as results/STUDY/best/1")],
+    second: Annotated[Path, typer.Argument(help="the model folder that it is compared with")],
+    data: Annotated[str, typer.Option(help="demo, a file, a folder, or a hub id name:config")],
+    tags: Annotated[str, typer.Option(help="tag family, a name or a YAML file")],
+    split: Annotated[str, typer.Option(help="the split that both are scored on")] = "test",
+    seed: Annotated[int, typer.Option(help="of the mixes and of the test's draws")] = 42,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON for machines")] = False,
+) -> None:
+    """Say whether the second checkpoint beats the first: the difference in F1, its interval, and p.
+
+    p is of a paired randomization test over sentences, for one variant; who looks at all seven for
+    the smallest will find it smaller than it is.
+
+    Example: hpo compare results/a/best/1 results/b/best/1 --data my-corpus/ --tags conll
+    """
+    from dataclasses import asdict
+
+    from hpo.evaluation.significance import compare as compare_checkpoints
+
+    found = compare_checkpoints(first, second, data, tags, split=split, seed=seed)
+    if as_json:
+        print(json.dumps({variant: asdict(each) for variant, each in found.items()}, indent=1))
+        return
+    sentences = next(iter(found.values())).sentences
+    print(f"Micro F1 on {split}, {sentences:,} sentences:\n")
+    print(f"{'variant':<21} {'first':>8} {'second':>8} {'difference':>10}   {'95% interval':<19} {'p':>7}")
+    for variant, each in found.items():
+        interval = f"{each.low:+.5f} {each.high:+.5f}"
+        scores = f"{each.first:8.5f} {each.second:8.5f} {each.difference:+10.5f}"
+        print(f"{variant:<21} {scores}   {interval:<19} {each.p:7.4f}")

@@ -56,7 +56,8 @@ def refuse_absent(trackers: Iterable[str]) -> None:
     for tracker in trackers:
         name, _ = take_apart(tracker)
         if find_spec(TRACKERS[name].module) is None:
-            remedy = f"pip install 'hpo-ner[{TRACKERS[name].extra}]', or take it out of the study's trackers"
+            command = f".venv/bin/pip install -c constraints.txt -e '.[{TRACKERS[name].extra}]'"
+            remedy = f"install it: {command}; or take it out of the study's trackers"
             faults.append(Fault("trackers", "is not installed", name, remedy))
     if faults:
         raise UserError(faults)

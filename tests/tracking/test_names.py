@@ -46,8 +46,8 @@ def test_a_tracker_that_is_not_installed_is_refused_with_what_to_install(monkeyp
     with pytest.raises(UserError) as refused:
         refuse_absent(["tensorboard", "wandb:p"])
     assert str(refused.value) == (
-        "trackers: is not installed: 'wandb' (pip install 'hpo-ner[wandb]', "
-        "or take it out of the study's trackers)"
+        "trackers: is not installed: 'wandb' (install it: .venv/bin/pip install -c constraints.txt "
+        "-e '.[wandb]'; or take it out of the study's trackers)"
     )
 
 
