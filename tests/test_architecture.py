@@ -45,7 +45,14 @@ OWNERS = {
     "mlflow": ("hpo.tracking.mlflow_runs",),
     "wandb": ("hpo.tracking.wandb_runs",),
     "typer": ("hpo.cli", "hpo.bench.commands", "hpo.evaluation.commands"),
-    "rich": ("hpo.cli", "hpo.reporting", "hpo.run", "hpo.grid", "hpo.bench.commands"),
+    "rich": (
+        "hpo.cli",
+        "hpo.reporting",
+        "hpo.run",
+        "hpo.grid",
+        "hpo.bench.commands",
+        "hpo.evaluation.commands",
+    ),
 }
 """Which modules may import a library, anywhere in their code."""
 

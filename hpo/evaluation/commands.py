@@ -62,10 +62,18 @@ def predict(
     if out is None:
         sys.stdout.writelines(written)
         return
+    with _status("labelling …"):
+        whole = "".join(written)
     try:
-        write_text(out, "".join(written))
+        write_text(out, whole)
     except OSError as error:
         raise UserError(Fault(str(out), "cannot be written", error.strerror)) from None
+
+
+def _status(doing: str) -> Any:
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False).status(doing)
 
 
 def _write(predictions: Iterable[Any], format: Output) -> Iterator[str]:
@@ -96,7 +104,8 @@ def compare(
 
     from hpo.evaluation.significance import compare as compare_checkpoints
 
-    found = compare_checkpoints(first, second, data, tags, split=split, seed=seed)
+    with _status("comparing …"):
+        found = compare_checkpoints(first, second, data, tags, split=split, seed=seed)
     if as_json:
         print(json.dumps({variant: asdict(each) for variant, each in found.items()}, indent=1))
         return

@@ -1,4 +1,4 @@
-"""Differences that are there are found, and those that are not are not; exactly so where it can be counted."""
+"""Differences that are there are found, and those that are not are not; exactly so where one can count."""
 
 import itertools
 import json
