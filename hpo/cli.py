@@ -13,6 +13,7 @@ from rich.console import Console
 
 from hpo.bench.commands import app as replay_table
 from hpo.errors import EXIT_FAILED, EXIT_INTERRUPTED, Fault, StudyFailed, UserError
+from hpo.evaluation.commands import register as register_evaluation
 from hpo.search.algorithms import ALGORITHMS
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(replay_table, name="replay-table")
+register_evaluation(app)
 
 Data = Annotated[
     str | None, typer.Option(help="demo, a file, a folder, or a hub id name:config [default: demo]")

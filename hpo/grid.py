@@ -36,8 +36,14 @@ def plan_rows(options: dict[str, Any], *, train_on: str, tags: str, algorithms: 
     ]
 
 
-def run_rows(studies: list[Study], console: Console) -> tuple[list[MatrixRow], list[UserError]]:
-    """Run studies one after the other; one that fails leaves the others to run."""
+def run_rows(
+    studies: list[Study], console: Console | None = None, *, quiet: bool = False
+) -> tuple[list[MatrixRow], list[UserError]]:
+    """Run studies one after the other; one that fails leaves the others to run.
+
+    Progress is shown on the console, by default standard error, unless ``quiet``.
+    """
+    console = console or Console(stderr=True, highlight=False, quiet=quiet)
     rows: list[MatrixRow] = []
     failures: list[UserError] = []
     for number, study in enumerate(studies, 1):

@@ -196,6 +196,9 @@ class StudyFolder:
         self.replay_state = self.path / ".replay"
         self.checkpoints = self.path / "checkpoints"
         self.ray = self.path / "ray"
+        self.tracking = self.path / "tracking.json"
+        self.tensorboard = self.path / "tensorboard"
+        self.wandb = self.path / "wandb"
         self.live_marker = self.path / self.LIVE_MARKER
         self.live = live or self.path
         self.snapshots = self.live / "snapshots"

@@ -25,16 +25,19 @@ from hpo.search.schedules import params_at_best, winning_schedule
 from hpo.search.trials import Trial, leading, read_trials
 from hpo.search.warm_start import warm_start
 from hpo.study import Study, stored_study
+from hpo.tracking.listener import Tracking, tracked
+from hpo.tracking.names import refuse_absent
 from hpo.training.recipe import TINY
 
 if TYPE_CHECKING:  # it brings transformers, which hpo ls has no use for
     from hpo.training.encoding import EncodedCorpus
 
 
-def run(study: Study, console: Console) -> MatrixRow:
+def run(study: Study, console: Console | None = None, *, quiet: bool = False) -> MatrixRow:
     """Run a study to its end, from its start or from where it was left, and score its best models.
 
-    A study that is done already is not run again; its row is read.
+    A study that is done already is not run again; its row is read. Progress is shown on the console, by
+    default standard error, unless ``quiet``.
 
     Raises
     ------
@@ -46,22 +49,26 @@ def run(study: Study, console: Console) -> MatrixRow:
     StudyInterrupted
         if the user stopped it.
     """
+    console = console or Console(stderr=True, highlight=False, quiet=quiet)
     folder = StudyFolder(study.name)
     refuse_another(study, folder)
     if folder.matrix.exists():
         console.print(f"{study.name} is done already, and was not run again", markup=False)
         return read_matrix(folder.matrix).rows[0]
+    refuse_absent(study.trackers)
     with console.status("preparing the corpus …"):
         corpus, family = read_corpus(study)
         data = encode(study, corpus, family)
-    with folder.locked():
+    with folder.locked(), tracked(study, folder, lambda line: console.print(line, markup=False)) as tracking:
         environment = describe_environment() | {"corpus_sha256": corpus.sha256, "notes": corpus.notes}
         if not folder.study.exists():  # its time is when the study was started
             write_text(folder.study, study.to_yaml())
         write_json(folder.environment, environment)
-        _search(study, folder, data, len(environment["gpus"]), console)
+        _search(study, folder, data, len(environment["gpus"]), console, tracking)
         with console.status("scoring the best models …"):
-            return _score_best(study, folder, family, corpus, data, environment)
+            row = _score_best(study, folder, family, corpus, data, environment)
+        tracking.score(row)
+        return row
 
 
 def encode(study: Study, corpus: Corpus, family: TagFamily) -> EncodedCorpus:
@@ -75,7 +82,9 @@ def encode(study: Study, corpus: Corpus, family: TagFamily) -> EncodedCorpus:
     return data
 
 
-def _search(study: Study, folder: StudyFolder, data: EncodedCorpus, gpus: int, console: Console) -> None:
+def _search(
+    study: Study, folder: StudyFolder, data: EncodedCorpus, gpus: int, console: Console, tracking: Tracking
+) -> None:
     from hpo.reporting.progress import shown
     from hpo.search.conductor import Conductor
     from hpo.search.driver import plan_resources, search
@@ -88,6 +97,8 @@ def _search(study: Study, folder: StudyFolder, data: EncodedCorpus, gpus: int, c
     absolute = StudyFolder(study.name, folder.path.parent.resolve())
     absolute = in_memory(absolute, states_at_once(study, resources.workers) * state_bytes(study.model))
     conductor = Conductor(study, absolute)
+    tracking.catch_up(conductor.trials)
+    conductor.listen(tracking.hear)
     local = study.model != TINY and Path(study.model).is_dir()
     model = str(Path(study.model).resolve()) if local else study.model
     trial_run = TrialRun(study, absolute, data.folder, model)

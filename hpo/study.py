@@ -15,12 +15,13 @@ from hpo.errors import Fault, UserError
 from hpo.results import STUDY_NAME, StudyFolder
 from hpo.search.algorithms import ALGORITHMS, CHANGEABLE, SEARCHERS
 from hpo.search.spaces import Params, Space, load_space, recipe_faults
+from hpo.tracking.names import take_apart
 from hpo.training.objective import TRAINED_ON, Objective, parse_objective
 from hpo.training.recipe import Recipe
 
 SplitName = Literal["train", "dev", "test"]
 Name = Annotated[str, Field(pattern=STUDY_NAME)]
-NEXT_TO_THE_SEARCH = frozenset({"name", "workers", "gpus_per_trial"})
+NEXT_TO_THE_SEARCH = frozenset({"name", "workers", "gpus_per_trial", "trackers"})
 """Fields that say how a study is run and not what it finds."""
 
 
@@ -66,6 +67,9 @@ class Study(BaseModel):
     )
     workers: int | None = Field(None, ge=1, le=100_000, description="trials side by side; all cores or GPUs")
     gpus_per_trial: float = Field(1, gt=0, le=1, description="share of a GPU that one trial takes")
+    trackers: tuple[str, ...] = Field(
+        ("tensorboard",), description="who else is told: tensorboard, mlflow or mlflow:URI, wandb:PROJECT"
+    )
 
     @field_validator("space", mode="before")
     @classmethod
@@ -85,6 +89,14 @@ class Study(BaseModel):
     def _each_once(cls, value: tuple[SplitName, ...]) -> tuple[SplitName, ...]:
         if len(set(value)) < len(value):
             raise ValueError("a split may stand only once")
+        return value
+
+    @field_validator("trackers")
+    @classmethod
+    def _known_trackers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        names = [take_apart(tracker)[0] for tracker in value]
+        if len(set(names)) < len(names):
+            raise ValueError("a tracker may stand only once")
         return value
 
     @field_validator("objective")

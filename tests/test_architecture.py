@@ -16,14 +16,14 @@ LAYERS = (
     ("hpo.documents", "hpo.catalogue", "hpo.results", "hpo.environment"),
     ("hpo.corpora",),
     ("hpo.training",),
-    # A study holds its space and names its algorithm, so these two lie under it, and their room above.
-    ("hpo.evaluation", "hpo.search.spaces", "hpo.search.algorithms"),
+    # A study holds its space and names algorithm and trackers, so these lie under it, and their rooms above.
+    ("hpo.evaluation", "hpo.search.spaces", "hpo.search.algorithms", "hpo.tracking.names"),
     ("hpo.study",),
     ("hpo.search",),
-    ("hpo.reporting",),
+    ("hpo.reporting", "hpo.tracking"),
     ("hpo.run",),
     ("hpo.grid", "hpo.replay", "hpo.validation"),
-    ("hpo.bench",),
+    ("hpo.bench", "hpo.api"),
     ("hpo.cluster",),
     ("hpo.cli",),
 )
@@ -41,12 +41,25 @@ OWNERS = {
     "torch": ("hpo.training", "hpo.environment", "hpo.search.worker"),
     "safetensors": ("hpo.training",),
     "datasets": ("hpo.corpora",),
-    "typer": ("hpo.cli", "hpo.bench.commands"),
-    "rich": ("hpo.cli", "hpo.reporting", "hpo.run", "hpo.grid", "hpo.bench.commands"),
+    "tensorboardX": ("hpo.tracking.tensorboard_events",),
+    "mlflow": ("hpo.tracking.mlflow_runs",),
+    "wandb": ("hpo.tracking.wandb_runs",),
+    "typer": ("hpo.cli", "hpo.bench.commands", "hpo.evaluation.commands"),
+    "rich": (
+        "hpo.cli",
+        "hpo.reporting",
+        "hpo.run",
+        "hpo.grid",
+        "hpo.bench.commands",
+        "hpo.evaluation.commands",
+    ),
 }
 """Which modules may import a library, anywhere in their code."""
 
-HEAVY = ("torch", "ray", "transformers", "datasets", "optuna", "hyperopt", "pyarrow")
+HEAVY = (
+    "torch", "ray", "transformers", "datasets", "optuna", "hyperopt", "pyarrow", "tensorboardX", "mlflow",
+    "wandb",
+)  # fmt: skip
 
 
 def name_of(path):
@@ -95,10 +108,9 @@ def test_imports_point_one_way(path):
 
 def test_what_lies_under_the_study_knows_nothing_of_the_rest_of_its_room():
     for path in SOURCES:
-        if name_of(path) in ("hpo.search.spaces", "hpo.search.algorithms"):
-            assert not [
-                each for each in imports_of(path) if within(each, "hpo.search") or each == "hpo.study"
-            ]
+        if name_of(path) in ("hpo.search.spaces", "hpo.search.algorithms", "hpo.tracking.names"):
+            rooms = ("hpo.search", "hpo.tracking", "hpo.study")
+            assert not [each for each in imports_of(path) if any(within(each, room) for room in rooms)]
 
 
 def test_no_modules_import_each_other_in_a_circle():
@@ -159,8 +171,8 @@ def test_a_command_that_only_tells_loads_no_heavy_library(words):
 def test_an_import_does_no_work():
     """Nothing is printed, loaded beyond need, or set for other libraries."""
     heavy, printed = loaded_by(
-        "import os; before = dict(os.environ); import hpo.cli, hpo.run, hpo.grid, hpo.validation, "
-        "hpo.search.driver; assert dict(os.environ) == before"
+        "import os; before = dict(os.environ); import hpo, hpo.api, hpo.cli, hpo.run, hpo.grid, "
+        "hpo.validation, hpo.search.driver; assert dict(os.environ) == before"
     )
     assert (heavy, printed) == ([], "")
 

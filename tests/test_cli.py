@@ -22,6 +22,8 @@ COMMANDS = (
     "ls",
     "show",
     "evaluate",
+    "predict",
+    "compare",
     "matrix",
     "grid",
     "corpus",

@@ -82,8 +82,16 @@ def test_only_the_best_models_stay_and_no_state_of_ray(done):
         "matrix.json",
         "report.md",
         "best",
+        "tensorboard",
     }
     assert sorted(path.name for path in folder.best.iterdir()) == ["1", "2"]
+
+
+def test_each_trial_and_the_scores_are_there_for_tensorboard(done):
+    _, _, folder, _ = done
+    runs = sorted(folder.tensorboard.iterdir())
+    assert [run.name for run in runs] == ["scores", *(f"trial-{number:04}" for number in range(4))]
+    assert all(next(run.glob("events.out.tfevents.*")).stat().st_size > 100 for run in runs)
 
 
 def test_the_best_model_is_a_pipeline_as_it_is(done):

@@ -45,7 +45,8 @@ def load(
     Parameters
     ----------
     data
-        ``demo``, a file, a folder of files or of a saved dataset, or a hub id ``name:config``.
+        ``demo``, ``demo:multinerd``, a file, a folder of files or of a saved dataset, or a hub id
+        ``name:config``.
     seed
         of the demo, of a cut dev split and of pruning; any integer.
     dev_share
@@ -82,7 +83,7 @@ def read(
         as `load`.
     """
     check_shares(dev_share, prune or {})
-    reading = _read_demo(seed) if data == DEMO else _read_data(data, options)
+    reading = _read_demo(data, seed) if data.partition(":")[0] == DEMO else _read_data(data, options)
     corpus = reading.corpus
     if cut_dev and "train" in corpus.splits and "dev" not in corpus.splits:
         corpus = cut_dev_from_train(corpus, dev_share, seed)
@@ -91,10 +92,10 @@ def read(
     return replace(reading, corpus=corpus)
 
 
-def _read_demo(seed: int) -> Reading:
+def _read_demo(data: str, seed: int) -> Reading:
     from hpo.corpora.demo import generate
 
-    corpus = generate(seed)
+    corpus = generate(seed, data.removeprefix(DEMO).removeprefix(":"))
     return Reading(corpus, dict.fromkeys(corpus.splits, 0))
 
 

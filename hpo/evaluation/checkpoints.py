@@ -16,10 +16,12 @@ from hpo.corpora.spans import Scores
 from hpo.errors import Fault, UserError
 from hpo.evaluation.composition import score_variants
 from hpo.training.checkpoints import Model, load_checkpoint
-from hpo.training.encoding import EncodedCorpus
+from hpo.training.encoding import EncodedCorpus, EncodedSplit
 from hpo.training.preparation import prepare
-from hpo.training.scoring import Examination
+from hpo.training.scoring import Examination, Reading
 
+MAX_LENGTH = 512
+"""Subtokens per window at most; a checkpoint's own tokenizer may say less."""
 VariantScores = dict[str, Scores]
 """Scores by case variant."""
 
@@ -59,6 +61,19 @@ def score_checkpoint(folder: Path, data: EncodedCorpus, splits: Iterable[str]) -
     UserError
         if the checkpoint cannot be loaded, or its labels are not those of the data.
     """
+    refuse_other_labels(folder, data)
+    model = load_checkpoint(folder)
+    return {name: score_split(model, data, name) for name in splits if name in data.splits}
+
+
+def refuse_other_labels(folder: Path, data: EncodedCorpus) -> None:
+    """Refuse a checkpoint whose labels are not those of the data.
+
+    Raises
+    ------
+    UserError
+        if they are not.
+    """
     if checkpoint_labels(folder) != data.label_names:
         raise UserError(
             Fault(
@@ -68,15 +83,18 @@ def score_checkpoint(folder: Path, data: EncodedCorpus, splits: Iterable[str]) -
                 f"the family has {', '.join(data.label_names)}",
             )
         )
-    model = load_checkpoint(folder)
-    return {name: score_split(model, data, name) for name in splits if name in data.splits}
+
+
+def read_split(model: Model, data: EncodedCorpus, name: str) -> tuple[Reading, EncodedSplit]:
+    """What a model makes of every encoding of a split, and the split."""
+    split = data.split(name)
+    every = np.arange(len(split.sentences))
+    return Examination(split, every, data.pad_id, len(data.types)).read(model), split
 
 
 def score_split(model: Model, data: EncodedCorpus, name: str) -> VariantScores:
     """A model's scores on the seven variants of one split."""
-    split = data.split(name)
-    every = np.arange(len(split.sentences))
-    reading = Examination(split, every, data.pad_id, len(data.types)).read(model)
+    reading, split = read_split(model, data, name)
     return score_variants(split.drawn, reading.counts, split.forms, data.types)
 
 
@@ -90,11 +108,22 @@ def evaluate(folder: Path, data: str, tags: str, seed: int) -> dict[str, Variant
     UserError
         if the checkpoint, the corpus or the family is refused, or their labels differ.
     """
+    encoded = encode_for(folder, data, tags, seed)
+    held_out = [name for name in encoded.splits if name in ("dev", "test")]
+    return score_checkpoint(folder, encoded, held_out or encoded.splits)
+
+
+def encode_for(folder: Path, data: str, tags: str, seed: int) -> EncodedCorpus:
+    """A corpus in a family's labels, encoded with a checkpoint's own tokenizer.
+
+    Raises
+    ------
+    UserError
+        if the checkpoint, the corpus or the family is refused.
+    """
     family = load_family(tags)
     checkpoint_labels(folder)  # refused before the corpus is read
     corpus = apply_family(family, load(data, seed=seed, cut_dev=False))
     present = {name: sentences for name, sentences in corpus.splits.items() if sentences}
     model = str(folder.resolve())  # a folder may be called as a model is
-    encoded = prepare(replace(corpus, splits=present), family, model, max_length=512, seed=seed)
-    held_out = [name for name in encoded.splits if name in ("dev", "test")]
-    return score_checkpoint(folder, encoded, held_out or encoded.splits)
+    return prepare(replace(corpus, splits=present), family, model, max_length=MAX_LENGTH, seed=seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,17 +37,20 @@ class Reading:
         return score(self.counts.by_type(times), types), loss
 
 
-class Examination:
-    """The forward passes and the marking of some distinct encodings of a split, laid out once."""
+class Passes:
+    """The forward passes over some distinct encodings of a split, laid out once.
 
-    def __init__(self, split: EncodedSplit, encodings: Ints, pad_id: int, n_types: int) -> None:
-        self._n_types = n_types
+    Tokens are counted from 0 over the encodings in their order, each token of a long sentence in the one
+    window that is responsible for it; ``offsets`` *(encodings + 1,)* says where each encoding's begin.
+    """
+
+    def __init__(self, split: EncodedSplit, encodings: Ints, pad_id: int) -> None:
         self._rows = Rows(split, encodings, pad_id)
         sentences = split.sentences[encodings]
-        starts, self._lengths = split.sentence_offsets[sentences], np.diff(split.sentence_offsets)[sentences]
-        self._gold = np.asarray(split.labels[ranges(starts, self._lengths)], np.int64)
-        self._offsets = np.concatenate([[0], np.cumsum(self._lengths)])
-        self._batches = [self._lay_out(rows, split, starts) for rows in self._cut()]
+        self.starts = split.sentence_offsets[sentences]
+        self.lengths = np.diff(split.sentence_offsets)[sentences]
+        self.offsets = np.concatenate([[0], np.cumsum(self.lengths)])
+        self._batches = [self._lay_out(rows, split) for rows in self._cut()]
 
     def _cut(self) -> list[Ints]:
         """Rows in batches of similar length, the longest first, so that memory runs out early or never."""
@@ -58,7 +62,7 @@ class Examination:
             at += size
         return batches
 
-    def _lay_out(self, rows: Ints, split: EncodedSplit, starts: Ints) -> tuple[Ints, torch.Tensor, Ints]:
+    def _lay_out(self, rows: Ints, split: EncodedSplit) -> tuple[Ints, torch.Tensor, Ints]:
         """Rows, where their tokens' first subtokens stand in the padded batch, and which tokens these are."""
         lengths = self._rows.lengths[rows]
         subtokens = ranges(self._rows.starts[rows], lengths)
@@ -66,26 +70,72 @@ class Examination:
         column = subtokens - np.repeat(self._rows.starts[rows], lengths)
         first = split.first_subtokens(subtokens)
         encoding = self._rows.encodings[rows][row[first]]
-        token = split.tokens[subtokens[first]] - starts[encoding] + self._offsets[encoding]
+        token = split.tokens[subtokens[first]] - self.starts[encoding] + self.offsets[encoding]
         return rows, torch.from_numpy(row[first] * int(lengths.max()) + column[first]), token
 
-    def read(self, model: torch.nn.Module, autocast: torch.dtype | None = None) -> Reading:
-        """Run the model over every encoding once."""
+    def run(
+        self,
+        model: torch.nn.Module,
+        take: Callable[[Ints, torch.Tensor], None],
+        autocast: torch.dtype | None = None,
+    ) -> None:
+        """Run the model over every encoding once, and give each batch's tokens and their logits away.
+
+        *Shape:* ``take`` is given ``(tokens,)`` and ``(tokens, labels)``, in float32 on the model's device.
+        """
         device = next(model.parameters()).device
-        predicted = np.empty(len(self._gold), np.int64)
-        losses = np.empty(len(self._gold), np.float64)
         training = model.training
         model.eval()
         with torch.inference_mode(), torch.autocast(device.type, autocast, enabled=autocast is not None):
             for rows, places, tokens in self._batches:
                 batch = {name: part.to(device) for name, part in self._rows.__getitems__(rows).items()}
-                logits = model(**batch).logits.flatten(0, 1)[places.to(device)].float()
-                gold = torch.from_numpy(self._gold[tokens]).to(device)
-                losses[tokens] = functional.cross_entropy(logits, gold, reduction="none").cpu().numpy()
-                predicted[tokens] = logits.argmax(-1).cpu().numpy()
+                take(tokens, model(**batch).logits.flatten(0, 1)[places.to(device)].float())
         model.train(training)
+
+
+class Examination:
+    """The marking of some distinct encodings of a split, laid out once."""
+
+    def __init__(self, split: EncodedSplit, encodings: Ints, pad_id: int, n_types: int) -> None:
+        self._n_types = n_types
+        self._passes = Passes(split, encodings, pad_id)
+        places = ranges(self._passes.starts, self._passes.lengths)
+        self._gold = np.asarray(split.labels[places], np.int64)
+
+    def read(self, model: torch.nn.Module, autocast: torch.dtype | None = None) -> Reading:
+        """Run the model over every encoding once."""
+        predicted = np.empty(len(self._gold), np.int64)
+        losses = np.empty(len(self._gold), np.float64)
+
+        def mark(tokens: Ints, logits: torch.Tensor) -> None:
+            gold = torch.from_numpy(self._gold[tokens]).to(logits.device)
+            losses[tokens] = functional.cross_entropy(logits, gold, reduction="none").cpu().numpy()
+            predicted[tokens] = logits.argmax(-1).cpu().numpy()
+
+        self._passes.run(model, mark, autocast)
+        offsets = self._passes.offsets
         return Reading(
-            counts=count(self._gold, predicted, self._offsets, self._n_types),
-            losses=np.add.reduceat(losses, self._offsets[:-1]) if len(losses) else losses,
-            tokens=self._lengths,
+            counts=count(self._gold, predicted, offsets, self._n_types),
+            losses=np.add.reduceat(losses, offsets[:-1]) if len(losses) else losses,
+            tokens=self._passes.lengths,
         )
+
+
+def label(
+    model: torch.nn.Module, split: EncodedSplit, encodings: Ints, pad_id: int
+) -> tuple[Ints, npt.NDArray[np.float64], Ints]:
+    """The likeliest label of each token of some encodings, with its probability.
+
+    *Shape:* labels and probabilities ``(tokens,)``, and offsets ``(encodings + 1,)``.
+    """
+    passes = Passes(split, encodings, pad_id)
+    labels = np.empty(int(passes.offsets[-1]), np.int64)
+    probabilities = np.empty(len(labels), np.float64)
+
+    def take(tokens: Ints, logits: torch.Tensor) -> None:
+        likeliest = logits.softmax(-1).max(-1)
+        probabilities[tokens] = likeliest.values.cpu().numpy()
+        labels[tokens] = logits.argmax(-1).cpu().numpy()  # as when scored, where two are equally likely
+
+    passes.run(model, take)
+    return labels, probabilities, passes.offsets

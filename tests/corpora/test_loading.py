@@ -238,3 +238,18 @@ def test_half_a_surrogate_pair_in_an_id_does_not_keep_a_share_from_being_drawn(t
     line = '{"tokens": ["a"], "ner_tags": ["O"], "id": "\\ud83d"}\n'
     (tmp_path / "train.jsonl").write_text(line * 2)
     assert list(load(str(tmp_path)).splits) == ["train", "dev"]
+
+
+@pytest.mark.parametrize(
+    ("told", "labels"),
+    [
+        ("bio", ("B-PER", "B-PER")), ("BIO", ("B-PER", "B-PER")), ("iob", ("B-PER", "I-PER")),
+        ("auto", ("B-PER", "I-PER")), ("iob1", ("B-PER", "I-PER")),
+    ],
+)  # fmt: skip
+def test_a_scheme_may_be_told_by_its_other_names(tmp_path: Path, told: str, labels: tuple[str, ...]) -> None:
+    rows = {"bio": "B-PER B-PER", "iob": "I-PER I-PER", "auto": "I-PER I-PER"}[told.lower().rstrip("1")]
+    line = json.dumps({"tokens": ["Ada", "Berg"], "ner_tags": rows.split()})
+    (tmp_path / "test.jsonl").write_text(line, encoding="utf-8")
+    (tmp_path / "corpus.yaml").write_text(f"scheme: {told}\n", encoding="utf-8")
+    assert load(str(tmp_path), cut_dev=False).splits["test"][0].labels == labels

@@ -14,9 +14,9 @@ from itertools import pairwise
 from random import Random
 from typing import TypeVar
 
-from hpo.corpora.demo.lexicon import COMPOSED, NAMES, WORDS
-from hpo.corpora.demo.templates import ENTITIES, ENTITY_TYPES, SENTENCES
+from hpo.corpora.demo import lexicon, multinerd, templates
 from hpo.corpora.sentences import Corpus, Sentence
+from hpo.errors import unknown
 
 SIZES = {"train": 2400, "dev": 450, "test": 450}
 """Sentences per split."""
@@ -36,20 +36,61 @@ Word = tuple[str, str]
 """A token and its label."""
 
 
-def generate(seed: int = 42) -> Corpus:
+@dataclass(frozen=True)
+class _Language:
+    """A grammar's symbols: what sentences and names are made of, and the words at its ends."""
+
+    types: Sequence[str]
+    templates: Mapping[str, str]
+    words: Mapping[str, str]
+    listed: Mapping[str, str]
+    composed: Mapping[str, tuple[str, str]]
+
+
+_LANGUAGES = {
+    "": _Language(
+        templates.ENTITY_TYPES,
+        templates.SENTENCES | templates.ENTITIES,
+        lexicon.WORDS,
+        lexicon.NAMES,
+        lexicon.COMPOSED,
+    ),
+    "multinerd": _Language(
+        multinerd.ENTITY_TYPES,
+        multinerd.SENTENCES | multinerd.ENTITIES,
+        multinerd.WORDS,
+        multinerd.NAMES,
+        multinerd.COMPOSED,
+    ),
+}
+
+
+def generate(seed: int = 42, language: str = "") -> Corpus:
     """Write the demo corpus: 2,400 / 450 / 450 sentences of 3 to 40 tokens, labelled in IOB2.
+
+    ``language`` is ``multinerd`` for the fifteen types of MultiNERD, else the nine of SUC 3.0.
 
     The same seed gives the same sentences in every process and Python version, as every draw is made of
     `random.Random.random`, whose sequence Python guarantees. No two sentences of the corpus are alike,
     not even when lower-cased. ``sha256`` is over the seed and the sentences.
+
+    Raises
+    ------
+    UserError
+        if there is no such demo.
     """
+    if language not in _LANGUAGES:
+        raise unknown(
+            "data", "demo", f"demo:{language}", ("demo", *(f"demo:{name}" for name in _LANGUAGES if name))
+        )
+    spoken = _LANGUAGES[language]
     rng = Random(seed)
-    names = {name: _compose(rng, *parts) for name, parts in COMPOSED.items()}
-    rules = {symbol: _read_rule(text) for symbol, text in (SENTENCES | ENTITIES).items()}
+    names = {name: _compose(rng, *parts) for name, parts in spoken.composed.items()}
+    rules = {symbol: _read_rule(text) for symbol, text in spoken.templates.items()}
     written: set[tuple[str, ...]] = set()
     splits: dict[str, tuple[Sentence, ...]] = {}
     for split, size in SIZES.items():
-        grammar = _Grammar(rng, rules, names, UNSEEN_SHARE[split])
+        grammar = _Grammar(rng, spoken, rules, names, UNSEEN_SHARE[split])
         sentences: list[Sentence] = []
         while len(sentences) < size:
             words = grammar.write_sentence()
@@ -60,12 +101,13 @@ def generate(seed: int = 42) -> Corpus:
             tokens, labels = zip(*_vary_case(rng, words), strict=True)
             sentences.append(Sentence(tokens, labels, id=f"demo-{split}-{len(sentences) + 1:04}"))
         splits[split] = tuple(sentences)
-    return Corpus("demo", splits, _hash(seed, splits))
+    return Corpus(f"demo:{language}" if language else "demo", splits, _hash(seed, splits))
 
 
 @dataclass(frozen=True)
 class _Grammar:
     rng: Random
+    language: _Language
     rules: Mapping[str, Sequence[str]]
     names: Mapping[str, tuple[Sequence[str], Sequence[str]]]
     unseen_share: float
@@ -84,7 +126,7 @@ class _Grammar:
         prefix = "B-"
         for part in _choose(self.rng, self.rules[symbol]).split():
             for token, label in self._expand(part[1:-1]) if part.startswith("{") else [(part, "O")]:
-                if symbol in ENTITY_TYPES:
+                if symbol in self.language.types:
                     yield token, prefix + symbol
                     prefix = "I-"
                 else:
@@ -94,9 +136,9 @@ class _Grammar:
         if symbol in self.names:
             known, unseen = self.names[symbol]
             return _choose_skewed(self.rng, unseen if self.rng.random() < self.unseen_share else known)
-        if symbol in NAMES:
-            return _choose(self.rng, NAMES[symbol].split())
-        word = _choose(self.rng, WORDS[symbol.lower()].split())
+        if symbol in self.language.listed:
+            return _choose(self.rng, self.language.listed[symbol].split())
+        word = _choose(self.rng, self.language.words[symbol.lower()].split())
         return word.capitalize() if symbol[0].isupper() else word
 
 

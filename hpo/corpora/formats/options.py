@@ -13,6 +13,10 @@ from hpo.corpora.schemes import SCHEMES
 from hpo.documents import Broken, Key, read_yaml, validate
 
 FILE_NAME = "corpus.yaml"
+AUTO = "auto"
+"""The scheme of a corpus whose scheme is to be found, as if none were told."""
+ALSO_CALLED = {"bio": "IOB2", "iob": "IOB1", "iobes": "BIOES", "bieos": "BIOES"}
+"""Other names of label schemes, in lower case."""
 SPLIT_WORDS: Mapping[str, str] = {
     **dict.fromkeys(("train", "training", "trn", "traindata"), "train"),
     **dict.fromkeys(("dev", "development", "devel", "val", "valid", "validation", "testa"), "dev"),
@@ -43,6 +47,7 @@ class CorpusOptions(BaseModel):
 
     ``splits`` maps a split's name to a file of the folder, and then only those files are read. Each of
     `SPLIT_WORDS` means its split; other names (``wikipedia``, ``test-allmasked``) stay as they are.
+    ``scheme`` is one of `SCHEMES`, in any case, one of `ALSO_CALLED`, or ``auto``.
     ``outside`` is the label that stands for "no entity", ``label_names`` are the labels that integer
     tags stand for, in order.
     """
@@ -67,9 +72,12 @@ class CorpusOptions(BaseModel):
     @field_validator("scheme")
     @classmethod
     def _know_scheme(cls, value: str | None) -> str | None:
-        if value is not None and value not in SCHEMES:
-            raise ValueError(f"unknown label scheme; known: {', '.join(SCHEMES)}")
-        return value
+        if value is None or value.lower() == AUTO:
+            return None
+        known = {name.lower(): name for name in SCHEMES} | ALSO_CALLED
+        if value.lower() not in known:
+            raise ValueError(f"unknown label scheme; known: {', '.join((*SCHEMES, AUTO))}")
+        return known[value.lower()]
 
     @field_validator("splits")
     @classmethod

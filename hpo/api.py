@@ -1,0 +1,238 @@
+"""The functions that the command line calls, for Python: ``import hpo`` and ``hpo.run_study(…)``.
+
+Nothing here is heavy before it is called. Every mistake in what is given is a `hpo.UserError`, whose text
+says where, the rule, the value and what to do; nothing has been started then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo.corpora.families import TagFamily, load_family
+from hpo.corpora.sentences import Corpus
+from hpo.errors import StudyFailed
+from hpo.evaluation.matrix import MatrixRow
+from hpo.results import StudyFolder
+from hpo.study import Study, stored_study
+from hpo.study import build_study as build_from
+from hpo.study import load_study as load_file
+
+if TYPE_CHECKING:  # these bring torch
+    from hpo.evaluation.checkpoints import VariantScores
+    from hpo.evaluation.prediction import Prediction
+
+
+def build_study(**fields: Any) -> Study:
+    """A study from its fields, those of a study file; what is left out takes its default.
+
+    ``hpo.build_study(data="my-corpus", tags="conll", trials=20, fixed={"epochs": 3})``
+
+    Raises
+    ------
+    UserError
+        with every fault, each at its field.
+    """
+    return build_from(fields)
+
+
+def load_study(file: str | Path, **fields: Any) -> Study:
+    """A study from a YAML file; fields that are given win over the file's.
+
+    Raises
+    ------
+    UserError
+        with every fault of the file, each at its line.
+    """
+    return load_file(Path(file), fields)
+
+
+def run_study(study: Study | str | Path | None = None, *, quiet: bool = False, **fields: Any) -> MatrixRow:
+    """Search, score the best models, and give the study's row of the result matrix.
+
+    ``study`` is one that was built, the path of a study file, or left out; ``fields`` win over it. The same
+    settings again go on with a study that was interrupted, and give the row of one that is done. Where
+    no name is given, it is made of the settings. Progress is shown on standard error, unless ``quiet``.
+    Everything is written under ``results/NAME`` in the working directory; the best model is the folder
+    ``results/NAME/best/1``.
+
+    Raises
+    ------
+    UserError
+        if a setting, the corpus, the family or the model is refused; nothing has been written then.
+    StudyFailed
+        if no trial succeeded.
+    StudyInterrupted
+        if the user stopped it; `resume_study` goes on.
+    """
+    from hpo.run import free_name, run, start_warm
+
+    if isinstance(study, Study):
+        resolved = build_from(study.model_dump(mode="json") | fields) if fields else study
+    elif study is not None:
+        resolved = load_study(study, **fields)
+    else:
+        resolved = build_study(**fields)
+    resolved = start_warm(resolved)
+    if study is None and not fields.get("name"):
+        resolved = free_name(resolved)
+    return run(resolved, quiet=quiet)
+
+
+def resume_study(name: str, *, quiet: bool = False) -> MatrixRow:
+    """Go on with a study under ``results/`` that was interrupted, where it was; else as `run_study`.
+
+    Raises
+    ------
+    UserError
+        if there is no such study, or another process runs it.
+    """
+    from hpo.run import run
+
+    return run(stored_study(StudyFolder(name)), quiet=quiet)
+
+
+def run_grid(
+    *,
+    train_on: str | Iterable[str] = "all",
+    tags: str | Iterable[str] = "suc-original",
+    algorithms: str | Iterable[str] = "asha",
+    quiet: bool = False,
+    **fields: Any,
+) -> list[MatrixRow]:
+    """A study for every variant × family × algorithm, one after the other; those that are done are skipped.
+
+    Each is a name, several with commas between them, or a list; ``fields`` are those of every study.
+
+    Raises
+    ------
+    UserError
+        if a study is refused; none has been started then.
+    StudyFailed
+        after all have run, with the reason of each that failed; the rows of the others are `matrix_rows`.
+    """
+    from hpo.grid import plan_rows, run_rows
+
+    variants, families, searches = (
+        names if isinstance(names, str) else ",".join(names) for names in (train_on, tags, algorithms)
+    )
+    studies = plan_rows(fields, train_on=variants, tags=families, algorithms=searches)
+    rows, failures = run_rows(studies, quiet=quiet)
+    if failures:
+        raise StudyFailed(fault for failure in failures for fault in failure.faults)
+    return rows
+
+
+def list_studies() -> list[dict[str, Any]]:
+    """A summary of each study, oldest first: state, trials, epochs, best dev F1 and test F1."""
+    from hpo.reporting.overview import overview
+
+    return overview()
+
+
+def show_study(name: str) -> dict[str, Any]:
+    """A study whole: ``summary``, ``settings``, ``environment``, ``row``, and ``trials`` with measurements.
+
+    F1, precision and recall are micro scores in [0, 1], losses mean cross entropies in nats, ``seconds``
+    count from a trial's start.
+
+    Raises
+    ------
+    UserError
+        if there is no such study.
+    """
+    from hpo.reporting.overview import describe_study
+
+    return describe_study(name)
+
+
+def matrix_rows(*names: str) -> list[MatrixRow]:
+    """The rows of the result matrix of some studies, or of all that are done.
+
+    ``row.f1("test", "cased")`` is one cell, a micro F1 in [0, 1].
+
+    Raises
+    ------
+    UserError
+        if a named study is missing or not done, or none is done at all.
+    """
+    from hpo.reporting.overview import collect_rows
+
+    return collect_rows(names)
+
+
+def render_matrix(rows: Iterable[MatrixRow]) -> str:
+    """Rows as the markdown tables that ``hpo matrix`` prints: dev, test, winning hyperparameters."""
+    from hpo.reporting.studies import render_matrices
+
+    return render_matrices(list(rows))
+
+
+def evaluate(
+    checkpoint: str | Path, data: str | Path, tags: str | Path, *, seed: int = 42
+) -> Mapping[str, VariantScores]:
+    """Score a model folder on the seven case variants of a corpus: scores by split, then by variant.
+
+    Each is a `hpo.Scores`: micro, macro and per type, in [0, 1], with span counts. ``seed`` draws the mixes.
+
+    Raises
+    ------
+    UserError
+        if the checkpoint, the corpus or the family is refused, or their labels differ.
+    """
+    from hpo.evaluation.checkpoints import evaluate as evaluate_checkpoint
+
+    return evaluate_checkpoint(Path(checkpoint), str(data), str(tags), seed)
+
+
+def predict(checkpoint: str | Path, texts: str | Iterable[str | Sequence[str]]) -> list[Prediction]:
+    """The entity spans that a model folder finds in a text, or in several, in their order.
+
+    A text is a string, which is split into words (see `hpo.corpora.texts.split_words`), or a list of
+    tokens. ``prediction.spans`` have a type, token and character offsets (ends exclusive), the text between
+    them, and a score in (0, 1], the mean probability of their tokens' labels.
+
+    Raises
+    ------
+    UserError
+        if the folder is no checkpoint.
+    """
+    from hpo.corpora.texts import from_line, from_tokens
+    from hpo.evaluation.prediction import predict as predict_texts
+
+    given = [texts] if isinstance(texts, str) else texts
+    read = (
+        from_line(text, str(number)) if isinstance(text, str) else from_tokens(text, str(number))
+        for number, text in enumerate(given, 1)
+    )
+    return list(predict_texts(Path(checkpoint), read))
+
+
+def load_corpus(data: str | Path = "demo", tags: str | Path | None = None, *, seed: int = 42) -> Corpus:
+    """A corpus as sentences with IOB2 labels, by split; with ``tags`` in the labels of that tag family.
+
+    ``data`` is ``demo``, a file, a folder or a hub id; where it has no dev split, a tenth of train is cut
+    off by ``seed``. ``corpus.notes`` says what reading did to it.
+
+    Raises
+    ------
+    UserError
+        with every fault of every file, each at its line.
+    """
+    from hpo.corpora.families import apply
+    from hpo.corpora.loading import load
+
+    corpus = load(str(data), seed=seed)
+    return corpus if tags is None else apply(load_family(str(tags)), corpus)
+
+
+def load_tags(name: str | Path) -> TagFamily:
+    """A tag family, by its name or as a YAML file: its entity types in order, and what maps to them.
+
+    Raises
+    ------
+    UserError
+        if there is no such family, or its file has faults.
+    """
+    return load_family(str(name))

@@ -1,0 +1,63 @@
+"""The trackers that a study may name, and what each needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from hpo.errors import Fault, UserError
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a tracker needs: a module, the extra of this project that brings it, and perhaps a target."""
+
+    module: str
+    extra: str | None
+    target: str | None
+    """What may stand behind a colon after its name, if anything may."""
+
+
+TRACKERS: Mapping[str, Needs] = {
+    "tensorboard": Needs("tensorboardX", None, None),
+    "mlflow": Needs("mlflow", "mlflow", "a tracking URI"),
+    "wandb": Needs("wandb", "wandb", "a project"),
+}
+
+
+def take_apart(tracker: str) -> tuple[str, str]:
+    """A tracker's name and its target, "" where none is told: ``mlflow:sqlite:///runs.db`` has one.
+
+    Raises
+    ------
+    ValueError
+        if there is no such tracker, or it takes no target.
+    """
+    name, colon, target = tracker.partition(":")
+    if name not in TRACKERS:
+        raise ValueError(f"must be among {', '.join(TRACKERS)}")
+    if colon and TRACKERS[name].target is None:
+        raise ValueError(f"{name} takes nothing behind its name")
+    if colon and not target:
+        raise ValueError(f"{name}: names no target; write {TRACKERS[name].target} behind the colon")
+    return name, target
+
+
+def refuse_absent(trackers: Iterable[str]) -> None:
+    """Refuse trackers whose library is not installed.
+
+    Raises
+    ------
+    UserError
+        with each of them, and what to install.
+    """
+    faults = []
+    for tracker in trackers:
+        name, _ = take_apart(tracker)
+        if find_spec(TRACKERS[name].module) is None:
+            command = f".venv/bin/pip install -c constraints.txt -e '.[{TRACKERS[name].extra}]'"
+            remedy = f"install it: {command}; or take it out of the study's trackers"
+            faults.append(Fault("trackers", "is not installed", name, remedy))
+    if faults:
+        raise UserError(faults)

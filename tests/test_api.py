@@ -1,0 +1,123 @@
+"""What `import hpo` offers, and the example of the README."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import hpo
+from hpo.corpora.families import load_family
+from hpo.errors import StudyFailed, UserError
+from hpo.evaluation.matrix import Matrix, MatrixRow
+from hpo.results import StudyFolder, write_json, write_text
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def example():
+    section = README.read_text(encoding="utf-8").split("## From Python\n")[1].split("\n## ")[0]
+    (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    return code
+
+
+def test_every_name_is_there_and_says_what_it_is():
+    assert set(hpo.__all__) == set(hpo._PLACES) <= set(dir(hpo))
+    for name in hpo.__all__:
+        assert getattr(hpo, name).__doc__, name
+    with pytest.raises(AttributeError, match="module 'hpo' has no attribute 'nope'"):
+        hpo.nope  # noqa: B018
+
+
+def test_every_function_is_told_of_in_the_readme():
+    section = README.read_text(encoding="utf-8").split("## From Python\n")[1]
+    functions = [name for name in hpo.__all__ if name.islower()]
+    assert len(functions) >= 13
+    assert [name for name in functions if f"`{name}`" not in section] == []
+
+
+def test_errors_are_those_of_the_command_line():
+    assert hpo.UserError is UserError
+    with pytest.raises(hpo.UserError, match=r"study: train_on: must be one of .*: 'upper'"):
+        hpo.build_study(train_on="upper")
+    with pytest.raises(hpo.UserError, match="study nope: is not under results/"):
+        hpo.resume_study("nope")
+
+
+def done(name, **fields):
+    """A study that is done, as far as its row goes."""
+    study = hpo.build_study(name=name, **fields)
+    row = MatrixRow(
+        tag_family="Original", trained_on=study.train_on, algorithm="ASHA", study=name, corpus="demo",
+        model="tiny", scores={"test": {"cased": 0.875}},
+    )  # fmt: skip
+    folder = StudyFolder(name)
+    write_text(folder.study, study.to_yaml())
+    write_json(folder.matrix, Matrix(rows=(row,)).model_dump(mode="json"))
+    return study, row
+
+
+def test_a_study_that_is_done_is_found_by_its_settings_its_file_or_itself(empty_folder, capsys):
+    study, row = done("s", trials=3)
+    (empty_folder / "s.yaml").write_text("name: s\ntrials: 3\n")
+    assert hpo.run_study(study, quiet=True) == row
+    assert hpo.run_study("s.yaml", quiet=True) == row
+    assert hpo.run_study(name="s", trials=3, quiet=True) == row
+    assert capsys.readouterr() == ("", "")
+    assert hpo.resume_study("s") == row
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "s is done already, and was not run again\n")
+    with pytest.raises(UserError, match=r"with trials = 3, and is asked for with: 4"):
+        hpo.run_study(study, trials=4)
+    with pytest.raises(UserError, match=r"with trials = 3, and is asked for with: 4"):
+        hpo.run_study("s.yaml", trials=4)
+
+
+def test_rows_and_studies_are_listed(empty_folder):
+    _, row = done("s")
+    assert hpo.matrix_rows() == hpo.matrix_rows("s") == [row]
+    assert "| Original   | cased      | ASHA    | 0.87500" in hpo.render_matrix([row])
+    assert [each["study"] for each in hpo.list_studies()] == ["s"]
+    assert hpo.show_study("s")["row"]["study"] == "s"
+
+
+def test_a_grid_runs_lists_and_commas_alike(empty_folder, monkeypatch):
+    planned = []
+
+    def run_rows(studies, *, quiet):
+        planned.append([(each.train_on, each.tags, each.trials) for each in studies])
+        return [], [UserError(hpo.Fault("study x", "failed"))] if len(planned) == 2 else []
+
+    monkeypatch.setattr("hpo.grid.run_rows", run_rows)
+    assert hpo.run_grid(train_on=["cased", "uncased"], tags="conll,finer", trials=2) == []
+    with pytest.raises(StudyFailed, match="study x: failed"):
+        hpo.run_grid(train_on="cased,uncased", tags=["conll", "finer"], trials=2)
+    assert planned[0] == planned[1] == [
+        (variant, family, 2) for family in ("conll", "finer") for variant in ("cased", "uncased")
+    ]  # fmt: skip
+
+
+def test_a_corpus_is_loaded_as_it_is_or_in_a_family(tmp_path):
+    lines = [json.dumps({"tokens": ["Ada", "x"], "ner_tags": ["B-PER", "O"]})] * 20
+    (tmp_path / "train.jsonl").write_text("\n".join(lines))
+    raw = hpo.load_corpus(tmp_path)
+    assert {name: len(sentences) for name, sentences in raw.splits.items()} == {"train": 18, "dev": 2}
+    mapped = hpo.load_corpus(tmp_path, tags="uner")
+    assert mapped.splits["train"][0].labels == ("B-PER", "O")
+    assert hpo.load_tags("uner") == load_family("uner")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_example_of_the_readme_runs(empty_folder, capsys):
+    exec(compile(example(), str(README), "exec"), {})
+    out, _ = capsys.readouterr()
+    assert "study: train_on: must be one of" in out
+    assert "| Original   | uncased-cased-mix | ASHA" in out
+    assert (empty_folder / "results" / "first" / "best" / "1" / "model.safetensors").exists()
+
+
+def test_the_example_of_the_readme_calls_what_there_is():
+    called = set(re.findall(r"hpo\.(\w+)", example()))
+    assert called - set(hpo.__all__) == set()
+    assert len(called) >= 8
