@@ -70,14 +70,12 @@ def encode(study: Study, corpus: Corpus, family: TagFamily) -> EncodedCorpus:
     from hpo.training.optimization import refuse_misfit
     from hpo.training.preparation import prepare
 
-    recipe, last = (
-        study.recipe({name: domain.ends[end] for name, domain in study.space.parameters.items()})
-        for end in (0, -1)
-    )
+    recipe = study.recipe({name: domain.ends[0] for name, domain in study.space.parameters.items()})
     data = prepare(corpus, family, study.model, max_length=recipe.max_length, seed=study.seed)
     model = build_model(study.model, data.label_names, data.vocabulary, recipe, study.seed)
-    for each in (recipe, last):
-        refuse_misfit(model, each)
+    for name, domain in study.space.parameters.items():
+        for value in domain.ends:
+            refuse_misfit(model, recipe.model_copy(update={name: value}))
     return data
 
 

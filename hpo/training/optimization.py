@@ -94,6 +94,8 @@ def _frozen(model: PreTrainedModel, recipe: Recipe) -> list[nn.Parameter]:
 def _scales(model: PreTrainedModel, recipe: Recipe) -> dict[str, float]:
     """What each weight's rate is multiplied by, where they differ."""
     multiplier, decay = recipe.head_lr_multiplier, recipe.layerwise_decay
+    if multiplier == decay == 1:
+        return {}
     head = _head(model)
     if multiplier != 1 and not head:
         rule = f"a {model.config.model_type} model has no head that can be told from its encoder"
