@@ -67,8 +67,7 @@ def layer_of(family, name):
 
 def rates_of(model, recipe):
     """Each weight's peak rate and decay, by its name, as they stand in a real optimizer."""
-    decayed = {name for name, weight in model.named_parameters() if weight.ndim > 1}
-    optimizer = torch.optim.AdamW(parameter_groups(model, recipe, decayed))
+    optimizer = torch.optim.AdamW(parameter_groups(model, recipe, dict(model.named_parameters())))
     names = {id(weight): name for name, weight in model.named_parameters()}
     return {
         names[id(weight)]: (group["lr"], group["weight_decay"])
