@@ -74,11 +74,15 @@ def run(study: Study, console: Console | None = None, *, quiet: bool = False) ->
 def encode(study: Study, corpus: Corpus, family: TagFamily) -> EncodedCorpus:
     """Encode the corpus, and load the model once: what is wrong with it is told before any trial starts."""
     from hpo.training.modeling import build_model
+    from hpo.training.optimization import refuse_misfit
     from hpo.training.preparation import prepare
 
     recipe = study.recipe({name: domain.ends[0] for name, domain in study.space.parameters.items()})
     data = prepare(corpus, family, study.model, max_length=recipe.max_length, seed=study.seed)
-    build_model(study.model, data.label_names, data.vocabulary, recipe, study.seed)
+    model = build_model(study.model, data.label_names, data.vocabulary, recipe, study.seed)
+    for name, domain in study.space.parameters.items():
+        for value in domain.ends:
+            refuse_misfit(model, recipe.model_copy(update={name: value}))
     return data
 
 

@@ -14,10 +14,11 @@ from hpo.documents import Broken, Document, Key, dump_yaml, read_yaml, validate
 from hpo.errors import Fault, UserError
 from hpo.results import STUDY_NAME, StudyFolder
 from hpo.search.algorithms import ALGORITHMS, CHANGEABLE, SEARCHERS
-from hpo.search.spaces import Params, Space, load_space, recipe_faults
+from hpo.search.spaces import Params, Space, combination_faults, load_space, recipe_faults
 from hpo.tracking.names import take_apart
 from hpo.training.objective import TRAINED_ON, Objective, parse_objective
 from hpo.training.recipe import Recipe
+from hpo.training.rules import idle_knobs
 
 SplitName = Literal["train", "dev", "test"]
 Name = Annotated[str, Field(pattern=STUDY_NAME)]
@@ -113,7 +114,7 @@ class Study(BaseModel):
             for name in self.fixed
             if name in self.space.parameters
         ]
-        if faults:
+        if faults or (faults := list(self._combination_faults())):
             raise Broken(faults)
         if "max_length" in self.space.parameters:
             raise ValueError(
@@ -129,6 +130,19 @@ class Study(BaseModel):
         if ALGORITHMS[self.algorithm].population and (faults := list(self._population_faults())):
             raise Broken(faults)
         return self
+
+    def _combination_faults(self) -> Iterator[tuple[Key, str]]:
+        """What the recipe, or the algorithm, has against knobs that are each in order."""
+        possible = self.space.possible(self.space.fixed | self.fixed)
+        places: dict[str, Key] = {name: ("space", "fixed", name) for name in self.space.fixed}
+        places |= {name: ("space", "parameters", name) for name in self.space.parameters}
+        places |= {name: ("fixed", name) for name in self.fixed}
+        yield from combination_faults(possible, places)
+        for name, rule in idle_knobs(self.fixed, possible):
+            yield places[name], rule
+        if any(possible["patience"]) and not ALGORITHMS[self.algorithm].hears_of_ends:
+            rule = f"must be 0 under {self.algorithm}, whose trials wait for each other at set epochs"
+            yield places["patience"], f"{rule} (asha, random and grid let a trial end when it will)"
 
     def _population_faults(self) -> Iterator[tuple[Key, str]]:
         """What a search that changes knobs on the way has against the study."""
@@ -153,8 +167,8 @@ class Study(BaseModel):
 
     @property
     def _fixed_recipe(self) -> Recipe:
-        """The recipe of the knobs that are not searched."""
-        return Recipe.model_validate(self.space.fixed | self.fixed)
+        """A recipe of the space, for the knobs that are not searched."""
+        return self.recipe({name: domain.ends[0] for name, domain in self.space.parameters.items()})
 
     @property
     def goal(self) -> Objective:

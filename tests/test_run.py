@@ -194,6 +194,26 @@ def test_a_split_that_a_family_empties_is_refused(tmp_path):
         read_corpus(build_study({"name": "s", "data": str(tmp_path), "tags": "suc-simple"}))
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"frozen_layers": [0, 3, 1]}, "frozen_layers: must not be over the model's 2 layers: 3"),
+        ({"precision": ["off", "fp16"]}, "precision: needs a GPU, and there is none: 'fp16'"),
+    ],
+    ids=str,
+)
+def test_what_only_some_trials_would_fail_by_is_refused_before_any_starts(
+    empty_folder, monkeypatch, values, message
+):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    data = write_corpus(empty_folder / "corpus", {"train": 20, "dev": 5})
+    parameters = {name: {"type": "choice", "values": each} for name, each in values.items()}
+    with pytest.raises(UserError) as caught:
+        run(build_study(settings(data, space={"parameters": parameters})), Console())
+    assert str(caught.value).startswith(message)
+    assert not StudyFolder("small").path.exists()
+
+
 def test_training_on_dev_too_makes_train_longer(tmp_path):
     data = write_corpus(tmp_path / "corpus", {"train": 30, "dev": 10, "test": 10})
     study = build_study(settings(data, train_splits=["train", "dev"], prune={"train": 0.5}))

@@ -108,6 +108,8 @@ def render_knobs() -> str:
 def _values(field: dict[str, Any]) -> str:
     if "enum" in field:
         return ", ".join(field["enum"])
+    if field["type"] == "boolean":
+        return "true, false"
     low = f"{field['minimum']} <=" if "minimum" in field else f"{field['exclusiveMinimum']} <"
     high = (
         f"< {field['exclusiveMaximum']}"

@@ -12,13 +12,29 @@ CHANGEABLE = (
     "learning_rate",
     "weight_decay",
     "warmup_ratio",
+    "warmup_epochs",
+    "warmup_steps",
     "schedule",
+    "gamma",
+    "cycles",
+    "cooldown_epochs",
     "batch_size",
+    "accumulation_steps",
     "attention_dropout",
     "hidden_dropout",
     "max_grad_norm",
+    "adam_beta1",
+    "adam_beta2",
+    "adam_epsilon",
+    "label_smoothing",
+    "class_weighting",
+    "effective_beta",
 )
-"""Knobs that a training run can change on its way; the others decide what is measured, and when."""
+"""Knobs that a training run can change on its way.
+
+Of the others some decide what is measured, and when, and some which weights an optimizer holds in which
+groups, whose moments a run takes with it.
+"""
 
 
 @dataclass(frozen=True)
@@ -36,6 +52,11 @@ class Algorithm:
     policy: str
     stops: bool
     population: bool = False
+
+    @property
+    def hears_of_ends(self) -> bool:
+        """Whether a trial may end before its last epoch of its own accord: nobody waits for it."""
+        return self.policy in ("halving", "every")
 
 
 ALGORITHMS: dict[str, Algorithm] = {

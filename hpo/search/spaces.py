@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from hpo.catalogue import find
 from hpo.documents import Broken, Key, read_yaml, validate
 from hpo.training.recipe import Recipe
+from hpo.training.rules import Possible, faults_together, idle_knobs
 
 Params = dict[str, Any]
 """One value for each searched knob."""
@@ -128,13 +129,41 @@ class Space(BaseModel):
                 if name not in guess:
                     yield ("first_guesses", number, name), "has no value"
 
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Space:
+        places: dict[str, Key] = {name: ("fixed", name) for name in self.fixed}
+        places |= {name: ("parameters", name) for name in self.parameters}
+        possible = self.possible(self.fixed)
+        faults = list(combination_faults(possible, places))
+        faults += [(places[name], rule) for name, rule in idle_knobs(places, possible)]
+        if faults:
+            raise Broken(faults)
+        return self
+
+    def possible(self, fixed: Params) -> Possible:
+        """The values that each knob of the recipe may come to have where these are fixed."""
+        values = {name: (field.default,) for name, field in Recipe.model_fields.items()}
+        values |= {name: (value,) for name, value in fixed.items()}
+        return values | {name: domain.ends for name, domain in self.parameters.items()}
+
+
+def combination_faults(possible: Possible, places: dict[str, Key]) -> Iterator[tuple[Key, str]]:
+    """What the recipe has against some combination of values, each under the key of a knob that is set."""
+    for names, rule in faults_together(possible):
+        yield next((places[name] for name in names if name in places), ()), rule
+
 
 def recipe_faults(knobs: Params, key: Key = ()) -> Iterator[tuple[Key, str]]:
-    """What the recipe has against some knobs' values, each under the key that the knobs stand at."""
+    """What the recipe has against some knobs' values, each under the key that the knobs stand at.
+
+    Each value is looked at by itself; of what they are together `combination_faults` tells.
+    """
     try:
         Recipe.model_validate(knobs)
     except ValidationError as error:
         for problem in error.errors():
+            if not problem["loc"]:
+                continue
             unknown = problem["type"] == "extra_forbidden"
             rule = _NO_SUCH_KNOB if unknown else f"{problem['msg']}, and is {problem['input']!r}"
             yield (*key, *problem["loc"]), rule

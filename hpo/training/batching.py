@@ -56,6 +56,13 @@ class Rows(Dataset[Batch]):
             batch["labels"] = torch.from_numpy(np.where(real, self._labels[places], IGNORED).astype(np.int64))
         return batch
 
+    def label_counts(self, labels: int) -> Ints:
+        """How often each of so many labels is trained on in one pass; *shape:* (labels,)."""
+        if self._labels is None:
+            raise ValueError("rows without a label alignment have no labels")
+        trained = self._labels[ranges(self.starts, self.lengths)]
+        return np.bincount(trained[trained != IGNORED], minlength=labels)
+
 
 def subtoken_labels(split: EncodedSplit, alignment: str) -> Ints:
     """What each subtoken is trained to say, `IGNORED` where nothing; *shape:* (subtokens,).
@@ -69,6 +76,12 @@ def subtoken_labels(split: EncodedSplit, alignment: str) -> Ints:
         begins = (labels % 2 == 1) & ~first
         return np.where(split.tokens != CONTEXT, labels + begins, IGNORED)
     return np.where(first, labels, IGNORED)
+
+
+def in_parts(batch: Batch, parts: int) -> Iterator[Batch]:
+    """A batch in at most so many parts of equal size, the last of which may be smaller."""
+    for part in zip(*(tensor.chunk(parts) for tensor in batch.values()), strict=True):
+        yield dict(zip(batch, part, strict=True))
 
 
 class LengthGroupedBatches(Sampler[list[int]]):

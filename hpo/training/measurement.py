@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from hpo.training.stopping import Patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +17,8 @@ class Measurement:
 
     ``epoch`` is how many passes are done (0.25, 0.5, …), ``step`` how many optimizer steps; ``f1``,
     ``precision`` and ``recall`` are micro scores in [0, 1] of the trained-on variant; ``loss`` and
-    ``train_loss`` are mean cross entropies in nats, the latter since the evaluation before;
-    ``seconds`` count from the trial's start.
+    ``train_loss`` are mean cross entropies in nats, the latter since the evaluation before
+    and smoothed and weighted as the recipe asks; ``seconds`` count from the trial's start.
     """
 
     epoch: float
@@ -51,12 +53,13 @@ class Snapshot:
     """What a run knows of itself besides its tensors: its last and its best measurement, and its pace.
 
     ``best`` is what a later measurement must exceed to have its model kept; None in a run that began as
-    another's copy and has none of its own.
+    another's copy and has none of its own. ``patience`` is how far the run's has gone.
     """
 
     last: Measurement
     best: Measurement | None
     steps_per_epoch: int
+    patience: Patience = field(default_factory=Patience)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON writes them."""
@@ -64,6 +67,7 @@ class Snapshot:
             "last": self.last.to_json(),
             "best": self.best.to_json() if self.best else None,
             "steps_per_epoch": self.steps_per_epoch,
+            "patience": self.patience.to_json(),
         }
 
 
@@ -74,4 +78,5 @@ def read_snapshot(folder: Path) -> Snapshot | None:
     except (OSError, ValueError):
         return None
     best = Measurement(**facts["best"]) if facts["best"] else None
-    return Snapshot(Measurement(**facts["last"]), best, facts["steps_per_epoch"])
+    patience = Patience(**facts.get("patience", {}))
+    return Snapshot(Measurement(**facts["last"]), best, facts["steps_per_epoch"], patience)

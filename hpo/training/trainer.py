@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 from transformers import (
     PrinterCallback,
@@ -25,15 +26,19 @@ from transformers import (
 )
 
 from hpo.corpora.variants import arrange
-from hpo.training.batching import LengthGroupedBatches, Rows
+from hpo.training.batching import LengthGroupedBatches, Rows, in_parts
 from hpo.training.checkpoints import CheckpointWriter
 from hpo.training.encoding import EncodedCorpus, EncodedSplit, Ints
+from hpo.training.losses import build_loss
 from hpo.training.measurement import Measurement, Snapshot, read_snapshot
 from hpo.training.modeling import build_model
 from hpo.training.objective import Objective
+from hpo.training.optimization import freeze, parameter_groups
+from hpo.training.rates import Timeline, rate_factor, set_step
 from hpo.training.recipe import Recipe
 from hpo.training.scoring import Examination
 from hpo.training.snapshots import restore_optimizer, restore_random_state, write_snapshot
+from hpo.training.stopping import Patience
 
 Report = Callable[[Measurement], bool]
 """Told of each measurement; says whether to go on."""
@@ -61,10 +66,11 @@ def train(
 
     ``objective`` is what it is measured by, by default the F1 on the variant that it is trained on.
 
-    Runs to the recipe's last epoch, or until ``report`` says no. ``seed`` draws the fresh weights,
-    the dropout and the batches. With ``state``, a folder, the run is written there before each report,
-    and goes on from what stands there: with the same recipe exactly as if it had never stopped; with
-    another one from the same share of an epoch, its hyperparameters in place of the old.
+    Runs to the recipe's last epoch, or until its patience has run out or ``report`` says no. ``seed`` draws
+    the fresh weights, the dropout and the batches. With ``state``, a folder, the run is written there
+    before each report, and goes on from what stands there: with the same recipe exactly as if it had
+    never stopped; with another one from the same share of an epoch, its hyperparameters in place of the
+    old.
 
     Raises
     ------
@@ -73,10 +79,13 @@ def train(
     """
     network = build_model(model, data.label_names, data.vocabulary, recipe, seed)
     rows = _train_rows(data, train_on, recipe.label_alignment)
+    freeze(network, recipe)
     asked = objective or Objective("mean", (train_on,))
     with CheckpointWriter() as writer:
         course = _Course(recipe, seed, _dev_questions(data, asked), report, keep, writer, state)
         trainer = _Trainer(network, rows, course)
+        if trainer.patience.over:
+            return
         trainer.train(resume_from_checkpoint=str(state) if trainer.snapshot else None)
 
 
@@ -142,12 +151,21 @@ class _Course:
 
 
 class _Trainer(Trainer):
-    """A Trainer with batches of similar length and an evaluation that counts spans."""
+    """A Trainer with batches of similar length, a recipe's rates, and an evaluation that counts spans."""
+
+    optimizer: torch.optim.Optimizer
 
     def __init__(self, model: torch.nn.Module, rows: Rows, course: _Course) -> None:
-        super().__init__(model=model, args=arguments(course.recipe, course.seed), train_dataset=rows)
+        types = course.questions.types
+        super().__init__(
+            model=model,
+            args=arguments(course.recipe, course.seed),
+            train_dataset=rows,
+            compute_loss_func=build_loss(course.recipe, lambda: rows.label_counts(2 * len(types) + 1)),
+        )
         self._course = course
         self.snapshot = read_snapshot(course.state) if course.state else None
+        self.patience = self.snapshot.patience if self.snapshot else Patience()
         self._began = time.monotonic() - (self.snapshot.last.seconds if self.snapshot else 0.0)
         self._measured_step = 0
         self._best = self.snapshot.best if self.snapshot else None
@@ -166,6 +184,51 @@ class _Trainer(Trainer):
         )
         return self.accelerator.prepare(loader)
 
+    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+        """AdamW over the weights that are trained, in groups by their rates."""
+        if self.optimizer is None:
+            kind, settings = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            decayed = self.get_decay_parameter_names(self.model)
+            self.optimizer = kind(parameter_groups(self.model, self._course.recipe, decayed), **settings)
+        return self.optimizer
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> LambdaLR:
+        """The recipe's schedule, which hears of a cool-down when it has begun."""
+        recipe = self._course.recipe
+        timeline = Timeline.of(recipe, num_training_steps // recipe.epochs)
+        self.lr_scheduler = LambdaLR(
+            optimizer or self.optimizer,
+            lambda step: rate_factor(recipe, timeline, step, self.patience.cooling_since),
+        )
+        self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def training_step(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, torch.Tensor],
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        """Forward and backward over a batch, in parts where the recipe accumulates."""
+        parts = self._course.recipe.accumulation_steps
+        if parts == 1:
+            return super().training_step(model, inputs, num_items_in_batch)
+        # The Trainer's own accumulation would count the parts, not the batches, as an epoch's steps.
+        step = super().training_step
+        losses = [step(model, part, num_items_in_batch) for part in in_parts(inputs, parts)]
+        return torch.stack(losses).sum()
+
+    def _mind_patience(self, measurement: Measurement) -> None:
+        pace = self.state.max_steps // self.state.num_train_epochs
+        before, epoch = self.patience.cooling_since, measurement.step / pace
+        self.patience = self.patience.after(self._course.recipe, measurement.f1, measurement.loss, epoch)
+        if self.patience.cooling_since != before:
+            set_step(self.lr_scheduler, measurement.step)  # the rate of the next step is set already
+        if self.patience.over:
+            self.control.should_training_stop = True
+
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Measure the model on dev, report it, and keep it if it is the run's best so far."""
         answers = self._course.questions.put_to(self.model, autocast_dtype(self.args))
@@ -181,6 +244,7 @@ class _Trainer(Trainer):
                 f"the loss is not finite after step {measurement.step}: "
                 f"train {measurement.train_loss}, dev {measurement.loss}"
             )
+        self._mind_patience(measurement)
         if self._best is None or measurement.rank > self._best.rank:
             self._best = measurement
             if folder := self._course.keep(measurement):
@@ -188,7 +252,7 @@ class _Trainer(Trainer):
         if self._course.state:
             self._course.writer.wait()  # a run that goes on from here takes its best for written
             pace = self.state.max_steps // self.state.num_train_epochs
-            snapshot = Snapshot(measurement, self._best, pace)
+            snapshot = Snapshot(measurement, self._best, pace, self.patience)
             write_snapshot(self._course.state, snapshot, self.model, self.optimizer)
         if not self._course.report(measurement):
             self.control.should_training_stop = True
@@ -219,13 +283,7 @@ class _Trainer(Trainer):
         if checkpoint is None:
             return
         restore_optimizer(Path(checkpoint), self.optimizer)
-        step = self.state.global_step
-        schedule = self.lr_scheduler
-        schedule.last_epoch = step
-        rates = [base * rate(step) for base, rate in zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)]
-        schedule._last_lr = rates
-        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate
+        set_step(self.lr_scheduler, self.state.global_step)
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
@@ -276,9 +334,11 @@ def arguments(recipe: Recipe, seed: int) -> TrainingArguments:
         output_dir=tempfile.gettempdir(),  # it must exist, and nothing is written there
         learning_rate=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
-        # transformers 5 reads a number under 1 as a share of all steps, and has no other ratio.
-        warmup_steps=min(recipe.warmup_ratio, math.nextafter(1, 0)),
-        lr_scheduler_type=recipe.schedule if recipe.schedule != "constant" else "constant_with_warmup",
+        adam_beta1=recipe.adam_beta1,
+        adam_beta2=recipe.adam_beta2,
+        adam_epsilon=recipe.adam_epsilon,
+        activation_checkpointing=recipe.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False},  # the other kind drops frozen embeddings
         num_train_epochs=recipe.epochs,
         per_device_train_batch_size=recipe.batch_size,
         max_grad_norm=recipe.max_grad_norm,

@@ -65,6 +65,10 @@ def test_every_knob_is_listed_with_its_limits_default_and_meaning():
     assert all(all(row) for row in rows)
     cells = {row[0]: row[1:3] for row in rows}
     assert cells["learning_rate"] == ["0 < number <= 1", "5e-05"]
-    assert cells["schedule"] == ["linear, cosine, constant", "linear"]
+    assert cells["schedule"] == [
+        "linear, cosine, cosine_with_restarts, constant, exponential, hybrid, adaptive",
+        "linear",
+    ]
+    assert cells["gradient_checkpointing"] == ["true, false", "False"]
     assert cells["batch_size"] == ["1 <= integer <= 4096", "32"]
     assert cells["max_grad_norm"] == ["0 <= number", "1.0"]

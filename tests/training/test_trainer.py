@@ -10,7 +10,7 @@ from hpo.training.measurement import Measurement
 from hpo.training.modeling import build_model, count_weights
 from hpo.training.objective import Objective, parse_objective
 from hpo.training.recipe import Recipe
-from hpo.training.trainer import NonFiniteLoss, _Trainer, arguments, train
+from hpo.training.trainer import NonFiniteLoss, _Trainer, train
 
 torch.set_num_threads(1)
 
@@ -160,10 +160,6 @@ def test_nothing_is_written_beside_what_is_kept(corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run(corpus, Recipe(epochs=1, batch_size=30))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_full_warm_up_is_a_share_and_not_one_step():
-    assert arguments(Recipe(warmup_ratio=1.0), 1).get_warmup_steps(100) == 100
 
 
 def test_fresh_weights_follow_the_seed(corpus):

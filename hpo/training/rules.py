@@ -1,0 +1,117 @@
+"""Which knobs go together: combinations that make no sense, and knobs that nothing would read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+Possible = Mapping[str, Sequence[Any]]
+"""For every knob the values that it may come to have: one where it is set, several where it is searched."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What some knobs must keep together: ``fault`` is called with their values, and says what is wrong."""
+
+    knobs: tuple[str, ...]
+    fault: Callable[..., str | None]
+
+
+def _one_warmup(ratio: float, epochs: float, steps: int) -> str | None:
+    if sum(value > 0 for value in (ratio, epochs, steps)) < 2:
+        return None
+    given = f"warmup_ratio {ratio}, warmup_epochs {epochs}, warmup_steps {steps}"
+    return f"the warm-up must be given once, and is given as {given}"
+
+
+def _warmup_ends(warmup: float, epochs: int) -> str | None:
+    return (
+        f"warmup_epochs ({warmup:g}) must not be over epochs ({epochs}), or the rate never gets to its peak"
+        if warmup > epochs
+        else None
+    )
+
+
+def _cooldown_fits(schedule: str, cooldown: float, warmup: float, epochs: int) -> str | None:
+    if schedule != "hybrid" or cooldown + warmup <= epochs:
+        return None
+    return (
+        f"cooldown_epochs ({cooldown:g}) and warmup_epochs ({warmup:g}) together must not be over "
+        f"epochs ({epochs}) where schedule is hybrid"
+    )
+
+
+def _patience_suits(schedule: str, patience: int) -> str | None:
+    if schedule == "adaptive" and not patience:
+        return "schedule adaptive cools down when patience runs out, so patience must be at least 1, and is 0"
+    if schedule == "hybrid" and patience:
+        return (
+            f"schedule hybrid cools down at a fixed time, before which patience ({patience}) might end the "
+            "run; take adaptive, or patience 0"
+        )
+    return None
+
+
+def _parts_of_a_batch(accumulation: int, batch: int) -> str | None:
+    return (
+        f"accumulation_steps ({accumulation}) must not be over batch_size ({batch}), which it divides"
+        if accumulation > batch
+        else None
+    )
+
+
+RULES = (
+    Rule(("warmup_ratio", "warmup_epochs", "warmup_steps"), _one_warmup),
+    Rule(("warmup_epochs", "epochs"), _warmup_ends),
+    Rule(("schedule", "cooldown_epochs", "warmup_epochs", "epochs"), _cooldown_fits),
+    Rule(("schedule", "patience"), _patience_suits),
+    Rule(("accumulation_steps", "batch_size"), _parts_of_a_batch),
+)
+"""Every rule of a recipe that concerns more than one knob."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a knob needs of another to be read at all."""
+
+    knob: str
+    suits: Callable[[Any], bool]
+    words: str
+
+
+_STOPPING = Need("patience", lambda value: value > 0, "patience over 0")
+NEEDS: dict[str, Need] = {
+    "gamma": Need("schedule", lambda value: value == "exponential", "schedule exponential"),
+    "cycles": Need(
+        "schedule", lambda value: value == "cosine_with_restarts", "schedule cosine_with_restarts"
+    ),
+    "cooldown_epochs": Need(
+        "schedule", lambda value: value in ("hybrid", "adaptive"), "schedule hybrid or adaptive"
+    ),
+    "cooldown_restarts": Need("schedule", lambda value: value == "adaptive", "schedule adaptive"),
+    "early_stopping_metric": _STOPPING,
+    "min_delta": _STOPPING,
+    "effective_beta": Need(
+        "class_weighting", lambda value: value == "effective", "class_weighting effective"
+    ),
+}
+"""The knobs that are read only where another has certain values."""
+
+
+def faults_together(possible: Possible) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The rules that some combination of the values breaks: the knobs of each, and what is wrong."""
+    for rule in RULES:
+        for values in product(*(possible[name] for name in rule.knobs)):
+            if fault := rule.fault(*values):
+                yield rule.knobs, fault
+                break
+
+
+def idle_knobs(given: Iterable[str], possible: Possible) -> Iterator[tuple[str, str]]:
+    """The knobs among those given that no combination of the values would read, and what they need."""
+    for name in given:
+        need = NEEDS.get(name)
+        if need and not any(map(need.suits, possible[need.knob])):
+            yield name, f"would not be read: it needs {need.words}"

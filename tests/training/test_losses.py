@@ -1,0 +1,153 @@
+"""The loss that is trained on: the model's own, or smoothed, weighted, in parts."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from hpo.training.batching import IGNORED, in_parts
+from hpo.training.losses import build_loss, class_weights
+from hpo.training.recipe import Recipe
+from hpo.training.trainer import _train_rows, _Trainer, train
+
+torch.set_num_threads(1)
+LABELS = torch.tensor([[0, 1, IGNORED, 2], [0, 0, 4, IGNORED]])
+COUNTS = np.array([80, 10, 6, 0, 4])
+
+
+def logits():
+    return torch.randn(2, 4, 5, generator=torch.Generator().manual_seed(1))
+
+
+def test_where_no_knob_asks_for_another_the_loss_is_the_models_own():
+    assert build_loss(Recipe(), lambda: pytest.fail("nothing is to be counted")) is None
+
+
+def test_labels_are_smoothed_as_torch_smooths_them():
+    loss = build_loss(Recipe(label_smoothing=0.2), lambda: pytest.fail("nothing is to be counted"))
+    expected = functional.cross_entropy(logits().flatten(0, 1), LABELS.flatten(), label_smoothing=0.2)
+    assert loss({"logits": logits()}, LABELS, torch.tensor(6)).item() == pytest.approx(expected.item())
+    assert expected.item() != pytest.approx(
+        functional.cross_entropy(logits().flatten(0, 1), LABELS.flatten()).item()
+    )
+
+
+def test_rare_labels_weigh_more():
+    loss = build_loss(Recipe(class_weighting="inverse"), lambda: COUNTS)
+    weights = torch.tensor(class_weights(Recipe(class_weighting="inverse"), COUNTS)).float()
+    each = functional.cross_entropy(logits().flatten(0, 1), LABELS.flatten(), reduction="none")
+    real = LABELS.flatten() != IGNORED
+    expected = (each[real] * weights[LABELS.flatten()[real]]).sum() / 6
+    assert loss({"logits": logits()}, LABELS, 6).item() == pytest.approx(expected.item())
+
+
+def test_weights_follow_the_papers_formulas():
+    inverse = class_weights(Recipe(class_weighting="inverse"), COUNTS)
+    assert inverse[[0, 1, 2, 4]] * COUNTS[[0, 1, 2, 4]] == pytest.approx([25] * 4)
+    assert inverse[3] == pytest.approx(25), "one that never occurs weighs as if it did once"
+    effective = class_weights(Recipe(class_weighting="effective", effective_beta=0.9), COUNTS)
+    numbers = [(1 - 0.9**count) / (1 - 0.9) for count in (80, 10, 6, 1, 4)]
+    assert effective / effective[0] == pytest.approx([numbers[0] / number for number in numbers])
+
+
+@given(
+    st.lists(st.integers(0, 10**6), min_size=1, max_size=30).filter(any),
+    st.sampled_from(["inverse", "effective"]),
+    st.sampled_from([0, 0.9, 0.999, 0.999999]),
+)
+def test_weights_are_1_on_average_and_no_label_outweighs_a_rarer_one(counts, kind, beta):
+    weights = class_weights(Recipe(class_weighting=kind, effective_beta=beta), np.array(counts))
+    assert (weights * counts).sum() / sum(counts) == pytest.approx(1)
+    assert (weights > 0).all()
+    by_count = weights[np.argsort(counts, kind="stable")]
+    assert (np.diff(by_count) <= 1e-9 * by_count[:-1]).all()
+
+
+def test_the_two_ends_of_beta_are_no_weights_and_inverse_ones():
+    none = class_weights(Recipe(class_weighting="effective", effective_beta=0), COUNTS)
+    assert none == pytest.approx(np.ones(5))
+    near = class_weights(Recipe(class_weighting="effective", effective_beta=1 - 1e-9), COUNTS)
+    assert near == pytest.approx(class_weights(Recipe(class_weighting="inverse"), COUNTS), rel=1e-4)
+
+
+@pytest.mark.parametrize("alignment", ["first", "all"])
+def test_labels_are_counted_as_they_are_trained_on(corpus, alignment):
+    rows = _train_rows(corpus, "uncased-cased-both", alignment)
+    batch = rows.__getitems__(range(len(rows)))["labels"]
+    expected = torch.bincount(batch[batch != IGNORED], minlength=5)
+    assert rows.label_counts(5).tolist() == expected.tolist()
+    assert expected.min() > 0 or alignment == "first"
+
+
+@given(st.integers(1, 20), st.integers(1, 25))
+def test_a_batch_in_parts_holds_every_row_once(rows, parts):
+    batch = {"input_ids": torch.arange(3 * rows).reshape(rows, 3), "labels": torch.arange(rows)}
+    split = list(in_parts(batch, parts))
+    assert len(split) <= parts
+    assert all(len(part["labels"]) for part in split)
+    assert {name: torch.equal(torch.cat([part[name] for part in split]), batch[name]) for name in batch} == {
+        "input_ids": True, "labels": True
+    }  # fmt: skip
+
+
+def first_step(corpus, monkeypatch, recipe):
+    """Rows per forward, labels per forward, gradient and loss of the first optimizer step of a run."""
+    forwards, steps = [], []
+    compute_loss = _Trainer.compute_loss
+    step = torch.optim.AdamW.step
+
+    def forward(self, model, inputs, *args, **kwargs):
+        forwards.append(("labels" in inputs, *inputs["input_ids"].shape))
+        return compute_loss(self, model, inputs, *args, **kwargs)
+
+    def watched(self, *args, **kwargs):
+        if not steps:
+            weights = [weight for group in self.param_groups for weight in group["params"]]
+            steps.append((list(forwards), [weight.grad.clone() for weight in weights]))
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(_Trainer, "compute_loss", forward)
+    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
+    told = []
+    train(recipe, corpus, model="tiny", train_on="cased", seed=1, report=lambda each: bool(told.append(each)))
+    return (*steps[0], told[0])
+
+
+@pytest.mark.parametrize("knobs", [{}, {"label_smoothing": 0.1}, {"class_weighting": "inverse"}], ids=str)
+def test_a_batch_in_parts_gives_the_gradient_of_the_whole(corpus, monkeypatch, knobs):
+    same = {
+        "batch_size": 24, "attention_dropout": 0.0, "hidden_dropout": 0.0, "epochs": 1, "evals_per_epoch": 5,
+        "max_grad_norm": 0.0,
+    }  # fmt: skip
+    whole = first_step(corpus, monkeypatch, Recipe(**same, **knobs))
+    monkeypatch.undo()
+    parts = first_step(corpus, monkeypatch, Recipe(**same, **knobs, accumulation_steps=5))
+    assert [rows for _, rows, _ in whole[0]] == [24]
+    assert [rows for _, rows, _ in parts[0]] == [5, 5, 5, 5, 4]
+    assert all(torch.allclose(*pair, atol=1e-6) for pair in zip(whole[1], parts[1], strict=True))
+    assert any(gradient.abs().max() > 1e-3 for gradient in whole[1])
+    assert parts[2].train_loss == pytest.approx(whole[2].train_loss, abs=1e-5)
+    assert (parts[2].epoch, parts[2].step) == (whole[2].epoch, whole[2].step)
+
+
+def test_accumulation_leaves_the_steps_of_an_epoch_as_they_are(corpus):
+    told = []
+    recipe = Recipe(batch_size=16, accumulation_steps=3, epochs=2, evals_per_epoch=2)
+    train(recipe, corpus, model="tiny", train_on="cased", seed=1, report=lambda each: not told.append(each))
+    assert [(each.epoch, each.step) for each in told] == [(0.5, 4), (1, 8), (1.5, 12), (2, 16)]
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [{"label_smoothing": 0.3}, {"class_weighting": "inverse"}, {"class_weighting": "effective"}],
+    ids=str,
+)
+def test_a_loss_knob_changes_what_is_trained_and_not_how_dev_is_measured(corpus, monkeypatch, knobs):
+    same = {"batch_size": 24, "epochs": 1, "evals_per_epoch": 5, "learning_rate": 1e-30}
+    plain = first_step(corpus, monkeypatch, Recipe(**same))[2]
+    monkeypatch.undo()
+    other = first_step(corpus, monkeypatch, Recipe(**same, **knobs))[2]
+    assert other.loss == plain.loss
+    assert other.train_loss != pytest.approx(plain.train_loss, rel=1e-3)
