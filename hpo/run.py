@@ -54,6 +54,7 @@ def run(study: Study, console: Console) -> MatrixRow:
     with console.status("preparing the corpus …"):
         corpus, family = read_corpus(study)
         data = encode(study, corpus, family)
+        corpus = replace(corpus, notes=(*corpus.notes, *notes_on(data)))
     with folder.locked():
         environment = describe_environment() | {"corpus_sha256": corpus.sha256, "notes": corpus.notes}
         if not folder.study.exists():  # its time is when the study was started
@@ -70,9 +71,23 @@ def encode(study: Study, corpus: Corpus, family: TagFamily) -> EncodedCorpus:
     from hpo.training.preparation import prepare
 
     recipe = study.recipe({name: domain.ends[0] for name, domain in study.space.parameters.items()})
-    data = prepare(corpus, family, study.model, max_length=recipe.max_length, seed=study.seed)
+    data = prepare(
+        corpus,
+        family,
+        study.model,
+        max_length=recipe.max_length,
+        seed=study.seed,
+        context=recipe.context,
+    )
     build_model(study.model, data.label_names, data.vocabulary, recipe, study.seed)
     return data
+
+
+def notes_on(data: EncodedCorpus) -> tuple[str, ...]:
+    """What is to be told of an encoded corpus."""
+    from hpo.training.preparation import window_notes
+
+    return window_notes(data)
 
 
 def _search(study: Study, folder: StudyFolder, data: EncodedCorpus, gpus: int, console: Console) -> None:

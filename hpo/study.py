@@ -103,10 +103,13 @@ class Study(BaseModel):
         ]
         if faults:
             raise Broken(faults)
-        if "max_length" in self.space.parameters:
-            raise ValueError(
-                "max_length decides how the corpus is encoded, once for all trials; set it in fixed"
-            )
+        for name in ("max_length", "context"):
+            if name in self.space.parameters:
+                raise ValueError(
+                    f"{name} decides how the corpus is encoded, once for all trials; set it in fixed"
+                )
+        if faults := list(self._idle_knobs()):
+            raise Broken(faults)
         chosen = self.searcher != type(self).model_fields["searcher"].default
         if chosen and ALGORITHMS[self.algorithm].sampler is not None:
             raise ValueError(f"{self.algorithm} chooses its configurations itself and takes no searcher")
@@ -117,6 +120,22 @@ class Study(BaseModel):
         if ALGORITHMS[self.algorithm].population and (faults := list(self._population_faults())):
             raise Broken(faults)
         return self
+
+    def _idle_knobs(self) -> Iterator[tuple[Key, str]]:
+        """Knobs that would be set and do nothing, beside what the others are."""
+        given = {
+            **{name: (("space", "fixed", name), (value,)) for name, value in self.space.fixed.items()},
+            **{name: (("fixed", name), (value,)) for name, value in self.fixed.items()},
+            **{n: (("space", "parameters", n), each.ends) for n, each in self.space.parameters.items()},
+        }
+        if not any(given.get("lora_r", ((), (0,)))[1]):
+            for name in given:
+                if name.startswith("lora_") and name != "lora_r":
+                    yield given[name][0], "does nothing without LoRA; set lora_r over 0"
+        pooled = {*given.get("pooling", ((), ()))[1]} - {"first"}
+        if pooled and "all" in given.get("label_alignment", ((), ()))[1]:
+            rule = f"all does nothing with pooling {', '.join(sorted(pooled))}, which reads a token once"
+            yield given["label_alignment"][0], f"{rule}; leave one of them out"
 
     def _population_faults(self) -> Iterator[tuple[Key, str]]:
         """What a search that changes knobs on the way has against the study."""

@@ -17,9 +17,12 @@ from hpo.errors import Fault, UserError
 from hpo.evaluation.composition import score_variants
 from hpo.training.checkpoints import Model, load_checkpoint
 from hpo.training.encoding import EncodedCorpus
+from hpo.training.modeling import CONTEXT_KEY
 from hpo.training.preparation import prepare
+from hpo.training.recipe import Recipe
 from hpo.training.scoring import Examination
 
+MOST_SUBTOKENS = 8192
 VariantScores = dict[str, Scores]
 """Scores by case variant."""
 
@@ -47,6 +50,19 @@ def checkpoint_labels(folder: Path) -> tuple[str, ...]:
                 "give a folder such as results/STUDY/best/1",
             )
         ) from None
+
+
+def _reading_of(folder: Path) -> tuple[int, int]:
+    """How many subtokens at once, and how many of context, a checkpoint was trained to read."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = config.get("tagger", config)
+    try:
+        settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # the tokenizer's own reader says what is wrong with it
+        settings = {}
+    window = settings.get("model_max_length")
+    told = isinstance(window, int) and window <= MOST_SUBTOKENS  # of others it may be a word for "any"
+    return window if told else Recipe.model_fields["max_length"].default, int(config.get(CONTEXT_KEY, 0))
 
 
 def score_checkpoint(folder: Path, data: EncodedCorpus, splits: Iterable[str]) -> dict[str, VariantScores]:
@@ -95,6 +111,9 @@ def evaluate(folder: Path, data: str, tags: str, seed: int) -> dict[str, Variant
     corpus = apply_family(family, load(data, seed=seed, cut_dev=False))
     present = {name: sentences for name, sentences in corpus.splits.items() if sentences}
     model = str(folder.resolve())  # a folder may be called as a model is
-    encoded = prepare(replace(corpus, splits=present), family, model, max_length=512, seed=seed)
+    window, context = _reading_of(folder)
+    encoded = prepare(
+        replace(corpus, splits=present), family, model, max_length=window, seed=seed, context=context
+    )
     held_out = [name for name in encoded.splits if name in ("dev", "test")]
     return score_checkpoint(folder, encoded, held_out or encoded.splits)

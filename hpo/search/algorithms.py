@@ -16,6 +16,8 @@ CHANGEABLE = (
     "batch_size",
     "attention_dropout",
     "hidden_dropout",
+    "classifier_dropout",
+    "lora_dropout",
     "max_grad_norm",
 )
 """Knobs that a training run can change on its way; the others decide what is measured, and when."""

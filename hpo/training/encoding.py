@@ -23,7 +23,8 @@ from hpo.training.tokenization import Pieces, encode_words
 
 Ints = IntArray
 CONTEXT = -1
-"""In `EncodedSplit.tokens`: a special subtoken, or a token that another window is responsible for."""
+"""In `EncodedSplit.tokens`: a special subtoken, one between words, or one that is read here and not scored:
+of a neighbouring sentence, or of a token that another window is responsible for."""
 OVERLAP = 4
 """A continued window repeats up to a fourth of the one before it as context."""
 
@@ -71,11 +72,16 @@ def encode(
     *,
     max_length: int,
     seed: int,
+    context: int = 0,
 ) -> EncodedSplit:
     """Encode all forms of all sentences.
 
     Sentences of more than ``max_length`` subtokens are cut between tokens into overlapping windows;
     every token is trained and scored in exactly one of them.
+
+    With ``context`` a sentence is read with up to so many subtokens of its document's text on either side,
+    in the form that it has itself: whole tokens, in equal shares of what ``max_length`` leaves free
+    (FLERT; Schweter and Akbik 2020, arXiv:2011.06993). A sentence of several windows has none.
     """
     lengths = np.fromiter((len(s.tokens) for s in sentences), np.int64, len(sentences))
     offsets = _offsets(lengths)
@@ -83,14 +89,26 @@ def encode(
         (label_ids[label] for s in sentences for label in s.labels), np.int16, int(offsets[-1])
     )
     words, pieces = _word_forms(sentences, labels, tokenizer)
-    forms, encoded = _distinct(words, offsets)
-    window = max_length - len(pieces.prefix) - len(pieces.suffix)
+    # A row's last word has no joint behind it, so that one more fits.
+    window = max_length - len(pieces.prefix) - len(pieces.suffix) + len(pieces.joint)
+    pieces = pieces.shortened(window - len(pieces.joint))
+    reach = _reach(words, pieces, offsets, _document_bounds(sentences, offsets), context, window)
+    forms, encoded = _distinct(words, *reach)
     sentence_of = np.asarray([sentence for _, sentence in encoded], np.int32)
     chosen = np.asarray([form for form, _ in encoded], np.int8)
 
-    counts = lengths[sentence_of]
-    tokens = ranges(offsets[sentence_of], counts)
-    rows = _Windows.cut(words[np.repeat(chosen, counts), tokens], tokens, _offsets(counts), pieces, window)
+    starts, stops = (ends[chosen, sentence_of] for ends in reach)
+    tokens = ranges(starts, stops - starts)
+    owned = (tokens >= np.repeat(offsets[sentence_of], stops - starts)) & (
+        tokens < np.repeat(offsets[sentence_of + 1], stops - starts)
+    )
+    rows = _Windows.cut(
+        words[np.repeat(chosen, stops - starts), tokens],
+        np.where(owned, tokens, CONTEXT),
+        _offsets(stops - starts),
+        pieces,
+        window,
+    )
     return EncodedSplit(
         ids=rows.ids,
         tokens=rows.tokens,
@@ -131,15 +149,46 @@ def _word_forms(
     return alike[np.stack([words[form] for form in FORMS])], pieces
 
 
-def _distinct(words: Ints, offsets: Ints) -> tuple[Ints, list[tuple[int, int]]]:
+def _document_bounds(sentences: Sequence[Sentence], offsets: Ints) -> tuple[Ints, Ints]:
+    """The first token of each sentence's document, and the one after its last; *shape:* (sentences,) each."""
+    begins = np.fromiter(
+        (
+            number == 0 or sentence.document != sentences[number - 1].document
+            for number, sentence in enumerate(sentences)
+        ),
+        bool,
+        len(sentences),
+    )
+    of_document = np.cumsum(begins) - 1
+    edges = np.concatenate([offsets[:-1][begins], offsets[-1:]])
+    return edges[of_document], edges[of_document + 1]
+
+
+def _reach(
+    words: Ints, pieces: Pieces, offsets: Ints, documents: tuple[Ints, Ints], context: int, window: int
+) -> tuple[Ints, Ints]:
+    """From which to which token each form of each sentence is read; *shape:* (3, sentences) each."""
+    starts, stops = (np.tile(ends, (len(words), 1)) for ends in (offsets[:-1], offsets[1:]))
+    for form, of_form in enumerate(words if context else ()):
+        ends = _offsets(np.diff(pieces.offsets)[of_form] + len(pieces.joint))
+        free = np.clip((window - np.diff(ends[offsets])) // 2, 0, context)
+        before = np.searchsorted(ends, ends[offsets[:-1]] - free, side="left")
+        behind = np.searchsorted(ends, ends[offsets[1:]] + free, side="right") - 1
+        starts[form], stops[form] = np.maximum(before, documents[0]), np.minimum(behind, documents[1])
+    return starts, stops
+
+
+def _distinct(words: Ints, starts: Ints, stops: Ints) -> tuple[Ints, list[tuple[int, int]]]:
     """Give one encoding to each (form, sentence), an old one where a form before it comes out alike."""
-    sentences = len(offsets) - 1
+    sentences = starts.shape[1]
     forms = np.empty((len(words), sentences), np.int32)
     encoded: list[tuple[int, int]] = []
     for form in range(len(words)):
         fresh = np.ones(sentences, bool)
         for before in range(form):
-            differs = np.diff(_offsets(words[form] != words[before])[offsets]) > 0
+            unlike = _offsets(words[form] != words[before])
+            differs = unlike[stops[form]] > unlike[starts[form]]
+            differs |= (starts[form] != starts[before]) | (stops[form] != stops[before])
             same = fresh & ~differs
             forms[form, same] = forms[before, same]
             fresh &= differs
@@ -158,9 +207,13 @@ class _Windows:
 
     @classmethod
     def cut(cls, words: Ints, tokens: Ints, offsets: Ints, pieces: Pieces, window: int) -> _Windows:
-        """Cut encodings, given as runs of words, into rows of at most ``window`` subtokens and the frame."""
-        sizes = np.minimum(np.diff(pieces.offsets)[words], window)
-        ends = _offsets(sizes)
+        """Cut encodings, given as runs of words, into rows of at most ``window`` subtokens and the frame.
+
+        The window counts the joint behind a row's last word, which is left out.
+        """
+        joint = len(pieces.joint)
+        sizes = np.diff(pieces.offsets)[words]
+        ends = _offsets(sizes + joint)
         spans: list[tuple[int, int, int, int, int]] = []
         for encoding, fits in enumerate(np.diff(ends[offsets]) <= window):
             first, last = int(offsets[encoding]), int(offsets[encoding + 1])
@@ -175,8 +228,12 @@ class _Windows:
         owned = (places >= np.repeat(owned_from, counts)) & (places < np.repeat(owned_to, counts))
         body_ids = pieces.ids[ranges(pieces.offsets[words[places]], sizes[places])]
         body_tokens = np.repeat(np.where(owned, tokens[places], CONTEXT), sizes[places])
+        if joint:
+            behind = np.delete(np.cumsum(sizes[places]), _offsets(counts)[1:] - 1)
+            body_ids = np.insert(body_ids, np.repeat(behind, joint), np.tile(pieces.joint, len(behind)))
+            body_tokens = np.insert(body_tokens, np.repeat(behind, joint), CONTEXT)
 
-        body = ends[stops] - ends[starts]
+        body = ends[stops] - ends[starts] - joint
         row_offsets = _offsets(body + len(pieces.prefix) + len(pieces.suffix))
         ids = np.empty(int(row_offsets[-1]), np.int32)
         row_tokens = np.full(len(ids), CONTEXT, np.int32)
@@ -203,6 +260,24 @@ def _overlapping(ends: Ints, first: int, last: int, window: int) -> list[tuple[i
         while stop < last and ends[stop + 1] - ends[start] > window:
             start += 1
     return spans
+
+
+def windows_note(split: EncodedSplit, name: str) -> str | None:
+    """What cutting long sentences off would lose of a split, in words; None where it is nothing."""
+    of_row = np.diff(split.row_offsets)
+    later = np.zeros(len(of_row), bool)
+    later[1:] = np.diff(split.row_encodings) == 0
+    later &= np.isin(split.row_encodings, split.forms[FORMS.index("cased")])
+    beyond = split.tokens[split.first_subtokens() & np.repeat(later, of_row)]
+    if not len(beyond):
+        return None
+    longer = len(np.unique(np.searchsorted(split.sentence_offsets, beyond, side="right")))
+    lost, labelled = int((split.labels[beyond] > 0).sum()), int((split.labels > 0).sum())
+    return (
+        f"{name}: {longer} of {len(split.sentence_offsets) - 1} sentences are longer than a window and are "
+        f"read in several; cut off there, {len(beyond) / len(split.labels):.2%} of the tokens and "
+        f"{lost / max(1, labelled):.2%} of those in entities would have lost their label"
+    )
 
 
 def _offsets(lengths: Ints | npt.NDArray[np.bool_]) -> Ints:
@@ -310,11 +385,13 @@ def write_corpus(
     *,
     max_length: int,
     seed: int,
+    context: int = 0,
 ) -> EncodedCorpus:
     """Encode every split of a corpus into an existing, empty folder, the tokenizer's files beside it."""
     label_ids = {name: number for number, name in enumerate(label_names)}
     for name, sentences in splits.items():
-        store(encode(sentences, label_ids, tokenizer, max_length=max_length, seed=seed), folder, name)
+        split = encode(sentences, label_ids, tokenizer, max_length=max_length, seed=seed, context=context)
+        store(split, folder, name)
     tokenizer.save_pretrained(str(folder / "tokenizer"))
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
     facts = {
@@ -323,6 +400,7 @@ def write_corpus(
         "vocabulary": len(tokenizer),
         "splits": list(splits),
         "max_length": max_length,
+        "context": context,
     }
     (folder / "encoding.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     return EncodedCorpus.open(folder)

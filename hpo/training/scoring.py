@@ -12,6 +12,7 @@ from torch.nn import functional
 from hpo.corpora.spans import Scores, SpanCounts, count, score
 from hpo.training.batching import Rows
 from hpo.training.encoding import EncodedSplit, Ints, ranges
+from hpo.training.heads import pools
 
 BATCH_SUBTOKENS = 4096
 """Subtokens per forward pass, padding included."""
@@ -78,7 +79,7 @@ class Examination:
         model.eval()
         with torch.inference_mode(), torch.autocast(device.type, autocast, enabled=autocast is not None):
             for rows, places, tokens in self._batches:
-                batch = {name: part.to(device) for name, part in self._rows.__getitems__(rows).items()}
+                batch = {name: part.to(device) for name, part in self._rows.batch(rows, pools(model)).items()}
                 logits = model(**batch).logits.flatten(0, 1)[places.to(device)].float()
                 gold = torch.from_numpy(self._gold[tokens]).to(device)
                 losses[tokens] = functional.cross_entropy(logits, gold, reduction="none").cpu().numpy()

@@ -28,6 +28,7 @@ from hpo.corpora.variants import arrange
 from hpo.training.batching import LengthGroupedBatches, Rows
 from hpo.training.checkpoints import CheckpointWriter
 from hpo.training.encoding import EncodedCorpus, EncodedSplit, Ints
+from hpo.training.heads import FIRST
 from hpo.training.measurement import Measurement, Snapshot, read_snapshot
 from hpo.training.modeling import build_model
 from hpo.training.objective import Objective
@@ -72,7 +73,7 @@ def train(
         at the first evaluation after the loss has diverged.
     """
     network = build_model(model, data.label_names, data.vocabulary, recipe, seed)
-    rows = _train_rows(data, train_on, recipe.label_alignment)
+    rows = _train_rows(data, train_on, recipe.label_alignment, recipe.pooling != FIRST)
     asked = objective or Objective("mean", (train_on,))
     with CheckpointWriter() as writer:
         course = _Course(recipe, seed, _dev_questions(data, asked), report, keep, writer, state)
@@ -81,9 +82,9 @@ def train(
 
 
 @lru_cache(maxsize=2)
-def _train_rows(data: EncodedCorpus, variant: str, label_alignment: str) -> Rows:
+def _train_rows(data: EncodedCorpus, variant: str, label_alignment: str, pooled: bool) -> Rows:
     split = data.split("train")
-    return Rows(split, _encodings(split, variant), data.pad_id, label_alignment)
+    return Rows(split, _encodings(split, variant), data.pad_id, label_alignment, pooled)
 
 
 @dataclass(frozen=True)
