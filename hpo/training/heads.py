@@ -1,4 +1,4 @@
-"""A classifier that reads a token's pooled subtokens, where transformers' own reads each subtoken by itself."""
+"""A classifier that reads a token's pooled subtokens, where transformers' own reads each by itself."""
 
 from __future__ import annotations
 
@@ -83,14 +83,13 @@ class PooledTagger(PreTrainedModel):
 def pool(hidden: torch.Tensor, words: torch.Tensor, pooling: str) -> torch.Tensor:
     """Put what stands for each token at its first subtoken.
 
-    *Shape:* ``hidden`` (rows, subtokens, width), ``words`` as `PooledTagger.forward` takes it; the result is as
-    wide as ``hidden``, or twice for ``first-last``. ``last`` and ``mean`` are of the token's own subtokens.
+    *Shape:* ``hidden`` (rows, subtokens, width), ``words`` as `PooledTagger.forward` takes it; the result is
+    as wide as ``hidden``, for ``first-last`` twice.
     """
     columns = torch.arange(words.shape[1], device=words.device)
     if pooling == "mean":
-        belongs = (words[:, None, :] == columns[:, None]).to(
-            hidden.dtype
-        )  # (rows, tokens' places, subtokens)
+        # (rows, places of tokens, subtokens); unlike a scattered sum, a product is the same each time.
+        belongs = (words[:, None, :] == columns[:, None]).to(hidden.dtype)
         return belongs @ hidden / belongs.sum(-1, keepdim=True).clamp(min=1)
     ends = functional.pad(words[:, 1:], (0, 1), value=-1) != words
     own = torch.where(words < 0, columns, words)

@@ -31,7 +31,7 @@ T5 has one for all, its attention weights included, which is its hidden dropout.
 """
 
 CONTEXT_KEY = "document_context"
-"""Where a model's configuration says how many subtokens of context it was trained with; 0 where it does not."""
+"""Where a model's configuration says how many subtokens of context it was trained with."""
 
 
 def build_model(
@@ -118,7 +118,7 @@ def set_dropouts(config: PretrainedConfig, recipe: Recipe) -> None:
 def set_classifier_dropout(model: PreTrainedModel, recipe: Recipe) -> None:
     """Give the dropout before a model's classifier a recipe's value, where it has one.
 
-    It is set in the module, since some families have no name for it, and in the configuration of those that do.
+    It is set in the module, since some families have no name for it, and in the configuration where one has.
 
     Raises
     ------
