@@ -8,10 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
-from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.lora import LoraLayer
 from safetensors.torch import save_file
 from transformers import PreTrainedModel
 
@@ -42,6 +41,8 @@ def add_lora(model: PreTrainedModel, recipe: Recipe, base: str) -> None:
     """
     if not recipe.lora_r:
         return
+    from peft import LoraConfig, inject_adapter_in_model  # scoring and prediction do without it
+
     config = LoraConfig(
         r=recipe.lora_r,
         lora_alpha=recipe.lora_alpha,
@@ -73,8 +74,8 @@ def _targets(model: PreTrainedModel, asked: str) -> list[str]:
     return found
 
 
-def _layers(model: torch.nn.Module) -> Iterator[tuple[str, LoraLayer]]:
-    return ((name, part) for name, part in model.named_modules() if isinstance(part, LoraLayer))
+def _layers(model: torch.nn.Module) -> Iterator[tuple[str, Any]]:
+    return ((name, part) for name, part in model.named_modules() if hasattr(part, "lora_A"))
 
 
 def merged_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
@@ -104,7 +105,7 @@ def adapter_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
 
 def write_adapter(model: PreTrainedModel, weights: dict[str, torch.Tensor], folder: Path) -> None:
     """Write what `adapter_weights` gave, and the settings with which `PeftModel.from_pretrained` reads it."""
-    config: LoraConfig = model.base_model.peft_config[_NAME]
+    config = model.base_model.peft_config[_NAME]
     settings = {
         name: sorted(value) if isinstance(value, set) else value for name, value in config.to_dict().items()
     }

@@ -128,7 +128,7 @@ def set_classifier_dropout(model: PreTrainedModel, recipe: Recipe) -> None:
     value = recipe.classifier_dropout
     if value is None:
         return
-    module = getattr(model, "dropout", None)
+    module = getattr(model, "dropout", None) or getattr(model, "drop", None)
     if not isinstance(module, torch.nn.Dropout):
         rule = f"a {model.config.model_type} model has no such dropout"
         raise UserError(Fault("classifier_dropout", rule, value, "leave this knob out of the space"))
