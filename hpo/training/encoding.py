@@ -20,13 +20,11 @@ from hpo.corpora.sentences import Sentence
 from hpo.corpora.spans import IntArray
 from hpo.corpora.variants import FORMS, draw
 from hpo.training.tokenization import Pieces, encode_words
+from hpo.training.windows import CONTEXT as CONTEXT
+from hpo.training.windows import Windows, document_bounds, offsets_of, reach
+from hpo.training.windows import ranges as ranges
 
 Ints = IntArray
-CONTEXT = -1
-"""In `EncodedSplit.tokens`: a special subtoken, one between words, or one that is read here and not scored:
-of a neighbouring sentence, or of a token that another window is responsible for."""
-OVERLAP = 4
-"""A continued window repeats up to a fourth of the one before it as context."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def encode(
     (FLERT; Schweter and Akbik 2020, arXiv:2011.06993). A sentence of several windows has none.
     """
     lengths = np.fromiter((len(s.tokens) for s in sentences), np.int64, len(sentences))
-    offsets = _offsets(lengths)
+    offsets = offsets_of(lengths)
     labels = np.fromiter(
         (label_ids[label] for s in sentences for label in s.labels), np.int16, int(offsets[-1])
     )
@@ -92,20 +90,20 @@ def encode(
     # A row's last word has no joint behind it, so that one more fits.
     window = max_length - len(pieces.prefix) - len(pieces.suffix) + len(pieces.joint)
     pieces = pieces.shortened(window - len(pieces.joint))
-    reach = _reach(words, pieces, offsets, _document_bounds(sentences, offsets), context, window)
-    forms, encoded = _distinct(words, *reach)
+    read = reach(words, pieces, offsets, document_bounds(sentences, offsets), context, window)
+    forms, encoded = _distinct(words, *read)
     sentence_of = np.asarray([sentence for _, sentence in encoded], np.int32)
     chosen = np.asarray([form for form, _ in encoded], np.int8)
 
-    starts, stops = (ends[chosen, sentence_of] for ends in reach)
+    starts, stops = (ends[chosen, sentence_of] for ends in read)
     tokens = ranges(starts, stops - starts)
     owned = (tokens >= np.repeat(offsets[sentence_of], stops - starts)) & (
         tokens < np.repeat(offsets[sentence_of + 1], stops - starts)
     )
-    rows = _Windows.cut(
+    rows = Windows.cut(
         words[np.repeat(chosen, stops - starts), tokens],
         np.where(owned, tokens, CONTEXT),
-        _offsets(stops - starts),
+        offsets_of(stops - starts),
         pieces,
         window,
     )
@@ -149,35 +147,6 @@ def _word_forms(
     return alike[np.stack([words[form] for form in FORMS])], pieces
 
 
-def _document_bounds(sentences: Sequence[Sentence], offsets: Ints) -> tuple[Ints, Ints]:
-    """The first token of each sentence's document, and the one after its last; *shape:* (sentences,) each."""
-    begins = np.fromiter(
-        (
-            number == 0 or sentence.document != sentences[number - 1].document
-            for number, sentence in enumerate(sentences)
-        ),
-        bool,
-        len(sentences),
-    )
-    of_document = np.cumsum(begins) - 1
-    edges = np.concatenate([offsets[:-1][begins], offsets[-1:]])
-    return edges[of_document], edges[of_document + 1]
-
-
-def _reach(
-    words: Ints, pieces: Pieces, offsets: Ints, documents: tuple[Ints, Ints], context: int, window: int
-) -> tuple[Ints, Ints]:
-    """From which to which token each form of each sentence is read; *shape:* (3, sentences) each."""
-    starts, stops = (np.tile(ends, (len(words), 1)) for ends in (offsets[:-1], offsets[1:]))
-    for form, of_form in enumerate(words if context else ()):
-        ends = _offsets(np.diff(pieces.offsets)[of_form] + len(pieces.joint))
-        free = np.clip((window - np.diff(ends[offsets])) // 2, 0, context)
-        before = np.searchsorted(ends, ends[offsets[:-1]] - free, side="left")
-        behind = np.searchsorted(ends, ends[offsets[1:]] + free, side="right") - 1
-        starts[form], stops[form] = np.maximum(before, documents[0]), np.minimum(behind, documents[1])
-    return starts, stops
-
-
 def _distinct(words: Ints, starts: Ints, stops: Ints) -> tuple[Ints, list[tuple[int, int]]]:
     """Give one encoding to each (form, sentence), an old one where a form before it comes out alike."""
     sentences = starts.shape[1]
@@ -186,7 +155,7 @@ def _distinct(words: Ints, starts: Ints, stops: Ints) -> tuple[Ints, list[tuple[
     for form in range(len(words)):
         fresh = np.ones(sentences, bool)
         for before in range(form):
-            unlike = _offsets(words[form] != words[before])
+            unlike = offsets_of(words[form] != words[before])
             differs = unlike[stops[form]] > unlike[starts[form]]
             differs |= (starts[form] != starts[before]) | (stops[form] != stops[before])
             same = fresh & ~differs
@@ -196,70 +165,6 @@ def _distinct(words: Ints, starts: Ints, stops: Ints) -> tuple[Ints, list[tuple[
         forms[form, new] = np.arange(len(encoded), len(encoded) + len(new))
         encoded.extend((form, int(sentence)) for sentence in new)
     return forms, encoded
-
-
-@dataclass(frozen=True)
-class _Windows:
-    ids: Ints
-    tokens: Ints
-    offsets: Ints
-    encodings: Ints
-
-    @classmethod
-    def cut(cls, words: Ints, tokens: Ints, offsets: Ints, pieces: Pieces, window: int) -> _Windows:
-        """Cut encodings, given as runs of words, into rows of at most ``window`` subtokens and the frame.
-
-        The window counts the joint behind a row's last word, which is left out.
-        """
-        joint = len(pieces.joint)
-        sizes = np.diff(pieces.offsets)[words]
-        ends = _offsets(sizes + joint)
-        spans: list[tuple[int, int, int, int, int]] = []
-        for encoding, fits in enumerate(np.diff(ends[offsets]) <= window):
-            first, last = int(offsets[encoding]), int(offsets[encoding + 1])
-            if fits:
-                spans.append((encoding, first, last, first, last))
-            else:
-                spans.extend((encoding, *span) for span in _overlapping(ends, first, last, window))
-        encodings, starts, stops, owned_from, owned_to = np.asarray(spans, np.int64).reshape(-1, 5).T
-
-        counts = stops - starts
-        places = ranges(starts, counts)
-        owned = (places >= np.repeat(owned_from, counts)) & (places < np.repeat(owned_to, counts))
-        body_ids = pieces.ids[ranges(pieces.offsets[words[places]], sizes[places])]
-        body_tokens = np.repeat(np.where(owned, tokens[places], CONTEXT), sizes[places])
-        if joint:
-            behind = np.delete(np.cumsum(sizes[places]), _offsets(counts)[1:] - 1)
-            body_ids = np.insert(body_ids, np.repeat(behind, joint), np.tile(pieces.joint, len(behind)))
-            body_tokens = np.insert(body_tokens, np.repeat(behind, joint), CONTEXT)
-
-        body = ends[stops] - ends[starts] - joint
-        row_offsets = _offsets(body + len(pieces.prefix) + len(pieces.suffix))
-        ids = np.empty(int(row_offsets[-1]), np.int32)
-        row_tokens = np.full(len(ids), CONTEXT, np.int32)
-        inside = ranges(row_offsets[:-1] + len(pieces.prefix), body)
-        ids[inside], row_tokens[inside] = body_ids, body_tokens
-        for place, special in enumerate(pieces.prefix):
-            ids[row_offsets[:-1] + place] = special
-        for place, special in enumerate(pieces.suffix):
-            ids[row_offsets[1:] - len(pieces.suffix) + place] = special
-        return cls(ids, row_tokens, row_offsets, encodings.astype(np.int32))
-
-
-def _overlapping(ends: Ints, first: int, last: int, window: int) -> list[tuple[int, int, int, int]]:
-    """Windows over tokens ``first`` to ``last``: (start, stop, owned from, owned to) of each."""
-    spans = []
-    start = owned = first
-    while owned < last:
-        stop = int(np.searchsorted(ends, ends[start] + window, side="right")) - 1
-        stop = min(max(stop, owned + 1), last)
-        spans.append((start, stop, owned, stop))
-        owned = stop
-        start = int(np.searchsorted(ends, ends[stop] - window // OVERLAP, side="left"))
-        # The next token must fit behind its context, however many subtokens it has.
-        while stop < last and ends[stop + 1] - ends[start] > window:
-            start += 1
-    return spans
 
 
 def windows_note(split: EncodedSplit, name: str) -> str | None:
@@ -278,16 +183,6 @@ def windows_note(split: EncodedSplit, name: str) -> str | None:
         f"read in several; cut off there, {len(beyond) / len(split.labels):.2%} of the tokens and "
         f"{lost / max(1, labelled):.2%} of those in entities would have lost their label"
     )
-
-
-def _offsets(lengths: Ints | npt.NDArray[np.bool_]) -> Ints:
-    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-
-
-def ranges(starts: Ints, lengths: Ints) -> Ints:
-    """The numbers ``start, start + 1, …`` of each range, one range after the other."""
-    offsets = _offsets(lengths)
-    return np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
 
 
 def store(split: EncodedSplit, folder: Path, name: str) -> None:
