@@ -18,7 +18,7 @@ from hpo.training.checkpoints import load_checkpoint
 from hpo.training.heads import PooledTagger
 from hpo.training.modeling import build_model
 from hpo.training.recipe import Recipe
-from hpo.training.trainer import train
+from hpo.training.trainer import _Trainer, train
 
 LABELS = label_names(("person", "place"))
 QUERY_KEY = {
@@ -142,6 +142,21 @@ def test_a_run_that_was_cut_goes_on_exactly(learned, folder, encoded, tmp_path, 
     assert run(folder, encoded, RECIPE, state=state, reports=cut) == uncut[:cut]
     torch.manual_seed(999)
     assert run(folder, encoded, RECIPE, state=state) == uncut[cut:]
+
+
+def test_a_population_can_change_the_dropout_on_the_way(folder, encoded, tmp_path, monkeypatch):
+    state = tmp_path / "state"
+    run(folder, encoded, RECIPE, state=state, reports=1)
+    seen = set()
+    training_step = _Trainer.training_step
+
+    def looked(self, model, *args, **kwargs):
+        seen.update(layer.lora_dropout["default"].p for layer in lora_layers(model).values())
+        return training_step(self, model, *args, **kwargs)
+
+    monkeypatch.setattr(_Trainer, "training_step", looked)
+    run(folder, encoded, RECIPE.model_copy(update={"lora_dropout": 0.4}), state=state, reports=1)
+    assert seen == {0.4}
 
 
 def test_merging_leaves_the_model_in_training_alone(folder):
