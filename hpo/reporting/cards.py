@@ -69,8 +69,8 @@ def _use(recipe: Recipe) -> str:
     """How the folder is loaded, and by what it is not."""
     if recipe.pooling != "first":
         return (
-            f"Its classifier reads a token's subtokens pooled ({recipe.pooling}), for which transformers has no "
-            "model, so that `pipeline` does not load it. `hpo evaluate path/to/this/folder` does.\n"
+            f"Its classifier reads a token's subtokens pooled ({recipe.pooling}), for which transformers has "
+            "no model, so that `pipeline` does not load it. `hpo evaluate path/to/this/folder` does.\n"
         )
     call = f'pipeline("ner", "path/to/this/folder", aggregation_strategy="{_aggregation(recipe)}")("…")'
     lines = [f"```python\nfrom transformers import pipeline\n\n{call}\n```\n"]

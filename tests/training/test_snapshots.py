@@ -102,6 +102,7 @@ def test_new_settings_take_the_place_of_the_old(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(_Trainer, "training_step", looked)
     measured = run(corpus, new, state=state)
     assert seen == {
-        "rate": pytest.approx(4e-4), "decay": 0.2, "moments": True, "batch": 8, "dropout": (0.33, 0.44), "step": 15
+        "rate": pytest.approx(4e-4), "decay": 0.2, "moments": True, "batch": 8,
+        "dropout": (0.33, 0.44), "step": 15,
     }  # fmt: skip
     assert [each["epoch"] for each in measured] == pytest.approx([1 + number / 3 for number in range(1, 7)])
