@@ -22,10 +22,11 @@ from hpo.reporting.markdown import KNOBS
 from hpo.results import StudyFolder, read_lines, write_json, write_text
 from hpo.search.algorithms import ALGORITHMS
 from hpo.search.schedules import params_at_best, winning_schedule
+from hpo.search.spaces import Parameter
 from hpo.search.trials import Trial, leading, read_trials
 from hpo.search.warm_start import warm_start
 from hpo.study import Study, stored_study
-from hpo.training.recipe import TINY
+from hpo.training.recipe import TINY, Recipe
 
 if TYPE_CHECKING:  # it brings transformers, which hpo ls has no use for
     from hpo.training.encoding import EncodedCorpus
@@ -70,7 +71,7 @@ def encode(study: Study, corpus: Corpus, family: TagFamily) -> EncodedCorpus:
     from hpo.training.modeling import build_model
     from hpo.training.preparation import prepare
 
-    recipe = study.recipe({name: domain.ends[0] for name, domain in study.space.parameters.items()})
+    recipe = study.recipe({name: _telling(name, domain) for name, domain in study.space.parameters.items()})
     data = prepare(
         corpus,
         family,
@@ -81,6 +82,12 @@ def encode(study: Study, corpus: Corpus, family: TagFamily) -> EncodedCorpus:
     )
     build_model(study.model, data.label_names, data.vocabulary, recipe, study.seed)
     return data
+
+
+def _telling(knob: str, domain: Parameter) -> Any:
+    """A searched value of a knob that asks something of the model, where there is one."""
+    default = Recipe.model_fields[knob].default
+    return next((value for value in domain.ends if value != default), default)
 
 
 def notes_on(data: EncodedCorpus) -> tuple[str, ...]:
