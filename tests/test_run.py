@@ -207,10 +207,10 @@ def test_a_study_needs_no_test_split(done, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("knob", "values"),
-    [("lora_r", [0, 8]), ("pooling", ["first", "mean"]), ("classifier_dropout", [0.3, 0.1])],
+    ("knob", "values", "asked"),
+    [("lora_r", [0, 8], 8), ("pooling", ["mean", "first"], "mean"), ("classifier_dropout", [0.3, 0.1], 0.3)],
 )
-def test_a_model_is_asked_for_what_any_trial_may_ask(knob, values):
+def test_a_model_is_asked_for_what_any_trial_may_ask(knob, values, asked):
     space = {"parameters": {knob: {"type": "choice", "values": values}}}
     domain = build_study({"space": space}).space.parameters[knob]
-    assert _telling(knob, domain) == (values[0] if knob == "classifier_dropout" else values[1])
+    assert _telling(knob, domain) == asked

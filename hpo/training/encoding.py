@@ -97,12 +97,13 @@ def encode(
 
     starts, stops = (ends[chosen, sentence_of] for ends in read)
     tokens = ranges(starts, stops - starts)
-    owned = (tokens >= np.repeat(offsets[sentence_of], stops - starts)) & (
-        tokens < np.repeat(offsets[sentence_of + 1], stops - starts)
-    )
+    scored = tokens
+    if context:
+        first, last = (np.repeat(offsets[sentence_of + end], stops - starts) for end in (0, 1))
+        scored = np.where((tokens >= first) & (tokens < last), tokens, CONTEXT)
     rows = Windows.cut(
         words[np.repeat(chosen, stops - starts), tokens],
-        np.where(owned, tokens, CONTEXT),
+        scored,
         offsets_of(stops - starts),
         pieces,
         window,
