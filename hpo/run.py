@@ -22,12 +22,13 @@ from hpo.reporting.markdown import KNOBS
 from hpo.results import StudyFolder, link_folder, read_lines, write_json, write_text
 from hpo.search.algorithms import ALGORITHMS
 from hpo.search.schedules import params_at_best, winning_schedule
+from hpo.search.spaces import Parameter
 from hpo.search.trials import Trial, leading, read_trials
 from hpo.search.warm_start import warm_start
 from hpo.study import Study, stored_study
 from hpo.tracking.listener import Tracking, tracked
 from hpo.tracking.names import refuse_absent
-from hpo.training.recipe import TINY
+from hpo.training.recipe import TINY, Recipe
 
 if TYPE_CHECKING:  # it brings transformers, which hpo ls has no use for
     from hpo.training.encoding import EncodedCorpus
@@ -59,6 +60,7 @@ def run(study: Study, console: Console | None = None, *, quiet: bool = False) ->
     with console.status("preparing the corpus …"):
         corpus, family = read_corpus(study)
         data = encode(study, corpus, family)
+        corpus = replace(corpus, notes=(*corpus.notes, *notes_on(data)))
     with folder.locked(), tracked(study, folder, lambda line: console.print(line, markup=False)) as tracking:
         environment = describe_environment() | {"corpus_sha256": corpus.sha256, "notes": corpus.notes}
         if not folder.study.exists():  # its time is when the study was started
@@ -77,13 +79,33 @@ def encode(study: Study, corpus: Corpus, family: TagFamily) -> EncodedCorpus:
     from hpo.training.optimization import refuse_misfit
     from hpo.training.preparation import prepare
 
-    recipe = study.recipe({name: domain.ends[0] for name, domain in study.space.parameters.items()})
-    data = prepare(corpus, family, study.model, max_length=recipe.max_length, seed=study.seed)
+    recipe = study.recipe({name: _telling(name, domain) for name, domain in study.space.parameters.items()})
+    data = prepare(
+        corpus,
+        family,
+        study.model,
+        max_length=recipe.max_length,
+        seed=study.seed,
+        context=recipe.context,
+    )
     model = build_model(study.model, data.label_names, data.vocabulary, recipe, study.seed)
     for name, domain in study.space.parameters.items():
         for value in domain.ends:
             refuse_misfit(model, recipe.model_copy(update={name: value}))
     return data
+
+
+def _telling(knob: str, domain: Parameter) -> Any:
+    """A searched value of a knob that asks something of the model, where there is one."""
+    default = Recipe.model_fields[knob].default
+    return next((value for value in domain.ends if value != default), default)
+
+
+def notes_on(data: EncodedCorpus) -> tuple[str, ...]:
+    """What is to be told of an encoded corpus."""
+    from hpo.training.preparation import window_notes
+
+    return window_notes(data)
 
 
 def _search(

@@ -116,10 +116,11 @@ class Study(BaseModel):
         ]
         if faults or (faults := list(self._combination_faults())):
             raise Broken(faults)
-        if "max_length" in self.space.parameters:
-            raise ValueError(
-                "max_length decides how the corpus is encoded, once for all trials; set it in fixed"
-            )
+        for name in ("max_length", "context"):
+            if name in self.space.parameters:
+                raise ValueError(
+                    f"{name} decides how the corpus is encoded, once for all trials; set it in fixed"
+                )
         chosen = self.searcher != type(self).model_fields["searcher"].default
         if chosen and ALGORITHMS[self.algorithm].sampler is not None:
             raise ValueError(f"{self.algorithm} chooses its configurations itself and takes no searcher")

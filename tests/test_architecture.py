@@ -37,6 +37,7 @@ OWNERS = {
     "transformers": ("hpo.training",),
     "tokenizers": ("hpo.training",),
     "accelerate": ("hpo.training",),
+    "peft": ("hpo.training.adapters",),
     # environment names the GPUs; worker frees their memory between trials.
     "torch": ("hpo.training", "hpo.environment", "hpo.search.worker"),
     "safetensors": ("hpo.training",),

@@ -13,7 +13,7 @@ from hpo.evaluation.checkpoints import evaluate
 from hpo.evaluation.matrix import read_matrix
 from hpo.grid import plan_rows
 from hpo.results import StudyFolder, read_lines
-from hpo.run import free_name, read_corpus, run, stored_study
+from hpo.run import _telling, free_name, read_corpus, run, stored_study
 from hpo.search.trials import State, ranked, read_trials
 from hpo.study import build_study
 
@@ -232,3 +232,13 @@ def test_a_study_needs_no_test_split(done, tmp_path, monkeypatch):
     (data / "test.jsonl").unlink()
     corpus, _ = read_corpus(study.model_copy(update={"data": str(data)}))
     assert list(corpus.splits) == ["train", "dev"]
+
+
+@pytest.mark.parametrize(
+    ("knob", "values", "asked"),
+    [("lora_r", [0, 8], 8), ("pooling", ["mean", "first"], "mean"), ("classifier_dropout", [0.3, 0.1], 0.3)],
+)
+def test_a_model_is_asked_for_what_any_trial_may_ask(knob, values, asked):
+    space = {"parameters": {knob: {"type": "choice", "values": values}}}
+    domain = build_study({"space": space}).space.parameters[knob]
+    assert _telling(knob, domain) == asked

@@ -192,3 +192,40 @@ def test_a_name_says_what_differs_and_no_paths():
     options = {"data": "/home/me/my corpus/", "tags": "tags/mine.yaml", "model": "KB/bert-base-swedish-cased"}
     assert default_name(options) == "my-corpus-mine-cased-bert-base-swedish-cased-asha"
     assert default_name({"searcher": "hyperopt"}) == "demo-suc-original-cased-asha-hyperopt"
+
+
+@pytest.mark.parametrize("knob, values", [("max_length", [64, 128]), ("context", [0, 64])])
+def test_what_decides_the_encoding_is_not_searched(knob, values):
+    space = {"parameters": {knob: {"type": "choice", "values": values}}}
+    assert f"{knob} decides how the corpus is encoded" in refused({"space": space})
+
+
+SEARCHED_RANK = {"parameters": {"lora_r": {"type": "choice", "values": [0, 8]}}}
+
+
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [
+        ({"space": SPACE, "fixed": {"lora_alpha": 32}}, "fixed.lora_alpha"),
+        ({"space": SPACE | {"fixed": {"lora_targets": "key"}}}, "space.fixed.lora_targets"),
+        ({"space": SPACE, "fixed": {"lora_alpha": 32, "lora_r": 0}}, "fixed.lora_alpha"),
+        (
+            {"space": {"parameters": {"lora_dropout": {"type": "uniform", "low": 0, "high": 0.5}}}},
+            "space.parameters.lora_dropout",
+        ),
+    ],
+)
+def test_a_knob_of_lora_without_lora_is_refused(options, where):
+    assert refused(options) == f"study: {where}: would not be read: it needs lora_r over 0"
+
+
+def test_a_knob_of_lora_with_lora_is_taken():
+    build_study({"space": SPACE, "fixed": {"lora_alpha": 32, "lora_r": 8}})
+    build_study({"space": SEARCHED_RANK, "fixed": {"lora_alpha": 32}})
+
+
+def test_labels_on_all_subtokens_and_a_pooling_of_them_are_refused():
+    both = {"space": SPACE, "fixed": {"label_alignment": "all", "pooling": "mean"}}
+    assert "fixed.label_alignment: label_alignment all does nothing with pooling mean" in refused(both)
+    build_study({"space": SPACE, "fixed": {"label_alignment": "all", "pooling": "first"}})
+    build_study({"space": SPACE, "fixed": {"label_alignment": "first", "pooling": "mean"}})

@@ -91,7 +91,14 @@ def record(study: Study, path: Path) -> Iterator[int]:
 
     corpus, family = read_corpus(study)
     recipe = study.recipe({})
-    data = prepare(corpus, family, study.model, max_length=recipe.max_length, seed=study.seed)
+    data = prepare(
+        corpus,
+        family,
+        study.model,
+        max_length=recipe.max_length,
+        seed=study.seed,
+        context=recipe.context,
+    )
     conditions = _conditions(study, corpus.name, corpus.sha256, recipe.epochs)
     present = list(read_lines(path))
     if present:

@@ -227,9 +227,9 @@ def _automatic_of(raw: RawSentence) -> tuple[str, ...]:
 def _convert_sentence(raw: RawSentence, manual: LabelReader, automatic: LabelReader) -> tuple[Sentence, int]:
     labels, repaired = manual.read(raw.labels)
     if raw.auto_labels is None:
-        return Sentence(raw.tokens, labels, raw.id), repaired
+        return Sentence(raw.tokens, labels, raw.id, None, raw.document), repaired
     auto_labels, also_repaired = automatic.read(raw.auto_labels)
-    return Sentence(raw.tokens, labels, raw.id, auto_labels), repaired + also_repaired
+    return Sentence(raw.tokens, labels, raw.id, auto_labels, raw.document), repaired + also_repaired
 
 
 def _find_places(splits: Sequence[RawSplit], converted: Mapping[str, tuple[Sentence, ...]]) -> dict[str, str]:

@@ -14,12 +14,14 @@ class Sentence:
 
     Labels are of the corpus's raw types until a tag family has been applied, then of the family's.
     ``auto_labels`` is the corpus's second, automatic layer where it has one, also IOB2.
+    ``document`` tells neighbours of different documents apart; in a corpus that knows none it is empty.
     """
 
     tokens: tuple[str, ...]
     labels: tuple[str, ...]
     id: str = ""
     auto_labels: tuple[str, ...] | None = None
+    document: str = field(default="", compare=False)
 
     @property
     def identity(self) -> str:

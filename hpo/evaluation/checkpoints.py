@@ -17,11 +17,12 @@ from hpo.errors import Fault, UserError
 from hpo.evaluation.composition import score_variants
 from hpo.training.checkpoints import Model, load_checkpoint
 from hpo.training.encoding import EncodedCorpus, EncodedSplit
+from hpo.training.modeling import CONTEXT_KEY
 from hpo.training.preparation import prepare
+from hpo.training.recipe import Recipe
 from hpo.training.scoring import Examination, Reading
 
-MAX_LENGTH = 512
-"""Subtokens per window at most; a checkpoint's own tokenizer may say less."""
+MOST_SUBTOKENS = 8192
 VariantScores = dict[str, Scores]
 """Scores by case variant."""
 
@@ -49,6 +50,19 @@ def checkpoint_labels(folder: Path) -> tuple[str, ...]:
                 "give a folder such as results/STUDY/best/1",
             )
         ) from None
+
+
+def reading_of(folder: Path) -> tuple[int, int]:
+    """How many subtokens at once, and how many of context, a checkpoint was trained to read."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = config.get("tagger", config)
+    try:
+        settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # the tokenizer's own reader says what is wrong with it
+        settings = {}
+    window = settings.get("model_max_length")
+    told = isinstance(window, int) and window <= MOST_SUBTOKENS  # of others it may be a word for "any"
+    return window if told else Recipe.model_fields["max_length"].default, int(config.get(CONTEXT_KEY, 0))
 
 
 def score_checkpoint(folder: Path, data: EncodedCorpus, splits: Iterable[str]) -> dict[str, VariantScores]:
@@ -126,4 +140,6 @@ def encode_for(folder: Path, data: str, tags: str, seed: int) -> EncodedCorpus:
     corpus = apply_family(family, load(data, seed=seed, cut_dev=False))
     present = {name: sentences for name, sentences in corpus.splits.items() if sentences}
     model = str(folder.resolve())  # a folder may be called as a model is
-    return prepare(replace(corpus, splits=present), family, model, max_length=MAX_LENGTH, seed=seed)
+    window, context = reading_of(folder)
+    present_only = replace(corpus, splits=present)
+    return prepare(present_only, family, model, max_length=window, seed=seed, context=context)

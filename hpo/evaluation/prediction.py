@@ -11,7 +11,7 @@ from typing import Any
 from hpo.corpora.spans import extract, label_names
 from hpo.corpora.texts import Text
 from hpo.errors import Fault, UserError
-from hpo.evaluation.checkpoints import MAX_LENGTH, checkpoint_labels
+from hpo.evaluation.checkpoints import checkpoint_labels, reading_of
 from hpo.training.labelling import Labeller
 
 CHUNK_SENTENCES = 2048
@@ -75,7 +75,7 @@ def predict(checkpoint: Path, texts: Iterable[Text]) -> Iterator[Prediction]:
         at once, if the folder is no checkpoint, or its labels are not IOB2.
     """
     types = checkpoint_types(checkpoint)
-    return _predict(Labeller(checkpoint, MAX_LENGTH), types, iter(texts))
+    return _predict(Labeller(checkpoint, *reading_of(checkpoint)), types, iter(texts))
 
 
 def checkpoint_types(folder: Path) -> tuple[str, ...]:

@@ -37,8 +37,7 @@ def render_card(
         f"# {study.name}, trial {trial.number}\n",
         f"A named-entity recognizer for the tag family {family.name} ({', '.join(family.types)}): "
         f"{family.description.strip()}\n",
-        "```python\nfrom transformers import pipeline\n\n"
-        f'pipeline("ner", "path/to/this/folder", aggregation_strategy="{_aggregation(recipe)}")("…")\n```\n',
+        _use(recipe),
         "## Training\n",
         f"Trained from `{study.model}` on the {study.train_on} variant of {study.data} "
         f"({' + '.join(study.train_splits)}), found by {row.algorithm} as trial {trial.number} of "
@@ -64,6 +63,23 @@ def render_card(
     parts += ["## Made with\n", render_table(("What", "Version"), list(environment["versions"].items()))]
     parts.append(f"Corpus SHA-256: `{row.corpus_sha256}`\n")
     return "\n".join(parts)
+
+
+def _use(recipe: Recipe) -> str:
+    """How the folder is loaded, and by what it is not."""
+    if recipe.pooling != "first":
+        return (
+            f"Its classifier reads a token's subtokens pooled ({recipe.pooling}), for which transformers has "
+            "no model, so that `pipeline` does not load it. `hpo evaluate path/to/this/folder` does.\n"
+        )
+    call = f'pipeline("ner", "path/to/this/folder", aggregation_strategy="{_aggregation(recipe)}")("…")'
+    lines = [f"```python\nfrom transformers import pipeline\n\n{call}\n```\n"]
+    if recipe.context:
+        lines.append(
+            f"It was trained and scored with {recipe.context} subtokens of neighbouring sentences on either "
+            "side, which `pipeline` does not give it.\n"
+        )
+    return "\n".join(lines)
 
 
 def _aggregation(recipe: Recipe) -> str:

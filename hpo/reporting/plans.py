@@ -108,8 +108,12 @@ def render_knobs() -> str:
 def _values(field: dict[str, Any]) -> str:
     if "enum" in field:
         return ", ".join(field["enum"])
+    if "anyOf" in field:  # a value, or unset
+        return " or ".join("unset" if each["type"] == "null" else _values(each) for each in field["anyOf"])
     if field["type"] == "boolean":
         return "true, false"
+    if field["type"] == "string":
+        return "text"
     low = f"{field['minimum']} <=" if "minimum" in field else f"{field['exclusiveMinimum']} <"
     high = (
         f"< {field['exclusiveMaximum']}"

@@ -22,6 +22,8 @@ CHANGEABLE = (
     "accumulation_steps",
     "attention_dropout",
     "hidden_dropout",
+    "classifier_dropout",
+    "lora_dropout",
     "max_grad_norm",
     "adam_beta1",
     "adam_beta2",

@@ -22,20 +22,28 @@ Batch = dict[str, torch.Tensor]
 class Rows(Dataset[Batch]):
     """The rows of some encodings, in the order of the encodings; one may stand more than once.
 
-    ``self[[i, j, …]]`` is a padded batch: ``input_ids``, ``attention_mask`` and, where a label
-    alignment is given, ``labels``; *shape* of each: (rows, longest row), int64.
+    ``self[[i, j, …]]`` is a padded batch: ``input_ids``, ``attention_mask``, where a label alignment is
+    given ``labels``, and for a head that is ``pooled`` the ``words`` of `PooledTagger.forward`;
+    *shape* of each: (rows, longest row), int64.
     """
 
     def __init__(
-        self, split: EncodedSplit, encodings: Ints, pad_id: int, label_alignment: str | None = None
+        self,
+        split: EncodedSplit,
+        encodings: Ints,
+        pad_id: int,
+        label_alignment: str | None = None,
+        pooled: bool = False,
     ) -> None:
         first_rows = np.searchsorted(split.row_encodings, np.arange(len(split.sentences) + 1))
         rows = ranges(first_rows[encodings], np.diff(first_rows)[encodings])
         self.encodings = np.repeat(np.arange(len(encodings)), np.diff(first_rows)[encodings])
         self.starts = split.row_offsets[rows]
         self.lengths = split.row_offsets[rows + 1] - self.starts
+        self._split = split
         self._ids = split.ids
         self._pad_id = pad_id
+        self._pooled = pooled
         self._labels = None if label_alignment is None else subtoken_labels(split, label_alignment)
 
     def __len__(self) -> int:
@@ -43,6 +51,10 @@ class Rows(Dataset[Batch]):
 
     def __getitems__(self, rows: Sequence[int] | Ints) -> Batch:
         """The padded batch of some rows."""
+        return self.batch(rows, self._pooled)
+
+    def batch(self, rows: Sequence[int] | Ints, pooled: bool) -> Batch:
+        """The padded batch of some rows, for a head that is ``pooled`` or for one that is not."""
         chosen = np.asarray(rows)
         lengths = self.lengths[chosen]
         columns = np.arange(int(lengths.max()))
@@ -54,6 +66,8 @@ class Rows(Dataset[Batch]):
         }
         if self._labels is not None:
             batch["labels"] = torch.from_numpy(np.where(real, self._labels[places], IGNORED).astype(np.int64))
+        if pooled:
+            batch["words"] = torch.from_numpy(self._words(places, real))
         return batch
 
     def label_counts(self, labels: int) -> Ints:
@@ -62,6 +76,14 @@ class Rows(Dataset[Batch]):
             raise ValueError("rows without a label alignment have no labels")
         trained = self._labels[ranges(self.starts, self.lengths)]
         return np.bincount(trained[trained != IGNORED], minlength=labels)
+
+    def _words(self, places: Ints, real: npt.NDArray[np.bool_]) -> Ints:
+        """The column of the first subtoken of each subtoken's token, -1 where there is none."""
+        tokens = np.where(real, self._split.tokens[places], CONTEXT)
+        begins = np.ones_like(real)
+        begins[:, 1:] = tokens[:, 1:] != tokens[:, :-1]
+        columns = np.arange(places.shape[1], dtype=np.int64)
+        return np.where(tokens == CONTEXT, -1, np.maximum.accumulate(np.where(begins, columns, 0), axis=1))
 
 
 def subtoken_labels(split: EncodedSplit, alignment: str) -> Ints:

@@ -16,6 +16,8 @@ import torch
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 
 from hpo.errors import Fault, UserError
+from hpo.training.adapters import adapter_weights, merged_weights, write_adapter
+from hpo.training.heads import PooledTagger  # noqa: F401 (transformers' loader must know it)
 from hpo.training.measurement import Measurement
 from hpo.training.tokenization import first_line
 
@@ -80,8 +82,8 @@ class CheckpointWriter:
             if the write before this one failed.
         """
         self.wait()
-        weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in model.state_dict().items()}
-        self._pending = self._pool.submit(_write, model, weights, measurement, folder)
+        weights, adapter = (_copied(part) for part in (merged_weights(model), adapter_weights(model)))
+        self._pending = self._pool.submit(_write, model, weights, adapter, measurement, folder)
 
     def wait(self) -> None:
         """Return when all that was to be written is on disk.
@@ -96,11 +98,21 @@ class CheckpointWriter:
             self._pending = None
 
 
+def _copied(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in weights.items()}
+
+
 def _write(
-    model: PreTrainedModel, weights: dict[str, torch.Tensor], measurement: Measurement, folder: Path
+    model: PreTrainedModel,
+    weights: dict[str, torch.Tensor],
+    adapter: dict[str, torch.Tensor],
+    measurement: Measurement,
+    folder: Path,
 ) -> None:
     with replaced(folder) as fresh:
         model.save_pretrained(str(fresh), state_dict=weights)
+        if adapter:
+            write_adapter(model, adapter, fresh)
         (fresh / MEASUREMENT).write_text(json.dumps(measurement.to_json()), encoding="utf-8")
 
 

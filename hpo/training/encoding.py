@@ -20,12 +20,11 @@ from hpo.corpora.sentences import Sentence
 from hpo.corpora.spans import IntArray
 from hpo.corpora.variants import FORMS, draw
 from hpo.training.tokenization import Pieces, encode_words
+from hpo.training.windows import CONTEXT as CONTEXT
+from hpo.training.windows import Windows, document_bounds, offsets_of, reach
+from hpo.training.windows import ranges as ranges
 
 Ints = IntArray
-CONTEXT = -1
-"""In `EncodedSplit.tokens`: a special subtoken, or a token that another window is responsible for."""
-OVERLAP = 4
-"""A continued window repeats up to a fourth of the one before it as context."""
 
 
 @dataclass(frozen=True)
@@ -71,26 +70,44 @@ def encode(
     *,
     max_length: int,
     seed: int,
+    context: int = 0,
 ) -> EncodedSplit:
     """Encode all forms of all sentences.
 
     Sentences of more than ``max_length`` subtokens are cut between tokens into overlapping windows;
     every token is trained and scored in exactly one of them.
+
+    With ``context`` a sentence is read with up to so many subtokens of its document's text on either side,
+    in the form that it has itself: whole tokens, in equal shares of what ``max_length`` leaves free
+    (FLERT; Schweter and Akbik 2020, arXiv:2011.06993). A sentence of several windows has none.
     """
     lengths = np.fromiter((len(s.tokens) for s in sentences), np.int64, len(sentences))
-    offsets = _offsets(lengths)
+    offsets = offsets_of(lengths)
     labels = np.fromiter(
         (label_ids[label] for s in sentences for label in s.labels), np.int16, int(offsets[-1])
     )
     words, pieces = _word_forms(sentences, labels, tokenizer)
-    forms, encoded = _distinct(words, offsets)
-    window = max_length - len(pieces.prefix) - len(pieces.suffix)
+    # A row's last word has no joint behind it, so that one more fits.
+    window = max_length - len(pieces.prefix) - len(pieces.suffix) + len(pieces.joint)
+    pieces = pieces.shortened(window - len(pieces.joint))
+    read = reach(words, pieces, offsets, document_bounds(sentences, offsets), context, window)
+    forms, encoded = _distinct(words, *read)
     sentence_of = np.asarray([sentence for _, sentence in encoded], np.int32)
     chosen = np.asarray([form for form, _ in encoded], np.int8)
 
-    counts = lengths[sentence_of]
-    tokens = ranges(offsets[sentence_of], counts)
-    rows = _Windows.cut(words[np.repeat(chosen, counts), tokens], tokens, _offsets(counts), pieces, window)
+    starts, stops = (ends[chosen, sentence_of] for ends in read)
+    tokens = ranges(starts, stops - starts)
+    scored = tokens
+    if context:
+        first, last = (np.repeat(offsets[sentence_of + end], stops - starts) for end in (0, 1))
+        scored = np.where((tokens >= first) & (tokens < last), tokens, CONTEXT)
+    rows = Windows.cut(
+        words[np.repeat(chosen, stops - starts), tokens],
+        scored,
+        offsets_of(stops - starts),
+        pieces,
+        window,
+    )
     return EncodedSplit(
         ids=rows.ids,
         tokens=rows.tokens,
@@ -131,15 +148,17 @@ def _word_forms(
     return alike[np.stack([words[form] for form in FORMS])], pieces
 
 
-def _distinct(words: Ints, offsets: Ints) -> tuple[Ints, list[tuple[int, int]]]:
+def _distinct(words: Ints, starts: Ints, stops: Ints) -> tuple[Ints, list[tuple[int, int]]]:
     """Give one encoding to each (form, sentence), an old one where a form before it comes out alike."""
-    sentences = len(offsets) - 1
+    sentences = starts.shape[1]
     forms = np.empty((len(words), sentences), np.int32)
     encoded: list[tuple[int, int]] = []
     for form in range(len(words)):
         fresh = np.ones(sentences, bool)
         for before in range(form):
-            differs = np.diff(_offsets(words[form] != words[before])[offsets]) > 0
+            unlike = offsets_of(words[form] != words[before])
+            differs = unlike[stops[form]] > unlike[starts[form]]
+            differs |= (starts[form] != starts[before]) | (stops[form] != stops[before])
             same = fresh & ~differs
             forms[form, same] = forms[before, same]
             fresh &= differs
@@ -149,70 +168,22 @@ def _distinct(words: Ints, offsets: Ints) -> tuple[Ints, list[tuple[int, int]]]:
     return forms, encoded
 
 
-@dataclass(frozen=True)
-class _Windows:
-    ids: Ints
-    tokens: Ints
-    offsets: Ints
-    encodings: Ints
-
-    @classmethod
-    def cut(cls, words: Ints, tokens: Ints, offsets: Ints, pieces: Pieces, window: int) -> _Windows:
-        """Cut encodings, given as runs of words, into rows of at most ``window`` subtokens and the frame."""
-        sizes = np.minimum(np.diff(pieces.offsets)[words], window)
-        ends = _offsets(sizes)
-        spans: list[tuple[int, int, int, int, int]] = []
-        for encoding, fits in enumerate(np.diff(ends[offsets]) <= window):
-            first, last = int(offsets[encoding]), int(offsets[encoding + 1])
-            if fits:
-                spans.append((encoding, first, last, first, last))
-            else:
-                spans.extend((encoding, *span) for span in _overlapping(ends, first, last, window))
-        encodings, starts, stops, owned_from, owned_to = np.asarray(spans, np.int64).reshape(-1, 5).T
-
-        counts = stops - starts
-        places = ranges(starts, counts)
-        owned = (places >= np.repeat(owned_from, counts)) & (places < np.repeat(owned_to, counts))
-        body_ids = pieces.ids[ranges(pieces.offsets[words[places]], sizes[places])]
-        body_tokens = np.repeat(np.where(owned, tokens[places], CONTEXT), sizes[places])
-
-        body = ends[stops] - ends[starts]
-        row_offsets = _offsets(body + len(pieces.prefix) + len(pieces.suffix))
-        ids = np.empty(int(row_offsets[-1]), np.int32)
-        row_tokens = np.full(len(ids), CONTEXT, np.int32)
-        inside = ranges(row_offsets[:-1] + len(pieces.prefix), body)
-        ids[inside], row_tokens[inside] = body_ids, body_tokens
-        for place, special in enumerate(pieces.prefix):
-            ids[row_offsets[:-1] + place] = special
-        for place, special in enumerate(pieces.suffix):
-            ids[row_offsets[1:] - len(pieces.suffix) + place] = special
-        return cls(ids, row_tokens, row_offsets, encodings.astype(np.int32))
-
-
-def _overlapping(ends: Ints, first: int, last: int, window: int) -> list[tuple[int, int, int, int]]:
-    """Windows over tokens ``first`` to ``last``: (start, stop, owned from, owned to) of each."""
-    spans = []
-    start = owned = first
-    while owned < last:
-        stop = int(np.searchsorted(ends, ends[start] + window, side="right")) - 1
-        stop = min(max(stop, owned + 1), last)
-        spans.append((start, stop, owned, stop))
-        owned = stop
-        start = int(np.searchsorted(ends, ends[stop] - window // OVERLAP, side="left"))
-        # The next token must fit behind its context, however many subtokens it has.
-        while stop < last and ends[stop + 1] - ends[start] > window:
-            start += 1
-    return spans
-
-
-def _offsets(lengths: Ints | npt.NDArray[np.bool_]) -> Ints:
-    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-
-
-def ranges(starts: Ints, lengths: Ints) -> Ints:
-    """The numbers ``start, start + 1, …`` of each range, one range after the other."""
-    offsets = _offsets(lengths)
-    return np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
+def windows_note(split: EncodedSplit, name: str) -> str | None:
+    """What cutting long sentences off would lose of a split, in words; None where it is nothing."""
+    of_row = np.diff(split.row_offsets)
+    later = np.zeros(len(of_row), bool)
+    later[1:] = np.diff(split.row_encodings) == 0
+    later &= np.isin(split.row_encodings, split.forms[FORMS.index("cased")])
+    beyond = split.tokens[split.first_subtokens() & np.repeat(later, of_row)]
+    if not len(beyond):
+        return None
+    longer = len(np.unique(np.searchsorted(split.sentence_offsets, beyond, side="right")))
+    lost, labelled = int((split.labels[beyond] > 0).sum()), int((split.labels > 0).sum())
+    return (
+        f"{name}: {longer} of {len(split.sentence_offsets) - 1} sentences are longer than a window and are "
+        f"read in several; cut off there, {len(beyond) / len(split.labels):.2%} of the tokens and "
+        f"{lost / max(1, labelled):.2%} of those in entities would have lost their label"
+    )
 
 
 def store(split: EncodedSplit, folder: Path, name: str) -> None:
@@ -310,11 +281,13 @@ def write_corpus(
     *,
     max_length: int,
     seed: int,
+    context: int = 0,
 ) -> EncodedCorpus:
     """Encode every split of a corpus into an existing, empty folder, the tokenizer's files beside it."""
     label_ids = {name: number for number, name in enumerate(label_names)}
     for name, sentences in splits.items():
-        store(encode(sentences, label_ids, tokenizer, max_length=max_length, seed=seed), folder, name)
+        split = encode(sentences, label_ids, tokenizer, max_length=max_length, seed=seed, context=context)
+        store(split, folder, name)
     tokenizer.save_pretrained(str(folder / "tokenizer"))
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
     facts = {
@@ -323,6 +296,7 @@ def write_corpus(
         "vocabulary": len(tokenizer),
         "splits": list(splits),
         "max_length": max_length,
+        "context": context,
     }
     (folder / "encoding.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     return EncodedCorpus.open(folder)

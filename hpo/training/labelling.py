@@ -31,7 +31,7 @@ class Labels:
 
 
 class Labeller:
-    """A model folder's model and tokenizer, loaded once.
+    """A model folder's model and tokenizer, loaded once; it reads ``context`` subtokens around a sentence.
 
     Raises
     ------
@@ -39,16 +39,24 @@ class Labeller:
         if the folder has no token-classification model in safetensors, or no tokenizer.
     """
 
-    def __init__(self, folder: Path, max_length: int) -> None:
+    def __init__(self, folder: Path, max_length: int, context: int = 0) -> None:
         place = str(folder.resolve())
         self._tokenizer = load_tokenizer(place)
         self._window = min(max_length, longest_window(self._tokenizer, place))
+        self._context = context
         self._model = load_checkpoint(folder)
 
     def label(self, sentences: Sequence[Sequence[str]]) -> Labels:
         """Label sentences of at least one token each; those that are too long, by overlapping windows."""
         unlabelled = [Sentence(tuple(tokens), ("O",) * len(tokens)) for tokens in sentences]
-        split = encode(unlabelled, {"O": 0}, self._tokenizer, max_length=self._window, seed=0)
+        split = encode(
+            unlabelled,
+            {"O": 0},
+            self._tokenizer,
+            max_length=self._window,
+            seed=0,
+            context=self._context,
+        )
         pad = self._tokenizer.pad_token_id
         cased = split.forms[FORMS.index("cased")]
         return Labels(*label(self._model, split, cased, 0 if pad is None else pad))

@@ -16,14 +16,22 @@ from transformers import (
 )
 
 from hpo.errors import Fault, UserError
+from hpo.training.adapters import add_lora
+from hpo.training.heads import PooledConfig, pooled
 from hpo.training.recipe import TINY, Recipe
 from hpo.training.tokenization import TINY_MAX_LENGTH, TINY_VOCABULARY, first_line
 
 DROPOUTS = {
     "attention_dropout": ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop"),
-    "hidden_dropout": ("hidden_dropout_prob", "hidden_dropout", "dropout", "resid_pdrop"),
+    "hidden_dropout": ("hidden_dropout_prob", "hidden_dropout", "dropout", "resid_pdrop", "dropout_rate"),
 }
-"""Each dropout knob and the names under which model families keep it in their configuration."""
+"""Each dropout knob and the names under which model families keep it in their configuration.
+
+T5 has one for all, its attention weights included, which is its hidden dropout.
+"""
+
+CONTEXT_KEY = "document_context"
+"""Where a model's configuration says how many subtokens of context it was trained with."""
 
 BYTES_PER_WEIGHT = 4
 
@@ -39,13 +47,21 @@ def build_model(
     ------
     UserError
         if the model cannot be loaded, if its weights do not fit its configuration, or if it has no place
-        for a dropout of the recipe.
+        for a dropout, a pooling or a LoRA target of the recipe.
     """
     config = _configure(model, label_names, vocabulary)
     set_dropouts(config, recipe)
+    if recipe.context or hasattr(config, CONTEXT_KEY):
+        setattr(config, CONTEXT_KEY, recipe.context)  # a checkpoint is scored as it was trained
     set_seed(seed)
-    if model == TINY:
-        return BertForTokenClassification(config)
+    built = BertForTokenClassification(config) if model == TINY else _load(model, config)
+    set_classifier_dropout(built, recipe)
+    built = pooled(built, recipe.pooling)
+    add_lora(built, recipe, model)
+    return built
+
+
+def _load(model: str, config: PretrainedConfig) -> PreTrainedModel:
     try:
         built, loading = AutoModelForTokenClassification.from_pretrained(
             model,
@@ -101,6 +117,28 @@ def set_dropouts(config: PretrainedConfig, recipe: Recipe) -> None:
             )
 
 
+def set_classifier_dropout(model: PreTrainedModel, recipe: Recipe) -> None:
+    """Give the dropout before a model's classifier a recipe's value, where it has one.
+
+    It is set in the module, since some families have no name for it, and in the configuration where one has.
+
+    Raises
+    ------
+    UserError
+        if it is set and the model has no such dropout.
+    """
+    value = recipe.classifier_dropout
+    if value is None:
+        return
+    module = getattr(model, "dropout", None) or getattr(model, "drop", None)
+    if not isinstance(module, torch.nn.Dropout):
+        rule = f"a {model.config.model_type} model has no such dropout"
+        raise UserError(Fault("classifier_dropout", rule, value, "leave this knob out of the space"))
+    module.p = value
+    if hasattr(model.config, "classifier_dropout"):
+        model.config.classifier_dropout = value
+
+
 def _configure(model: str, label_names: Sequence[str], vocabulary: int) -> PretrainedConfig:
     labels = {
         "id2label": dict(enumerate(label_names)),
@@ -119,9 +157,13 @@ def _configure(model: str, label_names: Sequence[str], vocabulary: int) -> Pretr
             **labels,
         )
     try:
-        return AutoConfig.from_pretrained(model, trust_remote_code=False, **labels)
+        config = AutoConfig.from_pretrained(model, trust_remote_code=False, **labels)
     except Exception as error:
         raise UserError(Fault("model", "cannot be loaded", model, first_line(error))) from None
+    if isinstance(config, PooledConfig):
+        remedy = f"its head has pooling {config.pooling}; name the model that it was trained from"
+        raise UserError(Fault("model", "cannot be trained further", model, remedy))
+    return config
 
 
 def state_bytes(model: str) -> int:

@@ -11,19 +11,21 @@ from hpo.corpora.families import TagFamily
 from hpo.corpora.sentences import Corpus
 from hpo.corpora.spans import label_names
 from hpo.results import cached
-from hpo.training.encoding import EncodedCorpus, write_corpus
+from hpo.training.encoding import EncodedCorpus, windows_note, write_corpus
 from hpo.training.recipe import TINY
 from hpo.training.tokenization import load_tokenizer, longest_window, train_wordpiece
 
-LAYOUT = 1
+LAYOUT = 2
 """Raised when what `write_corpus` writes changes, so that old caches are not read."""
 
 
-def prepare(corpus: Corpus, family: TagFamily, model: str, *, max_length: int, seed: int) -> EncodedCorpus:
+def prepare(
+    corpus: Corpus, family: TagFamily, model: str, *, max_length: int, seed: int, context: int = 0
+) -> EncodedCorpus:
     """Encode every split of a corpus for a model.
 
     ``corpus`` carries the family's labels already; ``model`` is ``tiny``, whose vocabulary is trained on
-    the train split, a hub id or a folder. ``seed`` draws the mixes.
+    the train split, a hub id or a folder. ``seed`` draws the mixes; ``context`` is as `encode` takes it.
 
     Raises
     ------
@@ -37,17 +39,31 @@ def prepare(corpus: Corpus, family: TagFamily, model: str, *, max_length: int, s
     window = min(max_length, longest_window(tokenizer, model))
     tokenizer.model_max_length = window  # saved with it, so that a checkpoint is scored as it was trained
     names = label_names(family.types)
-    key = _fingerprint(corpus, names, tokenizer, window, seed)
+    key = _fingerprint(corpus, names, tokenizer, window, context, seed)
     folder = cached(
-        key, lambda fresh: write_corpus(fresh, corpus.splits, names, tokenizer, max_length=window, seed=seed)
+        key,
+        lambda fresh: write_corpus(
+            fresh, corpus.splits, names, tokenizer, max_length=window, seed=seed, context=context
+        ),
     )
     return EncodedCorpus.open(folder.resolve())
 
 
+def window_notes(data: EncodedCorpus) -> tuple[str, ...]:
+    """What windows save of each split in which a sentence is longer than one, in words."""
+    notes = (windows_note(data.split(name), name) for name in data.splits)
+    return tuple(note for note in notes if note)
+
+
 def _fingerprint(
-    corpus: Corpus, names: tuple[str, ...], tokenizer: PreTrainedTokenizerBase, window: int, seed: int
+    corpus: Corpus,
+    names: tuple[str, ...],
+    tokenizer: PreTrainedTokenizerBase,
+    window: int,
+    context: int,
+    seed: int,
 ) -> str:
-    digest = hashlib.sha256(json.dumps([LAYOUT, names, window, seed]).encode())
+    digest = hashlib.sha256(json.dumps([LAYOUT, names, window, context, seed]).encode())
     backend = getattr(tokenizer, "backend_tokenizer", None)
     vocabulary = (
         backend.to_str() if backend is not None else json.dumps(sorted(tokenizer.get_vocab().items()))
@@ -56,5 +72,6 @@ def _fingerprint(
     for name, sentences in corpus.splits.items():
         digest.update(name.encode())
         for sentence in sentences:
-            digest.update(repr((sentence.identity, sentence.tokens, sentence.labels)).encode())
+            told = (sentence.identity, sentence.tokens, sentence.labels, sentence.document)
+            digest.update(repr(told).encode())
     return digest.hexdigest()[:24]

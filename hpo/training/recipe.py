@@ -13,6 +13,7 @@ TINY = "tiny"
 """The name of the model that is trained from scratch."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
 Schedule = Literal[
     "linear", "cosine", "cosine_with_restarts", "constant", "exponential", "hybrid", "adaptive"
 ]
@@ -84,11 +85,40 @@ class Recipe(BaseModel):
     max_length: int = Field(
         512, ge=8, le=8192, description="subtokens per window; longer sentences become several windows"
     )
+    context: int = Field(
+        0,
+        ge=0,
+        le=4096,
+        description="subtokens of neighbouring sentences of the document that are read on either side",
+    )
     label_alignment: Literal["first", "all"] = Field(
         "first", description="subtokens of a token that carry its label in training (scores read the first)"
     )
+    pooling: Literal["first", "last", "mean", "first-last"] = Field(
+        "first", description="what of a token's subtokens the classifier reads; first-last reads both at once"
+    )
     attention_dropout: Share = Field(0.1, lt=1, description="dropout of the attention weights")
-    hidden_dropout: Share = Field(0.1, lt=1, description="dropout of the hidden states and of the classifier")
+    hidden_dropout: Share = Field(
+        0.1, lt=1, description="dropout of the hidden states, and of all that has none of its own"
+    )
+    classifier_dropout: Dropout | None = Field(
+        None, description="dropout before the classifier; unset, the model's own (mostly hidden_dropout)"
+    )
+    lora_r: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="rank of LoRA's matrices, beside which only the head is trained; 0: none",
+    )
+    lora_alpha: float = Field(
+        16, gt=0, le=10_000, description="LoRA's updates are scaled by lora_alpha / lora_r"
+    )
+    lora_dropout: Share = Field(0.0, lt=1, description="dropout of what LoRA's matrices read")
+    lora_targets: str = Field(
+        "query, value",
+        pattern=r"^[\w.]+( *, *[\w.]+)*$",
+        description="what LoRA is added to: query, key, value, dense, or names of a model's own modules",
+    )
     max_grad_norm: float = Field(1.0, ge=0, description="gradients are clipped to this norm; 0 turns it off")
     adam_beta1: float = Field(0.9, ge=0, lt=1, description="AdamW's memory of the gradient")
     adam_beta2: float = Field(0.999, ge=0, lt=1, description="AdamW's memory of the squared gradient")

@@ -62,12 +62,19 @@ def _parts_of_a_batch(accumulation: int, batch: int) -> str | None:
     )
 
 
+def _one_label_a_token(alignment: str, pooling: str) -> str | None:
+    if alignment != "all" or pooling == "first":
+        return None
+    return f"label_alignment all does nothing with pooling {pooling}, which reads a token once"
+
+
 RULES = (
     Rule(("warmup_ratio", "warmup_epochs", "warmup_steps"), _one_warmup),
     Rule(("warmup_epochs", "epochs"), _warmup_ends),
     Rule(("schedule", "cooldown_epochs", "warmup_epochs", "epochs"), _cooldown_fits),
     Rule(("schedule", "patience"), _patience_suits),
     Rule(("accumulation_steps", "batch_size"), _parts_of_a_batch),
+    Rule(("label_alignment", "pooling"), _one_label_a_token),
 )
 """Every rule of a recipe that concerns more than one knob."""
 
@@ -82,6 +89,7 @@ class Need:
 
 
 _STOPPING = Need("patience", lambda value: value > 0, "patience over 0")
+_LORA = Need("lora_r", lambda value: value > 0, "lora_r over 0")
 NEEDS: dict[str, Need] = {
     "gamma": Need("schedule", lambda value: value == "exponential", "schedule exponential"),
     "cycles": Need(
@@ -93,6 +101,9 @@ NEEDS: dict[str, Need] = {
     "cooldown_restarts": Need("schedule", lambda value: value == "adaptive", "schedule adaptive"),
     "early_stopping_metric": _STOPPING,
     "min_delta": _STOPPING,
+    "lora_alpha": _LORA,
+    "lora_dropout": _LORA,
+    "lora_targets": _LORA,
     "effective_beta": Need(
         "class_weighting", lambda value: value == "effective", "class_weighting effective"
     ),

@@ -13,6 +13,7 @@ from torch.nn import functional
 from hpo.corpora.spans import Scores, SpanCounts, count, score
 from hpo.training.batching import Rows
 from hpo.training.encoding import EncodedSplit, Ints, ranges
+from hpo.training.heads import pools
 
 BATCH_SUBTOKENS = 4096
 """Subtokens per forward pass, padding included."""
@@ -88,7 +89,7 @@ class Passes:
         model.eval()
         with torch.inference_mode(), torch.autocast(device.type, autocast, enabled=autocast is not None):
             for rows, places, tokens in self._batches:
-                batch = {name: part.to(device) for name, part in self._rows.__getitems__(rows).items()}
+                batch = {name: part.to(device) for name, part in self._rows.batch(rows, pools(model)).items()}
                 take(tokens, model(**batch).logits.flatten(0, 1)[places.to(device)].float())
         model.train(training)
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import AutoConfig, AutoTokenizer, BertTokenizerFast, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    BertTokenizerFast,
+    ByT5Tokenizer,
+    PreTrainedTokenizerBase,
+)
 
 from hpo.errors import Fault, UserError
+from hpo.training.heads import own_config
 from hpo.training.recipe import TINY
 
 TINY_VOCABULARY = 3000
@@ -76,7 +83,7 @@ def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
         if it cannot be loaded, or knows no subtokens.
     """
     try:
-        config = AutoConfig.from_pretrained(model, trust_remote_code=False)
+        config = own_config(AutoConfig.from_pretrained(model, trust_remote_code=False))
         # Byte-level BPE marks word starts by a leading space, which pre-split tokens lack.
         spaced = {"add_prefix_space": True} if config.model_type in _BYTE_LEVEL else {}
         tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False, **spaced)
@@ -103,7 +110,7 @@ def first_line(error: Exception) -> str:
 
 
 def longest_window(tokenizer: PreTrainedTokenizerBase, model: str) -> int:
-    """The most subtokens, special ones included, that the model reads at once.
+    """The most subtokens, special ones included, that the model reads at once; `UNLIMITED` if any number.
 
     Raises
     ------
@@ -113,23 +120,47 @@ def longest_window(tokenizer: PreTrainedTokenizerBase, model: str) -> int:
     if model == TINY:
         return TINY_MAX_LENGTH
     try:
-        config = AutoConfig.from_pretrained(model, trust_remote_code=False)
+        config = own_config(AutoConfig.from_pretrained(model, trust_remote_code=False))
     except Exception as error:
         raise UserError(Fault("model", "cannot be loaded", model, first_line(error))) from None
-    limit = getattr(config, "max_position_embeddings", None) or 10**9
-    if config.model_type in ("roberta", "xlm-roberta", "camembert", "longformer"):
-        limit -= config.pad_token_id + 1  # their positions start after the padding index
+    absolute = getattr(config, "position_biased_input", True)  # DeBERTa's word for it; v3 has none
+    limit = getattr(config, "max_position_embeddings", None)
+    if not absolute or not limit:  # it knows distances only, whatever length its tokenizer recommends
+        return UNLIMITED
+    if config.model_type in _OFFSET_POSITIONS:
+        limit -= config.pad_token_id + 1
     return int(min(limit, tokenizer.model_max_length))
+
+
+UNLIMITED = 10**9
+_OFFSET_POSITIONS = (
+    "roberta", "xlm-roberta", "xlm-roberta-xl", "roberta-prelayernorm", "camembert", "longformer", "mpnet",
+    "data2vec-text", "ibert", "xmod", "luke", "lilt",
+)  # fmt: skip
+"""Families whose positions start after the padding index."""
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """Subtokens of distinct words: those of word ``i`` are ``ids[offsets[i]:offsets[i + 1]]``."""
+    """Subtokens of distinct words: those of word ``i`` are ``ids[offsets[i]:offsets[i + 1]]``.
+
+    ``joint`` stands between two words of a sentence and belongs to neither.
+    """
 
     ids: npt.NDArray[np.int32]
     offsets: npt.NDArray[np.int64]
     prefix: npt.NDArray[np.int32]
     suffix: npt.NDArray[np.int32]
+    joint: npt.NDArray[np.int32]
+
+    def shortened(self, longest: int) -> Pieces:
+        """The same, of each word no more than the first ``longest`` subtokens."""
+        lengths = np.diff(self.offsets)
+        if lengths.max(initial=0) <= longest:
+            return self
+        place = np.arange(len(self.ids)) - np.repeat(self.offsets[:-1], lengths)
+        offsets = np.concatenate([[0], np.cumsum(np.minimum(lengths, longest))])
+        return replace(self, ids=self.ids[place < longest], offsets=offsets)
 
 
 def encode_words(tokenizer: PreTrainedTokenizerBase, words: list[str]) -> Pieces:
@@ -139,7 +170,16 @@ def encode_words(tokenizer: PreTrainedTokenizerBase, words: list[str]) -> Pieces
     its words in a row: encoding every distinct word once gives the same at a fraction of the work.
     A word that a tokenizer's normalizer makes vanish (a lone soft hyphen) becomes one unknown
     subtoken, since without any its label would be lost.
+
+    To ByT5 a sentence is the bytes of its words with a space between two of them, as its own tokenizer
+    reads the joined words; the space belongs to neither, so that a word's first subtoken is its first byte.
+    A word that looks like a special token (``</s>``) is spelled out.
     """
+    prefix, suffix = _frame(tokenizer)
+    if isinstance(tokenizer, ByT5Tokenizer):
+        flat, lengths = _bytes_of(words, tokenizer)
+        space = np.asarray([ord(" ") + tokenizer.offset], np.int32)
+        return Pieces(flat, np.concatenate([[0], np.cumsum(lengths)]), prefix, suffix, space)
     unknown = [tokenizer.unk_token_id if tokenizer.unk_token_id is not None else tokenizer.pad_token_id]
     encoded = (
         tokenizer([[word] for word in words], is_split_into_words=True, add_special_tokens=False)["input_ids"]
@@ -149,8 +189,17 @@ def encode_words(tokenizer: PreTrainedTokenizerBase, words: list[str]) -> Pieces
     pieces = [ids or unknown for ids in encoded]
     lengths = np.fromiter(map(len, pieces), np.int64, len(pieces))
     flat = np.fromiter((piece for ids in pieces for piece in ids), np.int32, int(lengths.sum()))
-    prefix, suffix = _frame(tokenizer)
-    return Pieces(flat, np.concatenate([[0], np.cumsum(lengths)]), prefix, suffix)
+    return Pieces(flat, np.concatenate([[0], np.cumsum(lengths)]), prefix, suffix, np.empty(0, np.int32))
+
+
+def _bytes_of(
+    words: list[str], tokenizer: ByT5Tokenizer
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """The bytes of words as ByT5 numbers them, and how many each has; an empty word is one NUL."""
+    spelled = [word.encode("utf-8", "surrogatepass") or b"\0" for word in words]
+    ids = np.frombuffer(b"".join(spelled), np.uint8).astype(np.int32) + tokenizer.offset
+    lengths = np.fromiter(map(len, spelled), np.int64, len(spelled))
+    return ids, lengths
 
 
 def _frame(tokenizer: PreTrainedTokenizerBase) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:

@@ -29,6 +29,7 @@ from hpo.corpora.variants import arrange
 from hpo.training.batching import LengthGroupedBatches, Rows, in_parts
 from hpo.training.checkpoints import CheckpointWriter
 from hpo.training.encoding import EncodedCorpus, EncodedSplit, Ints
+from hpo.training.heads import FIRST
 from hpo.training.losses import build_loss
 from hpo.training.measurement import Measurement, Snapshot, read_snapshot
 from hpo.training.modeling import build_model
@@ -78,7 +79,7 @@ def train(
         at the first evaluation after the loss has diverged.
     """
     network = build_model(model, data.label_names, data.vocabulary, recipe, seed)
-    rows = _train_rows(data, train_on, recipe.label_alignment)
+    rows = _train_rows(data, train_on, recipe.label_alignment, recipe.pooling != FIRST)
     freeze(network, recipe)
     asked = objective or Objective("mean", (train_on,))
     with CheckpointWriter() as writer:
@@ -90,9 +91,9 @@ def train(
 
 
 @lru_cache(maxsize=2)
-def _train_rows(data: EncodedCorpus, variant: str, label_alignment: str) -> Rows:
+def _train_rows(data: EncodedCorpus, variant: str, label_alignment: str, pooled: bool) -> Rows:
     split = data.split("train")
-    return Rows(split, _encodings(split, variant), data.pad_id, label_alignment)
+    return Rows(split, _encodings(split, variant), data.pad_id, label_alignment, pooled)
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,7 @@ def test_new_settings_take_the_place_of_the_old(corpus, tmp_path, monkeypatch):
             "weight_decay": 0.2,
             "batch_size": 8,
             "hidden_dropout": 0.33,
+            "classifier_dropout": 0.44,
             "schedule": "constant",
         }
     )
@@ -93,7 +94,7 @@ def test_new_settings_take_the_place_of_the_old(corpus, tmp_path, monkeypatch):
                 decay=group["weight_decay"],
                 moments=len(moments) > 0 and all("exp_avg" in each for each in moments),
                 batch=len(inputs["input_ids"]),
-                dropout=model.bert.embeddings.dropout.p,
+                dropout=(model.bert.embeddings.dropout.p, model.dropout.p),
                 step=self.state.global_step,
             )
         return training_step(self, model, inputs, *args, **kwargs)
@@ -101,6 +102,7 @@ def test_new_settings_take_the_place_of_the_old(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(_Trainer, "training_step", looked)
     measured = run(corpus, new, state=state)
     assert seen == {
-        "rate": pytest.approx(4e-4), "decay": 0.2, "moments": True, "batch": 8, "dropout": 0.33, "step": 15
+        "rate": pytest.approx(4e-4), "decay": 0.2, "moments": True, "batch": 8,
+        "dropout": (0.33, 0.44), "step": 15,
     }  # fmt: skip
     assert [each["epoch"] for each in measured] == pytest.approx([1 + number / 3 for number in range(1, 7)])

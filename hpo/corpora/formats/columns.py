@@ -65,13 +65,16 @@ class _TableReader:
 
     def read(self) -> list[RawSentence]:
         sentences = []
+        document = ""
         for block in self._table.blocks:
+            if block.begins:
+                document = f"{self._table.source.split}:{block.start}"
             if self._id_lines and block.rows and len(block.rows[0]) == 1:
                 block.id = block.rows[0][0]
                 block.drop(1)
             rows, lines = self._check(block)
             if rows:
-                sentences.append(self._read_sentence(rows, lines, block.id))
+                sentences.append(self._read_sentence(rows, lines, block.id, document))
         if self._markup:
             self._findings.notes.append(f"{self._place}: lines of mark-up, left out: {self._markup}")
         return sentences
@@ -116,7 +119,9 @@ class _TableReader:
         labels = {fields[self._layout.label] for rows in self._table.full_rows() for fields in rows}
         return self._outside or find_outside(labels)
 
-    def _read_sentence(self, rows: list[Fields], lines: Sequence[int], name: str) -> RawSentence:
+    def _read_sentence(
+        self, rows: list[Fields], lines: Sequence[int], name: str, document: str
+    ) -> RawSentence:
         token, label = self._layout.token, self._layout.label
         auto = self._layout.auto
         if auto is None and self._id_lines:
@@ -130,6 +135,7 @@ class _TableReader:
             lines,
             name,
             None if auto is None else tuple([fields[auto] for fields in rows]),
+            document,
         )
 
     def _note_empty_tokens(self, tokens: tuple[str, ...], lines: Sequence[int]) -> None:

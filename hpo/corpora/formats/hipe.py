@@ -42,7 +42,7 @@ def _read_source(source: Source, options: CorpusOptions, findings: Findings) -> 
     sentences: list[RawSentence] = []
     crossing = masked = 0
     for document in _documents(source, len(header), findings):
-        open_type = ""
+        open_type, first = "", document[0][0]
         for rows in _cut(document, flag_at):
             labels = tuple(fields[label_at] for _, fields in rows)
             tokens = tuple(fields[token_at] for _, fields in rows)
@@ -50,7 +50,8 @@ def _read_source(source: Source, options: CorpusOptions, findings: Findings) -> 
             crossing += bool(open_type) and labels[0] == f"I-{open_type}"
             open_type = labels[-1][2:]
             masked += labels.count(MASK)
-            sentences.append(RawSentence(tokens, labels, [line for line, _ in rows], "", auto))
+            lines = [line for line, _ in rows]
+            sentences.append(RawSentence(tokens, labels, lines, "", auto, f"{source.split}:{first}"))
             _note_empty_tokens(source.place, sentences[-1], findings)
     if crossing:
         findings.notes.append(f"{source.place}: entities that cross a sentence end, cut there: {crossing}")

@@ -35,6 +35,7 @@ class RawSentence:
     lines: Sequence[int]
     id: str = ""
     auto_labels: tuple[str, ...] | None = None
+    document: str = ""
 
 
 @dataclass(frozen=True, slots=True)

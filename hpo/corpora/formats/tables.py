@@ -15,6 +15,7 @@ TABBED_SHARE = 0.95
 
 _COMMENT = re.compile(r"#(?:[ \t]|$|[\w:.-]+\s*=|(?:begin|end) document\b)")
 _COMMENT_AS_WIDE_AS_A_ROW = re.compile(r"# +(?:[\w:.-]+ +=( |$)|newdoc\b|newpar\b)")
+_DOCUMENT_ID = re.compile(r"#\s*newdoc\b")
 _SENTENCE_ID = re.compile(r"#\s*(?:sent_id|sent-id|id)\s*=\s*(\S.*?)\s*$")
 _BLANKS = re.compile(r"[ \t]+")
 
@@ -24,11 +25,15 @@ Fields = tuple[str, ...]
 
 @dataclass(slots=True)
 class Block:
-    """The rows between two blank lines, the number of the line where they start, and the id they have."""
+    """The rows between two blank lines, the number of the line where they start, and the id they have.
+
+    ``begins`` says that a document begins with them.
+    """
 
     start: int
     rows: list[Fields]
     id: str = ""
+    begins: bool = False
 
     def drop(self, count: int) -> None:
         """Leave out the first rows."""
@@ -78,13 +83,15 @@ def tabulate(source: Source, separator: str | None) -> Table:
     blocks: list[Block] = []
     rows: list[Fields] = []
     widths: Counter[int] = Counter()
+    begins = False
     for number, line in enumerate([*lines, ""], 1):
         if line and not line.isspace() and not line.startswith(DOCUMENT_START):
             rows.append(split(line))
         elif rows:
-            blocks.append(Block(number - len(rows), rows))
+            blocks.append(Block(number - len(rows), rows, begins=begins))
             widths.update(len(fields) for fields in rows if not fields[0].startswith("#"))
-            rows = []
+            rows, begins = [], False
+        begins |= line.startswith(DOCUMENT_START)
     usual = max(widths, key=lambda width: (widths[width], width), default=2)
     width = max(usual, 2)
     tabbed = source.text.count("\t") >= TABBED_SHARE * widths.total() * (width - 1) > 0
@@ -103,6 +110,7 @@ def _take_comments(block: Block, table: Table) -> None:
             break
         told = _SENTENCE_ID.match(line)
         block.id = told[1] if told else block.id
+        block.begins |= _DOCUMENT_ID.match(line) is not None
         count += 1
     block.drop(count)
 
