@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from hpo.bench.commands import app as replay_table
+from hpo.bench.speed.commands import app as bench
 from hpo.errors import EXIT_FAILED, EXIT_INTERRUPTED, Fault, StudyFailed, UserError
 from hpo.search.algorithms import ALGORITHMS
 
@@ -23,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(replay_table, name="replay-table")
+app.add_typer(bench, name="bench")
 
 Data = Annotated[
     str | None, typer.Option(help="demo, a file, a folder, or a hub id name:config [default: demo]")

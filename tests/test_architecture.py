@@ -30,19 +30,28 @@ LAYERS = (
 """From plain data up to the command line: a module imports from lower layers and from its own room."""
 
 OWNERS = {
-    "ray": ("hpo.search", "hpo.bench.peers"),
+    "ray": ("hpo.search", "hpo.bench.peers", "hpo.bench.speed.peers"),
     "optuna": ("hpo.search.samplers", "hpo.bench.peers"),
     "hyperopt": ("hpo.search.samplers",),
     "syne_tune": ("hpo.bench.peers",),
-    "transformers": ("hpo.training",),
-    "tokenizers": ("hpo.training",),
+    # watches counts what a model is given, in our arms and in the peers' alike.
+    "transformers": ("hpo.training", "hpo.bench.speed.peers", "hpo.bench.speed.watches"),
+    "tokenizers": ("hpo.training", "hpo.bench.speed.peers"),
     "accelerate": ("hpo.training",),
     # environment names the GPUs; worker frees their memory between trials.
-    "torch": ("hpo.training", "hpo.environment", "hpo.search.worker"),
+    "torch": ("hpo.training", "hpo.environment", "hpo.search.worker", "hpo.bench.speed"),
     "safetensors": ("hpo.training",),
-    "datasets": ("hpo.corpora",),
-    "typer": ("hpo.cli", "hpo.bench.commands"),
-    "rich": ("hpo.cli", "hpo.reporting", "hpo.run", "hpo.grid", "hpo.bench.commands"),
+    "datasets": ("hpo.corpora", "hpo.bench.speed.peers"),
+    "seqeval": ("hpo.bench.speed.peers",),
+    "typer": ("hpo.cli", "hpo.bench.commands", "hpo.bench.speed.commands"),
+    "rich": (
+        "hpo.cli",
+        "hpo.reporting",
+        "hpo.run",
+        "hpo.grid",
+        "hpo.bench.commands",
+        "hpo.bench.speed.commands",
+    ),
 }
 """Which modules may import a library, anywhere in their code."""
 
