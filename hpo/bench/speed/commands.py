@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hpo.errors import EXIT_INTERRUPTED
 from hpo.results import ROOT
 
 app = typer.Typer(
@@ -41,6 +42,8 @@ def speed(
 
     Example: hpo bench speed --only encoding,spans --repeat 3
     """
+    import signal
+    import sys
     import time
     from dataclasses import replace
     from tempfile import TemporaryDirectory
@@ -52,6 +55,7 @@ def speed(
     from hpo.bench.speed.ledger import enter, publish, read
     from hpo.bench.speed.settings import TRIAL_RUN, Setting, Sizes
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_INTERRUPTED))  # so that no arm outlives it
     names = chosen(only.split(","))
     table = out.with_suffix(".json")
     read(table)  # refused before an hour of work

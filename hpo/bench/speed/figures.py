@@ -40,7 +40,7 @@ _SEARCH = (
     "trial as long as our search did, on two processes that have loaded everything before the clock starts."
 )
 _DISK = (
-    "`write_bytes` of every process of the arm, from `/proc/*/io` ten times a second: what was dirtied in "
+    "`write_bytes` of every thread of the arm, from `/proc` ten times a second: what was dirtied in "
     "files, Ray's logs included, and neither sockets nor shared memory. The peak is of all files of the "
     "arm but Ray's logs, looked at as often."
 )

@@ -1,8 +1,9 @@
 """An arm in a process of its own, and what it and all its descendants write.
 
-Bytes written are ``write_bytes`` of ``/proc/*/io``: pages that a process has dirtied in files on a disk.
-``wchar`` would also count pipes and sockets, over which Ray moves all its messages, and shared memory.
-A folder that is only looked at misses what was written and deleted in between, so it gives the peak alone.
+Bytes written are ``write_bytes`` of ``/proc/*/task/*/io``: pages that a thread has dirtied in files on a
+disk. ``wchar`` would also count pipes and sockets, over which Ray moves all its messages, and shared memory;
+``/proc/*/io`` holds what ended children wrote too, but only where they were waited for. A folder that is only
+looked at misses what was written and deleted in between, so it gives the peak alone.
 """
 
 from __future__ import annotations
@@ -43,13 +44,12 @@ class Usage:
     peak_files: int = 0
     peak_session: int = 0
     peak_shared_memory: int = 0
-    _last: dict[tuple[int, str], int] = field(default_factory=dict, repr=False)
+    _last: dict[tuple[int, str, str], int] = field(default_factory=dict, repr=False)
 
     def look(self, root: int, folder: Path, shared_before: int) -> None:
         """Take the state of a process tree and its folder in."""
         for pid in (root, *descendants(root)):
-            if (seen := _written(pid)) is not None:
-                self._last[seen[0]] = max(seen[1], self._last.get(seen[0], 0))
+            self._last.update(_written(pid))
         self.written = sum(self._last.values())
         files = size_of(folder / OUTPUT) + size_of(folder / TEMPORARY)
         self.peak_files = max(self.peak_files, files)
@@ -82,15 +82,20 @@ def _stat(pid: int) -> list[str] | None:
         return None
 
 
-def _written(pid: int) -> tuple[tuple[int, str], int] | None:
-    """A process, told from a later one of the same number by its start, and its bytes written so far."""
+def _written(pid: int) -> Iterator[tuple[tuple[int, str, str], int]]:
+    """Bytes written so far by each thread; a process is told from a later one of its number by its start."""
     stat = _stat(pid)
     try:
-        io = Path(f"/proc/{pid}/io").read_text(encoding="ascii")
+        threads = list(Path(f"/proc/{pid}/task").iterdir()) if stat else []
     except OSError:
-        return None
-    numbers = dict(line.split(": ") for line in io.splitlines())
-    return ((pid, stat[19]), int(numbers["write_bytes"])) if stat else None
+        return
+    for thread in threads:
+        try:
+            io = (thread / "io").read_text(encoding="ascii")
+        except OSError:
+            continue
+        number = next(line for line in io.splitlines() if line.startswith("write_bytes"))
+        yield (pid, stat[19] if stat else "", thread.name), int(number.split(": ")[1])
 
 
 def size_of(folder: Path) -> int:
@@ -125,7 +130,7 @@ def _shared_memory() -> int:
 def watched(root: int, folder: Path) -> Iterator[Usage]:
     """Look at a process tree and its folder until the block ends.
 
-    What a process writes in its last `POLL_S` seconds is missed.
+    What a thread writes in its last `POLL_S` seconds is missed.
     """
     usage, before, stop = Usage(), _shared_memory(), threading.Event()
 
