@@ -182,7 +182,7 @@ def test_a_watch_comes_to_the_last_line_of_each_run(tmp_path):
         line(0, 109.0, 112.0, epoch=3.0, f1=0.4),  # taken up again
     ]
     write_lines(log, lines)
-    found = read_watch(log)
+    found = read_watch(log, slots=2)
     assert (found["trials"], found["epochs"], found["best_f1"]) == (2, 4.0, 0.6)
     assert found["work_s"] == (5.0 + 1.0) + (2.0 + 1.0) + (2.0 + 1.0)
     assert found["span_s"] == 12.0

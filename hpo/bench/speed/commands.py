@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -46,6 +47,7 @@ def speed(
     import sys
     import time
     from dataclasses import replace
+    from functools import partial
     from tempfile import TemporaryDirectory
 
     from rich.console import Console
@@ -70,7 +72,7 @@ def speed(
                 heard = replace(
                     setting,
                     profile=profile / name if profile else None,
-                    tell=lambda text, where=where, status=status: status.update(f"{where}: {text}"),
+                    tell=partial(_tell, status.update, where),
                 )
                 machine = describe_machine()
                 rows = figure.measure(heard, repeat or figure.repeat)
@@ -86,6 +88,10 @@ def speed(
             publish(ledger, FIGURES, out.with_suffix(".md"), out.with_name(f"{out.name}-notes.md"))
             console.print(f"{name}: {facts['seconds']:.0f} s", markup=False)
     table_of(out)
+
+
+def _tell(update: Callable[[str], None], where: str, text: str) -> None:
+    update(f"{where}: {text}")
 
 
 @app.command("table")

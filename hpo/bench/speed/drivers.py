@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from hpo.bench.speed.processes import resident
 from hpo.results import StudyFolder
 from hpo.search.conductor import Conductor
 from hpo.search.driver import Resources, search
@@ -77,11 +76,6 @@ class Tally:
             "result_ms": (self.last - self.first) / max(1, self.results - 1) * 1000,
             "grown": resident() - self.rss_first,
         }
-
-
-def resident() -> int:
-    """Bytes of memory that this process holds."""
-    return int(psutil.Process().memory_info().rss)
 
 
 def run(spec: Mapping[str, Any]) -> dict[str, Any]:

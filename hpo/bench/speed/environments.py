@@ -15,7 +15,7 @@ from hpo.environment import describe_environment
 def describe_machine() -> dict[str, Any]:
     """As `describe_environment`, with the processor, the time, and the load as the figure began."""
     environment = describe_environment()
-    environment["versions"] |= {name: version(name) for name in ("accelerate", "psutil")}
+    environment["versions"] |= {name: version(name) for name in ("accelerate", "pyarrow")}
     return environment | {
         "processor": _processor(),
         "taken": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -42,7 +42,7 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     failed = [trial.reason for trial in conductor.trials if trial.reason]
     assert conductor.finished and not failed, failed
     ended = time.time()
-    return read_watch(log) | {
+    return read_watch(log, spec["workers"]) | {
         "before_s": before,
         "search_s": ended - at,
         "started": at,

@@ -98,6 +98,12 @@ def _written(pid: int) -> Iterator[tuple[tuple[int, str, str], int]]:
         yield (pid, stat[19] if stat else "", thread.name), int(number.split(": ")[1])
 
 
+def resident() -> int:
+    """Bytes of memory that this process holds."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def size_of(folder: Path) -> int:
     """Bytes that the files under a folder take on the disk; those with several names count once."""
     seen: dict[tuple[int, int], int] = {}
@@ -224,7 +230,6 @@ def environment(folder: Path, threads: int) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_TMPDIR": str(folder / RAY),
         "TMPDIR": str(folder / TEMPORARY),
-        "TUNE_RESULT_DIR": str(folder / OUTPUT / "ray_results"),
     }
 
 

@@ -62,10 +62,13 @@ def measure_search(setting: Setting, trials: int, epoch_s: float, limit: float, 
         arms["peer"].append(setting.arm("hyperparameter_search", peer))
         follow = {"epochs_by_trial": arms["ours"][-1]["epochs_by_trial"], "encoded": str(material.encoded)}
         arms["plain"].append(setting.arm("plain loop", common | follow))
-    return _search_rows(arms, f"{trials} trials, {actual_s:.1f} s epochs", at_most(limit), trials)
+    title = f"{trials} trials, {actual_s:.1f} s epochs"
+    return _search_rows(arms, title, at_most(limit), trials, setting.workers)
 
 
-def _search_rows(arms: Mapping[str, Sequence[Found]], title: str, limit: Asked, trials: int) -> list[Row]:
+def _search_rows(
+    arms: Mapping[str, Sequence[Found]], title: str, limit: Asked, trials: int, workers: int
+) -> list[Row]:
     ours, plain, peer = (arms[name] for name in ("ours", "plain", "peer"))
     work = (
         f"{_each(ours, 'trials')} / {_each(peer, 'trials')} trials, {_each(ours, 'epochs')} / "
@@ -129,14 +132,15 @@ def _search_rows(arms: Mapping[str, Sequence[Found]], title: str, limit: Asked, 
         ),
         alone(
             f"the same, share of the workers' time that is training or evaluation, {title}",
-            shares(ours, 2),
+            shares(ours, workers),
             unit="",
         ),
     ]
     if all(found["gaps_s"] for found in (*ours, *peer)):
         gaps = [[median(found["gaps_s"]) for found in arm] for arm in (ours, peer)]
         inside = [
-            [median(found["inside_s"][2:] or found["inside_s"]) for found in arm] for arm in (ours, peer)
+            [median(found["inside_s"][workers:] or found["inside_s"]) for found in arm]
+            for arm in (ours, peer)
         ]
         rows += [
             compared(
@@ -150,7 +154,7 @@ def _search_rows(arms: Mapping[str, Sequence[Found]], title: str, limit: Asked, 
                 f"the same, inside the worker: trial's call to first step, {title}",
                 PEER,
                 *inside,
-                work="all trials but the first two",
+                work="all trials but the first of each worker",
             ),
         ]
     return rows

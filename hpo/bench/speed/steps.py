@@ -38,7 +38,7 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     """
     torch.set_num_threads(1)
     data = EncodedCorpus.open(Path(spec["encoded"]))
-    recipe = Recipe(learning_rate=1e-3, epochs=EPOCHS, evals_per_epoch=1)
+    recipe = Recipe.model_validate({"learning_rate": 1e-3, "epochs": EPOCHS, "evals_per_epoch": 1})
     found: dict[str, list[float]] = {"ours": [], "bare": [], "unclipped": []}
     steps = []
     for repetition in range(spec["repeat"] + 1):
@@ -109,7 +109,7 @@ def count_padding(spec: Mapping[str, Any]) -> dict[str, Any]:
     log = Path(spec["folder"]) / "watch.jsonl"
     watch = watching(log)
     watch.begin(0)
-    recipe = Recipe(learning_rate=1e-3, epochs=1, evals_per_epoch=1)
+    recipe = Recipe.model_validate({"learning_rate": 1e-3, "epochs": 1, "evals_per_epoch": 1})
     data = EncodedCorpus.open(Path(spec["encoded"]))
     _train(data, recipe, spec["seed"], lambda measurement: watch.measured(measurement.epoch, measurement.f1))
     return read_watch(log)
@@ -119,9 +119,9 @@ def train_quality(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Best and last dev F1 of one training, with batches of similar length, or random unless ``grouped``."""
     torch.set_num_threads(1)
     if not spec["grouped"]:
-        trainer.LengthGroupedBatches = RandomBatches  # type: ignore[misc]
+        vars(trainer)["LengthGroupedBatches"] = RandomBatches
     measured: list[float] = []
-    data, recipe = EncodedCorpus.open(Path(spec["encoded"])), Recipe(**spec["recipe"])
+    data, recipe = EncodedCorpus.open(Path(spec["encoded"])), Recipe.model_validate(spec["recipe"])
     at = time.perf_counter()
     _train(data, recipe, spec["seed"], lambda measurement: measured.append(measurement.f1))
     return {"best_f1": max(measured), "last_f1": measured[-1], "seconds": time.perf_counter() - at}

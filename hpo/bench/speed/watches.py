@@ -14,6 +14,7 @@ from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any
 
+from hpo.bench.speed.processes import resident
 from hpo.results import read_lines
 from hpo.search.worker import TrialRun
 from hpo.training.measurement import Measurement
@@ -95,8 +96,6 @@ class Watch:
 
     def measured(self, epoch: float, f1: float) -> None:
         """Write down all that a trial has done up to a measurement."""
-        import psutil
-
         self._end_evaluation()
         self._write(
             {
@@ -109,7 +108,7 @@ class Watch:
                 "eval_s": self._spent["eval"],
                 "real": self._real,
                 "padded": self._padded,
-                "rss": psutil.Process().memory_info().rss,
+                "rss": resident(),
             }
         )
 
@@ -144,8 +143,8 @@ class WatchedRun:
         self.run(trial, noted)
 
 
-def read_watch(log: Path) -> dict[str, Any]:
-    """What a log comes to: every trial's last line, its best F1, and the gaps between trials in a slot.
+def read_watch(log: Path, slots: int = 1) -> dict[str, Any]:
+    """What a log of ``slots`` workers comes to: its trials, their best F1, how the time was spent.
 
     A *gap* is from the last measurement of a trial to the first optimizer step of the trial that comes into
     its place, for all trials but the first of each slot. ``work_s`` is the time in training and evaluation,
@@ -178,7 +177,7 @@ def read_watch(log: Path) -> dict[str, Any]:
         **work,
         "span_s": max((line["time"] for line in done), default=0.0) - min(began, default=0.0),
         "first_begun": min(began, default=0.0),
-        "gaps_s": gaps(runs.values()),
+        "gaps_s": gaps(runs.values(), slots),
         "inside_s": [each["first_step"] - each["begun"] for each in runs.values() if each["first_step"]],
         "rss": [(line["pid"], line["rss"]) for line in sorted(runs.values(), key=lambda each: each["time"])],
         "tokens": {
@@ -188,7 +187,7 @@ def read_watch(log: Path) -> dict[str, Any]:
     }
 
 
-def gaps(runs: Iterable[dict[str, Any]], slots: int = 2) -> list[float]:
+def gaps(runs: Iterable[dict[str, Any]], slots: int) -> list[float]:
     """Seconds from each run's end to the first step of the run after it in the same slot.
 
     The slots are not told by the processes, of which there may be one per trial: the n-th run to end makes

@@ -74,7 +74,7 @@ def _lay_out(encoded: str, epochs: int, seed: int, ready: Any) -> None:
 def _train(task: Mapping[str, Any], steps: int | None = None) -> list[float]:
     data, rows, epochs, seed = (_warm[name] for name in ("data", "rows", "epochs", "seed"))
     seed += task["number"]
-    model = build_model(TINY, data.label_names, data.vocabulary, Recipe(), seed)
+    model = build_model(TINY, data.label_names, data.vocabulary, Recipe.model_validate({}), seed)
     decayed = [each for each in model.parameters() if each.ndim > 1]
     others = [each for each in model.parameters() if each.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": task["weight_decay"]}, {"params": others}]

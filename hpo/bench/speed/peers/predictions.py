@@ -106,7 +106,7 @@ def _model(data: EncodedCorpus, folder: Path, epochs: int) -> Path:
     def report(measurement: Measurement) -> bool:
         return True
 
-    recipe = Recipe(learning_rate=3e-3, epochs=epochs, evals_per_epoch=1)
+    recipe = Recipe.model_validate({"learning_rate": 3e-3, "epochs": epochs, "evals_per_epoch": 1})
     train(
         recipe, data, model=TINY, train_on="cased", seed=SEED, report=report, keep=lambda measurement: folder
     )

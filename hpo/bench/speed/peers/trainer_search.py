@@ -71,7 +71,7 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     )
     shutdown()
     ended = time.time()
-    return read_watch(log) | {
+    return read_watch(log, spec["workers"]) | {
         "before_s": before,
         "search_s": ended - at,
         "started": at,
