@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -270,3 +271,66 @@ def test_all_of_the_bench_at_tiny_sizes(tmp_path):
     assert list(ledger["figures"]) == chosen([])
     assert (tmp_path / "bench.md").read_text().strip() == done.stdout.strip()
     assert "driver-10000" in done.stdout.split("Not taken yet: ")[1]
+
+
+class Canned(Setting):
+    """A setting whose arms have run already: ours takes 1 s for what takes a peer 4."""
+
+    def material(self, share=1.0):
+        return SimpleNamespace(folder=Path("m"), encoded=Path("m/encoded"))
+
+    def material_of(self, epoch_s):
+        return self.material(), epoch_s
+
+    def arm(self, name, spec, *, disk=False, ours=False):
+        asked.append((name, dict(spec)))
+        factor = 1.0 if name.startswith("our") else 4.0
+        tokens = {"train": [95, 100 * int(factor)], "eval": [99, 100 * int(factor)]}
+        trials = len(spec.get("configs", ())) or spec.get("study", {}).get("trials") or spec.get("trials")
+        return {
+            "trials": trials, "epochs": 12.0, "best_f1": 0.5, "search_s": factor, "command_s": factor,
+            "span_s": 1.0, "work_s": 1.9, "before_s": 1.0, "gaps_s": [factor], "inside_s": [factor],
+            "epochs_by_trial": {"0": 2.0}, "tokens": tokens, "model_bytes": MIB,
+            "rss": [(1, (700 + min(number, 3)) * MIB) for number in range(trials or 0)],
+            "usage": {"written": factor * MIB, "peak_files": 4 * factor * MIB, "peak_session": MIB,
+                      "peak_shared_memory": 0},
+            "ours": [1.0, 1.0], "bare": [0.99, 0.98], "unclipped": [0.9, 0.9], "steps": [[34, 34], [34, 34]],
+            "peer": [9.5, 9.5], "same": 9, "sentences": 9, "equal": 14, "of": 14, "spans": 9, "apart": 0.0,
+            "f1": 0.3, "results": 40, "result_ms": factor, "grown": factor * MIB,
+            "last_f1": 0.4 + spec.get("seed", 0) / 100,
+            "seconds": factor,
+        }  # fmt: skip
+
+
+asked = []
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_made_of_what_its_arms_have_measured(name):
+    asked.clear()
+    setting = Canned("demo", "conll", Path(), sizes=TRIAL_RUN)
+    measured = {(row.what, row.against): row for row in FIGURES[name].measure(setting, 2)}
+    assert measured
+    for row in measured.values():
+        assert Row.from_json(json.loads(json.dumps(row.to_json()))) == row
+    if name.startswith("search"):
+        against_peer, against_plain = [row for row in measured.values() if row.what.startswith("search")]
+        assert against_peer.figure == Spread(0.25, 0.25, 0.25, 2)
+        assert against_peer.met and against_plain.alike
+        arms = [arm for arm, _ in asked]
+        assert arms == ["our search", "hyperparameter_search", "plain loop"] * 2
+        assert all(spec["epochs_by_trial"] == {"0": 2.0} for arm, spec in asked if arm == "plain loop")
+        peers = [spec["configs"] for arm, spec in asked if arm == "hyperparameter_search"]
+        ours = [spec["study"]["space"]["first_guesses"] for arm, spec in asked if arm == "our search"]
+        assert ours == peers and ours[0] != ours[1]
+    if name == "disk-asha":
+        [peak] = [row for row in measured.values() if row.unit == "models"]
+        assert (peak.figure.median, peak.asked.value, peak.met) == (4.0, 5, True)
+    if name == "memory":
+        [row] = measured.values()
+        assert (row.figure.median, row.met) == (3.0, True)
+    if name == "quality":
+        lost = next(iter(measured.values()))
+        assert (lost.figure.median, lost.met, lost.ours.n) == (0.0, True, TRIAL_RUN.quality_seeds)
+    if name == "share":
+        assert [round(row.figure.median, 3) for row in measured.values()] == [0.95, 0.475]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import sqrt
 from statistics import fmean, median, stdev
 
@@ -197,9 +198,7 @@ def measure_driver(setting: Setting, trials: int, repeat: int) -> list[Row]:
 
 def measure_quality(setting: Setting, repeat: int) -> list[Row]:
     """Dev F1 of trainings that differ in how batches are drawn, on the demo corpus, over the seeds."""
-    demo = Setting(
-        **{**vars(setting), "data": "demo", "tags": "suc-original", "folder": setting.folder / "demo"}
-    )
+    demo = replace(setting, data="demo", tags="suc-original", folder=setting.folder / "demo")
     epochs = setting.sizes.quality_epochs
     recipe = {"learning_rate": 2e-3, "warmup_ratio": 0.06, "epochs": epochs, "evals_per_epoch": 1}
     spec = {"encoded": str(demo.material().encoded), "recipe": recipe}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean, median
 from typing import Any
 
@@ -189,7 +190,7 @@ def measure_memory(setting: Setting, repeat: int) -> list[Row]:
         options = study_options(setting, configurations(trials, repetition), "random", repetition)
         options["space"]["fixed"]["epochs"] = 1
         options["workers"] = 1
-        one = Setting(**{**vars(setting), "workers": 1})
+        one = replace(setting, workers=1)
         found = one.arm("our search", {"encoded": str(material.encoded), "study": options}, ours=True)
         pids = {pid for pid, _ in found["rss"]}
         held = [rss / 2**20 for _, rss in found["rss"]]
