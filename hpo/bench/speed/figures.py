@@ -57,10 +57,10 @@ FIGURES: dict[str, Figure] = {
     "encoding": Figure(
         measure_encoding, 5, "both from sentences read already to files on disk, in one process in turn."
     ),
-    "spans": Figure(measure_spans, 5, "each on labels in its own form: numbers for ours, names for seqeval."),
-    "matrix": Figure(measure_matrix, 5, "both from a model folder and encoded data to 14 scores."),
+    "spans": Figure(measure_spans, 3, "each on labels in its own form: numbers for ours, names for seqeval."),
+    "matrix": Figure(measure_matrix, 3, "both from a model folder and encoded data to 14 scores."),
     "search-8-short": Figure(
-        lambda s, n: measure_search(s, s.sizes.few, s.sizes.short_s, 0.3, n), 3, _SEARCH
+        lambda s, n: measure_search(s, s.sizes.few, s.sizes.short_s, 0.3, n), 2, _SEARCH
     ),
     "search-8-long": Figure(lambda s, n: measure_search(s, s.sizes.few, s.sizes.long_s, 0.45, n), 1, _SEARCH),
     "search-50-short": Figure(
@@ -71,7 +71,7 @@ FIGURES: dict[str, Figure] = {
     ),
     "disk-asha": Figure(lambda s, n: measure_disk(s, "asha", n), 1, _DISK),
     "disk-pbt": Figure(lambda s, n: measure_disk(s, "pbt", n), 1, _DISK),
-    "driver-100": Figure(lambda s, n: measure_driver(s, s.sizes.driver_trials[0], n), 3, _DRIVER),
+    "driver-100": Figure(lambda s, n: measure_driver(s, s.sizes.driver_trials[0], n), 2, _DRIVER),
     "driver-1000": Figure(lambda s, n: measure_driver(s, s.sizes.driver_trials[-1], n), 1, _DRIVER),
     "driver-10000": Figure(lambda s, n: measure_driver(s, 10_000, n), 1, _DRIVER, standard=False),
     "share": Figure(
