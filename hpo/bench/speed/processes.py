@@ -30,6 +30,10 @@ RAY, OUTPUT, TEMPORARY = "r", "o", "t"
 """Folders of an arm: Ray's session, its own files, temporary ones; short, as sockets stand in the first."""
 
 
+PROFILED = "HPO_BENCH_PROFILE"
+RECORD = ("record", "--format", "raw", "--rate", "50", "--nonblocking")
+
+
 class ArmFailed(UserError):
     """An arm ended without a result."""
 
@@ -171,7 +175,7 @@ def run_arm(
     """Run an arm of `hpo.bench.speed.arms` in a fresh process and folder, and return what it measured.
 
     ``disk`` adds a `Usage` under ``"usage"``; it is left out elsewhere, since looking takes some of a core.
-    ``profile`` is a file to which py-spy writes the stacks of the arm and of all its workers.
+    ``profile`` is a file to which py-spy writes the stacks of the arm, those of each worker beside it.
 
     Raises
     ------
@@ -183,13 +187,14 @@ def run_arm(
         command = [sys.executable, "-m", "hpo.bench.speed.arms", name, str(folder)]
         if profile is not None:
             profile.parent.mkdir(parents=True, exist_ok=True)
-            options = ["--format", "raw", "--subprocesses", "--rate", "50", "--nonblocking"]
-            command = [_py_spy(), "record", *options, "--output", str(profile), "--", *command]
+            command = [_py_spy(), *RECORD, "--output", str(profile), "--", *command]
         with (folder / "log").open("wb") as log:
             started = time.time()
             process = subprocess.Popen(
                 command,
-                env=environment(folder, threads) | {"HPO_BENCH_STARTED": repr(started)},
+                env=environment(folder, threads)
+                | {"HPO_BENCH_STARTED": repr(started)}
+                | ({PROFILED: str(profile)} if profile else {}),
                 cwd=folder / OUTPUT,
                 stdout=log,
                 stderr=log,
@@ -231,6 +236,22 @@ def environment(folder: Path, threads: int) -> dict[str, str]:
         "RAY_TMPDIR": str(folder / RAY),
         "TMPDIR": str(folder / TEMPORARY),
     }
+
+
+def profile_this() -> None:
+    """Have py-spy record this process to its end where its arm is profiled: it loses sight of workers."""
+    if target := os.environ.get(PROFILED):
+        output = str(Path(target).with_suffix(f".{os.getpid()}.txt"))
+        command = [_py_spy(), *RECORD, "--output", output, "--pid", str(os.getpid())]
+        # It writes when the worker has ended, and Ray kills a worker's children first: so it must be none.
+        subprocess.run(
+            ["/bin/sh", "-c", '"$@" &', "sh", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            check=True,
+        )
 
 
 def _py_spy() -> str:

@@ -14,7 +14,7 @@ from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any
 
-from hpo.bench.speed.processes import resident
+from hpo.bench.speed.processes import profile_this, resident
 from hpo.results import read_lines
 from hpo.search.worker import TrialRun
 from hpo.training.measurement import Measurement
@@ -121,6 +121,7 @@ class Watch:
 @lru_cache(maxsize=1)
 def watching(log: Path) -> Watch:
     """The watch of this process, whose hooks are set once."""
+    profile_this()
     return Watch(log)
 
 
