@@ -17,13 +17,17 @@ FLAGS = $(call flag,ALG,alg) $(call flag,TRIALS,trials) $(call flag,DATA,data) $
 	$(call flag,EPOCHS,epochs) $(call flag,SEED,seed) $(call flag,STUDY,study) \
 	$(call flag,GPUS_PER_TRIAL,gpus-per-trial) $(call flag,WORKERS,workers) $(call flag,SEARCHER,searcher)
 
-KNOWN := $(OPTIONS) PYTHON VENV
+# Of make bench alone.
+BENCH := ONLY REPEAT
+export $(BENCH)
+
+KNOWN := $(OPTIONS) $(BENCH) PYTHON VENV
 UNKNOWN := $(filter-out $(KNOWN),$(foreach each,$(.VARIABLES),$(if $(call given,$(each)),$(each))))
 ifneq ($(strip $(UNKNOWN)),)
 $(error unknown variable: $(UNKNOWN) (known: $(KNOWN); make help explains them))
 endif
 
-.PHONY: help hpo install test test-slow check bench-demo bench-search clean
+.PHONY: help hpo install test test-slow check bench bench-search clean
 
 help:  ## this text
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -46,6 +50,10 @@ help:  ## this text
 	@echo "  GPUS_PER_TRIAL=1     share of a GPU that a trial takes, up to 1; no matter without a GPU"
 	@echo "  WORKERS=             trials side by side; one per core, or as many as the GPUs hold"
 	@echo "  SEARCHER=optuna      whose TPE proposes: optuna or hyperopt"
+	@echo
+	@echo "Variables of make bench, besides DATA, TAGS and SEED:"
+	@echo "  ONLY=                figures by commas, e.g. step,search-8; all of them"
+	@echo "  REPEAT=              repetitions of each; as many as each figure sets itself"
 
 hpo: $(INSTALLED)  ## search, score the best models, print the result matrix
 	@$(BIN)/hpo run $(FLAGS)
@@ -72,6 +80,10 @@ check: $(INSTALLED)  ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+bench: $(INSTALLED)  ## measure speed, disk and memory beside what people would use instead; results/bench.md
+	@$(BIN)/hpo bench speed $(call flag,DATA,data) $(call flag,TAGS,tags) $(call flag,SEED,seed) \
+		$(call flag,ONLY,only) $(call flag,REPEAT,repeat)
 
 bench-search: $(INSTALLED)  ## compare our searches and other libraries' on recorded curves
 	@$(BIN)/hpo replay-table compare

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from hpo.bench.commands import app as replay_table
+from hpo.bench.speed.commands import app as bench
 from hpo.errors import EXIT_FAILED, EXIT_INTERRUPTED, Fault, StudyFailed, UserError
 from hpo.evaluation.commands import register as register_evaluation
 from hpo.search.algorithms import ALGORITHMS
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(replay_table, name="replay-table")
 register_evaluation(app)
+app.add_typer(bench, name="bench")
 
 Data = Annotated[
     str | None, typer.Option(help="demo, a file, a folder, or a hub id name:config [default: demo]")

@@ -30,22 +30,24 @@ LAYERS = (
 """From plain data up to the command line: a module imports from lower layers and from its own room."""
 
 OWNERS = {
-    "ray": ("hpo.search", "hpo.bench.peers"),
+    "ray": ("hpo.search", "hpo.bench.peers", "hpo.bench.speed.peers"),
     "optuna": ("hpo.search.samplers", "hpo.bench.peers"),
     "hyperopt": ("hpo.search.samplers",),
     "syne_tune": ("hpo.bench.peers",),
-    "transformers": ("hpo.training",),
-    "tokenizers": ("hpo.training",),
+    # watches counts what a model is given, in our arms and in the peers' alike.
+    "transformers": ("hpo.training", "hpo.bench.speed.peers", "hpo.bench.speed.watches"),
+    "tokenizers": ("hpo.training", "hpo.bench.speed.peers"),
     "accelerate": ("hpo.training",),
     "peft": ("hpo.training.adapters",),
     # environment names the GPUs; worker frees their memory between trials.
-    "torch": ("hpo.training", "hpo.environment", "hpo.search.worker"),
+    "torch": ("hpo.training", "hpo.environment", "hpo.search.worker", "hpo.bench.speed"),
     "safetensors": ("hpo.training",),
-    "datasets": ("hpo.corpora",),
+    "datasets": ("hpo.corpora", "hpo.bench.speed.peers"),
+    "seqeval": ("hpo.bench.speed.peers",),
     "tensorboardX": ("hpo.tracking.tensorboard_events",),
     "mlflow": ("hpo.tracking.mlflow_runs",),
     "wandb": ("hpo.tracking.wandb_runs",),
-    "typer": ("hpo.cli", "hpo.bench.commands", "hpo.evaluation.commands"),
+    "typer": ("hpo.cli", "hpo.bench.commands", "hpo.bench.speed.commands", "hpo.evaluation.commands"),
     "rich": (
         "hpo.cli",
         "hpo.reporting",
@@ -53,6 +55,7 @@ OWNERS = {
         "hpo.grid",
         "hpo.bench.commands",
         "hpo.evaluation.commands",
+        "hpo.bench.speed.commands",
     ),
 }
 """Which modules may import a library, anywhere in their code."""

@@ -1,0 +1,127 @@
+"""Trainings of ours without a search: the cost of a step, the padding, the worth of grouping by length."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hpo.bench.speed.watches import read_watch, watching
+from hpo.training import trainer
+from hpo.training.batching import LengthGroupedBatches, Rows
+from hpo.training.encoding import EncodedCorpus
+from hpo.training.measurement import Measurement
+from hpo.training.modeling import build_model
+from hpo.training.recipe import TINY, Recipe
+
+EPOCHS = 2
+
+
+class RandomBatches(LengthGroupedBatches):
+    """Batches of the same size, drawn without regard to length."""
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.lengths))
+        for at in range(0, len(order), self.batch_size):
+            yield order[at : at + self.batch_size].tolist()
+
+
+def run(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Seconds per optimizer step: of a trial, of its bare arithmetic, and of that without clipping.
+
+    The bare loops are given the very batches of the trial, made beforehand. ``spec``: ``encoded``,
+    ``repeat``, ``folder``.
+    """
+    torch.set_num_threads(1)
+    data = EncodedCorpus.open(Path(spec["encoded"]))
+    recipe = Recipe.model_validate({"learning_rate": 1e-3, "epochs": EPOCHS, "evals_per_epoch": 1})
+    found: dict[str, list[float]] = {"ours": [], "bare": [], "unclipped": []}
+    steps = []
+    for repetition in range(spec["repeat"] + 1):
+        batches = list(_batches(data, recipe, repetition))
+        ours, count = _trial(data, recipe, repetition, Path(spec["folder"]) / f"{repetition}.jsonl")
+        taken = {
+            "ours": ours,
+            "bare": _bare(data, recipe, batches, repetition, recipe.max_grad_norm),
+            "unclipped": _bare(data, recipe, batches, repetition, None),
+        }
+        if repetition:  # the first warms up
+            for name, seconds in taken.items():
+                found[name].append(seconds)
+            steps.append([count, len(batches)])
+    return found | {"steps": steps}
+
+
+def _trial(data: EncodedCorpus, recipe: Recipe, seed: int, log: Path) -> tuple[float, int]:
+    watching.cache_clear()
+    watch = watching(log)
+    watch.begin(0)
+    _train(data, recipe, seed, lambda measurement: watch.measured(measurement.epoch, measurement.f1))
+    watch.close()
+    facts = read_watch(log)
+    return facts["train_s"] / facts["steps"], facts["steps"]
+
+
+def _train(data: EncodedCorpus, recipe: Recipe, seed: int, noted: Any) -> None:
+    def report(measurement: Measurement) -> bool:
+        noted(measurement)
+        return True
+
+    trainer.train(recipe, data, model=TINY, train_on="cased", seed=seed, report=report)
+
+
+def _batches(data: EncodedCorpus, recipe: Recipe, seed: int) -> Iterator[dict[str, torch.Tensor]]:
+    split = data.split("train")
+    rows = Rows(split, split.forms[0], data.pad_id, recipe.label_alignment)
+    batches = LengthGroupedBatches(rows.lengths, recipe.batch_size, seed)
+    for epoch in range(recipe.epochs):
+        batches.set_epoch(epoch)
+        for chosen in batches:
+            yield rows.__getitems__(chosen)
+
+
+def _bare(
+    data: EncodedCorpus,
+    recipe: Recipe,
+    batches: list[dict[str, torch.Tensor]],
+    seed: int,
+    max_norm: float | None,
+) -> float:
+    model = build_model(TINY, data.label_names, data.vocabulary, recipe, seed)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, fused=True)
+    model.train()
+    at = time.perf_counter()
+    for batch in batches:
+        model(**batch).loss.backward()
+        if max_norm is not None:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+        optimizer.step()
+        optimizer.zero_grad()
+    return (time.perf_counter() - at) / len(batches)
+
+
+def count_padding(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Real and padded tokens that the model sees in our training and evaluation."""
+    log = Path(spec["folder"]) / "watch.jsonl"
+    watch = watching(log)
+    watch.begin(0)
+    recipe = Recipe.model_validate({"learning_rate": 1e-3, "epochs": 1, "evals_per_epoch": 1})
+    data = EncodedCorpus.open(Path(spec["encoded"]))
+    _train(data, recipe, spec["seed"], lambda measurement: watch.measured(measurement.epoch, measurement.f1))
+    return read_watch(log)
+
+
+def train_quality(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Best and last dev F1 of one training, with batches of similar length, or random unless ``grouped``."""
+    torch.set_num_threads(1)
+    if not spec["grouped"]:
+        vars(trainer)["LengthGroupedBatches"] = RandomBatches
+    measured: list[float] = []
+    data, recipe = EncodedCorpus.open(Path(spec["encoded"])), Recipe.model_validate(spec["recipe"])
+    at = time.perf_counter()
+    _train(data, recipe, spec["seed"], lambda measurement: measured.append(measurement.f1))
+    return {"best_f1": max(measured), "last_f1": measured[-1], "seconds": time.perf_counter() - at}
