@@ -162,12 +162,20 @@ class StudyFolder:
         self.report = self.path / "report.md"
         self.schedule = self.path / "schedule.yaml"
         self.best = self.path / "best"
+        self.default = self.path / "default"
+        self.rerank = self.path / "rerank"
+        self.reranking = self.path / "rerank.json"
+        self.figures = self.path / "figures"
         self.replay = self.path / "replay"
         self.replay_state = self.path / ".replay"
         self.checkpoints = self.path / "checkpoints"
         self.snapshots = self.path / "snapshots"
         self.bar = self.checkpoints / "bar.json"
         self.ray = self.path / "ray"
+
+    def scores(self, trial: int) -> Path:
+        """The scores of a trial's best model on dev and test, where it was scored."""
+        return self.path / "scores" / f"{trial}.json"
 
     def snapshot(self, trial: int) -> Path:
         """The folder of a trial's whole state at its last evaluation, while it may go on from there."""

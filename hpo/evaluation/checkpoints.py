@@ -13,8 +13,10 @@ from hpo.corpora.families import apply as apply_family
 from hpo.corpora.families import load_family
 from hpo.corpora.loading import load
 from hpo.corpora.spans import Scores
+from hpo.corpora.variants import arrange
 from hpo.errors import Fault, UserError
 from hpo.evaluation.composition import score_variants
+from hpo.evaluation.confusion import Confusion, confuse
 from hpo.training.checkpoints import Model, load_checkpoint
 from hpo.training.encoding import EncodedCorpus
 from hpo.training.preparation import prepare
@@ -59,6 +61,23 @@ def score_checkpoint(folder: Path, data: EncodedCorpus, splits: Iterable[str]) -
     UserError
         if the checkpoint cannot be loaded, or its labels are not those of the data.
     """
+    _refuse_other_labels(folder, data)
+    model = load_checkpoint(folder)
+    return {name: examine_split(model, data, name)[0] for name in splits if name in data.splits}
+
+
+def examine_checkpoint(
+    folder: Path, data: EncodedCorpus, splits: Iterable[str], variant: str
+) -> tuple[dict[str, VariantScores], dict[str, Confusion]]:
+    """As `score_checkpoint`, with what was taken for what in one of the variants, from the same passes."""
+    _refuse_other_labels(folder, data)
+    model = load_checkpoint(folder)
+    found = {name: examine_split(model, data, name, variant) for name in splits if name in data.splits}
+    confusions = {name: confusion for name, (_, confusion) in found.items() if confusion}
+    return {name: scores for name, (scores, _) in found.items()}, confusions
+
+
+def _refuse_other_labels(folder: Path, data: EncodedCorpus) -> None:
     if checkpoint_labels(folder) != data.label_names:
         raise UserError(
             Fault(
@@ -68,16 +87,27 @@ def score_checkpoint(folder: Path, data: EncodedCorpus, splits: Iterable[str]) -
                 f"the family has {', '.join(data.label_names)}",
             )
         )
-    model = load_checkpoint(folder)
-    return {name: score_split(model, data, name) for name in splits if name in data.splits}
 
 
 def score_split(model: Model, data: EncodedCorpus, name: str) -> VariantScores:
     """A model's scores on the seven variants of one split."""
+    return examine_split(model, data, name)[0]
+
+
+def examine_split(
+    model: Model, data: EncodedCorpus, name: str, variant: str | None = None
+) -> tuple[VariantScores, Confusion | None]:
+    """A model's scores on the seven variants of one split, and what it took for what in one of them."""
     split = data.split(name)
     every = np.arange(len(split.sentences))
     reading = Examination(split, every, data.pad_id, len(data.types)).read(model)
-    return score_variants(split.drawn, reading.counts, split.forms, data.types)
+    scores = score_variants(split.drawn, reading.counts, split.forms, data.types)
+    if variant is None:
+        return scores, None
+    layout = arrange(variant, split.drawn)
+    encodings = split.composition(layout.forms, layout.sentences)
+    times = np.bincount(encodings, minlength=len(every))
+    return scores, confuse(reading.gold, reading.predicted, reading.offsets, times, data.types, variant)
 
 
 def evaluate(folder: Path, data: str, tags: str, seed: int) -> dict[str, VariantScores]:

@@ -37,6 +37,11 @@ class Algorithm:
     stops: bool
     population: bool = False
 
+    @property
+    def repeats(self) -> bool:
+        """Whether it can train each configuration under several seeds, as it stops and changes none."""
+        return self.policy == "every"
+
 
 ALGORITHMS: dict[str, Algorithm] = {
     "asha": Algorithm(
