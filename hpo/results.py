@@ -163,7 +163,6 @@ class StudyFolder:
         self.schedule = self.path / "schedule.yaml"
         self.best = self.path / "best"
         self.default = self.path / "default"
-        self.rerank = self.path / "rerank"
         self.reranking = self.path / "rerank.json"
         self.figures = self.path / "figures"
         self.replay = self.path / "replay"
@@ -172,6 +171,11 @@ class StudyFolder:
         self.snapshots = self.path / "snapshots"
         self.bar = self.checkpoints / "bar.json"
         self.ray = self.path / "ray"
+
+    @property
+    def reranked(self) -> StudyFolder:
+        """The folder of the study that trains this one's best again, which lies inside."""
+        return StudyFolder("rerank", self.path)
 
     def scores(self, trial: int) -> Path:
         """The scores of a trial's best model on dev and test, where it was scored."""

@@ -22,16 +22,17 @@ LAYERS = (
     ("hpo.search",),
     ("hpo.reporting",),
     ("hpo.run",),
-    ("hpo.grid", "hpo.replay", "hpo.validation"),
+    ("hpo.grid", "hpo.replay", "hpo.rerank", "hpo.validation"),
     ("hpo.bench",),
     ("hpo.cluster",),
+    ("hpo.study_commands",),
     ("hpo.cli",),
 )
 """From plain data up to the command line: a module imports from lower layers and from its own room."""
 
 OWNERS = {
     "ray": ("hpo.search", "hpo.bench.peers"),
-    "optuna": ("hpo.search.samplers", "hpo.bench.peers"),
+    "optuna": ("hpo.search.samplers", "hpo.search.importance", "hpo.bench.peers"),
     "hyperopt": ("hpo.search.samplers",),
     "syne_tune": ("hpo.bench.peers",),
     "transformers": ("hpo.training",),
@@ -41,12 +42,21 @@ OWNERS = {
     "torch": ("hpo.training", "hpo.environment", "hpo.search.worker"),
     "safetensors": ("hpo.training",),
     "datasets": ("hpo.corpora",),
-    "typer": ("hpo.cli", "hpo.bench.commands"),
-    "rich": ("hpo.cli", "hpo.reporting", "hpo.run", "hpo.grid", "hpo.bench.commands"),
+    "matplotlib": ("hpo.reporting.figures",),
+    "typer": ("hpo.cli", "hpo.study_commands", "hpo.bench.commands"),
+    "rich": (
+        "hpo.cli",
+        "hpo.reporting",
+        "hpo.run",
+        "hpo.grid",
+        "hpo.rerank",
+        "hpo.study_commands",
+        "hpo.bench.commands",
+    ),
 }
 """Which modules may import a library, anywhere in their code."""
 
-HEAVY = ("torch", "ray", "transformers", "datasets", "optuna", "hyperopt", "pyarrow")
+HEAVY = ("torch", "ray", "transformers", "datasets", "optuna", "hyperopt", "pyarrow", "matplotlib")
 
 
 def name_of(path):

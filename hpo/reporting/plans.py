@@ -10,6 +10,7 @@ from hpo.environment import available_cores
 from hpo.reporting.markdown import render_table
 from hpo.search.algorithms import ALGORITHMS
 from hpo.search.spaces import Parameter, load_space
+from hpo.search.trials import MILESTONES
 from hpo.study import Study
 from hpo.training.recipe import knobs
 
@@ -26,7 +27,7 @@ def render_plan(study: Study) -> str:
     """
     load_family(study.tags)
     most, likely = epochs_bound(study)
-    epochs = f"at most {most:,} epochs ({study.trials:,} trials x {study.max_epochs})"
+    epochs = f"at most {most:,} epochs ({study.runs:,} trials x {study.max_epochs})"
     if likely < most:
         epochs += f", about {likely:,} where one trial in {study.reduction_factor} passes each rung"
     return f"{study.to_yaml()}\n# cost: {epochs}\n# disk: {disk_bound(study)}\n"
@@ -41,20 +42,23 @@ def disk_bound(study: Study) -> str:
 
     workers = study.workers or available_cores()
     size = count_weights(study.model) * BYTES_PER_WEIGHT
-    models = 2 * study.keep + 8 * workers
+    kept = study.keep + len(study.spared)
+    leaders = sum(count < study.runs for count in MILESTONES) if study.seeds == 1 else 0
+    models = 2 * kept + leaders + 8 * workers
     return (
-        f"at most {models * size / 1e9:,.2f} GB, {models} models of {size / 1e6:,.0f} MB ({study.keep} kept, "
-        f"in two places while they are exported; for each of {workers} workers a checkpoint and a snapshot, "
-        "twice while they are replaced), three for each trial that is paused, and the encoded corpus"
+        f"at most {models * size / 1e9:,.2f} GB, {models} models of {size / 1e6:,.0f} MB ({kept} kept, "
+        f"in two places while they are exported; {leaders} that led on the way; for each of {workers} "
+        "workers a checkpoint and a snapshot, twice while they are replaced), three for each trial that is "
+        "paused, and the encoded corpus"
     )
 
 
 def epochs_bound(study: Study) -> tuple[int, int]:
     """The most epochs that a study can train, and how many it will if rungs let through just their share."""
-    most = study.trials * study.max_epochs
+    most = study.runs * study.max_epochs
     if ALGORITHMS[study.algorithm].policy != "halving":
         return most, most
-    likely, alive, done, level = 0.0, float(study.trials), 0, study.grace_epochs
+    likely, alive, done, level = 0.0, float(study.runs), 0, study.grace_epochs
     while level < study.max_epochs:
         likely += alive * (level - done)
         done, alive, level = level, max(1.0, alive / study.reduction_factor), level * study.reduction_factor
