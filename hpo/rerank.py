@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from hpo.errors import Fault, UserError
+from hpo.errors import Fault, StudyInterrupted, UserError
 from hpo.reporting.records import Record, read_record
 from hpo.reporting.repeats import Repeated, repeated
 from hpo.reporting.studies import write_report
@@ -77,7 +77,11 @@ def rerank(name: str, top: int, seeds: int, console: Console) -> list[Repeated]:
     inner = folder.reranked
     _refuse_other_numbers(name, inner, planned)
     with folder.locked():
-        run_in(inner, planned, console)
+        try:
+            run_in(inner, planned, console)
+        except StudyInterrupted:
+            rest = f"what was done is kept; go on with: hpo rerank {name} --top {top} --seeds {seeds}"
+            raise StudyInterrupted(Fault(f"reranking of {name}", "was interrupted", None, rest)) from None
         found = repeated(read_record(inner))
         settings = {"study": name, "top": top, "seeds": seeds}
         write_json(folder.reranking, settings | {"configurations": [each.to_json() for each in found]})

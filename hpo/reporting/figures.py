@@ -129,8 +129,8 @@ def _curves(record: Record) -> Figure:
             axis.tick_params(labelbottom=True)
     for axis in axes[len(panels) :]:
         axis.remove()
-    _limit_losses(axes[: len(panels)], panels, record.trials)
-    figure.suptitle(f"{record.study.name}: learning curves on {record.study.train_on}", fontsize=12)
+    _limit(axes[: len(panels)], panels, record.trials)
+    figure.suptitle(f"{record.study.name}\nlearning curves, {record.study.train_on}", fontsize=11)
     figure.legend(
         handles=_legend(record.trials, best, default), loc="outside lower center", ncols=3, frameon=False
     )
@@ -156,30 +156,35 @@ def _mark_best(axis: Axes, at: Measurement) -> None:
     axis.annotate(
         f"{at.f1:.4f}",
         (at.epoch, at.f1),
-        xytext=(0, -14),
+        xytext=(0, 7),
         textcoords="offset points",
-        ha="right" if at.epoch > axis.get_xlim()[1] * 0.8 else "center",
+        ha="center",
         color=BEST,
         fontweight="bold",
         zorder=6,
-        bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
     )
 
 
-def _limit_losses(
+def _limit(
     axes: Sequence[Axes],
     panels: Sequence[tuple[str, Callable[[Measurement], float | None]]],
     trials: Sequence[Trial],
 ) -> None:
-    """Leave the few highest losses out of sight: one run that diverges would press all others flat."""
+    """Give each panel its range: from epoch 0 on, with room for a label over the highest F1.
+
+    The few highest losses are left out of sight: one run that diverges would press all others flat.
+    """
+    last = max(trial.epochs for trial in trials)
     for axis, (title, take) in zip(axes, panels, strict=True):
-        axis.set_xlim(left=0)
+        axis.set_xlim(0, last * 1.03)
         values = [value for value in _values(trials, take) if np.isfinite(value)]
-        if "loss" in title and values:
-            top = float(np.quantile(values, 0.98)) * 1.1
-            axis.set_ylim(0, max(top, min(values) * 1.2) or 1.0)
-        elif values:
-            axis.set_ylim(top=min(1.0, max(values) + 0.04 * (max(values) - min(values) + 0.1)))
+        if not values:
+            continue
+        if "loss" in title:
+            axis.set_ylim(0, max(float(np.quantile(values, 0.98)) * 1.1, min(values) * 1.2, 1e-3))
+        else:
+            room = 0.1 * (max(values) - min(values)) + 0.01
+            axis.set_ylim(min(values) - room / 3, max(values) + room)
 
 
 def _legend(trials: Sequence[Trial], best: Trial | None, default: Trial | None) -> list[Any]:
@@ -201,7 +206,7 @@ def _legend(trials: Sequence[Trial], best: Trial | None, default: Trial | None) 
 def _entities(record: Record, table: Confusion, where: str) -> Figure:
     counts = np.asarray(table.entities)
     rows, columns = (*table.types, "spurious"), (*table.types, "missed")
-    title = f"{record.study.name}: entities of the best model on {where}"
+    title = f"{record.study.name}\nentities of the best model on {where}"
     return _heatmap(counts, rows, columns, title, empty_corner=True)
 
 
@@ -209,7 +214,7 @@ def _tokens(record: Record, table: Confusion, where: str) -> Figure:
     order = [*range(1, len(table.types) + 1), 0]
     counts = table.by_class[np.ix_(order, order)]
     names = (*table.types, OUTSIDE)
-    title = f"{record.study.name}: tokens of the best model on {where} (accuracy {table.accuracy:.4f})"
+    title = f"{record.study.name}\ntokens of the best model on {where} (accuracy {table.accuracy:.4f})"
     return _heatmap(counts, names, names, title)
 
 
@@ -224,10 +229,10 @@ def _heatmap(
     """Counts in cells that are shaded by their share of the row."""
     size = len(rows)
     side = max(4.2, 0.46 * size + 1.6)
-    figure = _figure(max(side + 1.2, 0.075 * len(title) + 1.0), side)
+    figure = _figure(max(side + 1.2, 0.085 * max(map(len, title.splitlines())) + 0.4), side)
     axis = figure.subplots()
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    image = axis.imshow(shares, cmap="cividis_r", vmin=0, vmax=1)
+    image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axis.set_xticks(
         range(size), columns, rotation=45 if size > 4 else 0, ha="right" if size > 4 else "center"
     )
@@ -237,12 +242,12 @@ def _heatmap(
     axis.set_yticks(range(size), rows)
     axis.set_xlabel("predicted")
     axis.set_ylabel("gold")
-    axis.set_title(title, fontsize=10.5, pad=10)
+    figure.suptitle(title, fontsize=10.5)
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)
     axis.set_xticks(np.arange(size + 1) - 0.5, minor=True)
     axis.set_yticks(np.arange(size + 1) - 0.5, minor=True)
-    axis.grid(visible=True, which="minor", color="white", linewidth=1.2)
+    axis.grid(visible=True, which="minor", color="#dddddd", linewidth=0.8)
     axis.tick_params(which="both", length=0)
     # The last row and column are of another kind than the types.
     axis.axhline(size - 1.5, color="#333333", linewidth=1.1)

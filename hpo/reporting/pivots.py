@@ -19,6 +19,9 @@ BINS = 4
 MOST_VALUES = 8
 """A range with no more different values than these is shown value by value."""
 
+TRUSTED_TRIALS = 50
+"""With fewer trials an importance is told with a warning."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -109,11 +112,12 @@ def render_pivot(record: Record, knob: str) -> str:
 def render_importance(record: Record) -> str:
     """The searched knobs by importance; empty where there are too few trials to tell."""
     shares = knob_importance(record.study.space, record.trials)
-    return (
-        render_table(
-            ("hyperparameter", "importance"),
-            [(name.replace("_", " "), f"{share:.0%}") for name, share in shares.items()],
-        )
-        if shares
-        else ""
+    if not shares:
+        return ""
+    table = render_table(
+        ("hyperparameter", "importance"),
+        [(name.replace("_", " "), f"{share:.0%}") for name, share in shares.items()],
     )
+    count = len(leading(record.trials))
+    few = "; of so few trials, take it for a hint" if count < TRUSTED_TRIALS else ""
+    return f"{table}\nPED-ANOVA over {count} trials by their best dev F1, knob by knob{few}.\n"
