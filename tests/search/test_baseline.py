@@ -179,3 +179,17 @@ def test_an_algorithm_that_stops_or_changes_trials_takes_no_seeds(algorithm):
 def test_seeds_that_would_not_fit_are_refused():
     with pytest.raises(UserError, match="seed \\+ seeds"):
         study_of(algorithm="grid", seeds=5, seed=2**32 - 1)
+
+
+def test_a_driver_that_dies_among_the_seeds_goes_on_as_if_it_had_not(tmp_path, measure):
+    study = study_of(algorithm="random", seeds=3, trials=3)
+    whole = Conductor(study, StudyFolder("s", tmp_path / "whole"))
+    work(whole, measure, worst_first)
+    folder = StudyFolder("s", tmp_path / "cut")
+    for _ in range(4):
+        before = Conductor(study, folder)
+        trial = before.next_trial()
+        before.measured(trial.number, measure(1, worst_first(trial, 1)))
+    after = Conductor(study, folder)
+    work(after, measure, worst_first)
+    assert after.trials == whole.trials
