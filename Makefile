@@ -8,13 +8,13 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 # Given on the command line, each of these becomes an option of `hpo run`; `make help` explains them.
-OPTIONS := ALG TRIALS DATA TAGS TRAIN_ON MODEL SPACE EPOCHS SEED STUDY GPUS_PER_TRIAL WORKERS SEARCHER
+OPTIONS := ALG TRIALS DATA TAGS TRAIN_ON MODEL SPACE EPOCHS SEED SEEDS STUDY GPUS_PER_TRIAL WORKERS SEARCHER
 export $(OPTIONS)
 given = $(filter command,$(firstword $(origin $(1))))
 flag = $(if $(call given,$(1)),$(if $($(1)),--$(2) "$$$(1)"))
 FLAGS = $(call flag,ALG,alg) $(call flag,TRIALS,trials) $(call flag,DATA,data) $(call flag,TAGS,tags) \
 	$(call flag,TRAIN_ON,train-on) $(call flag,MODEL,model) $(call flag,SPACE,space) \
-	$(call flag,EPOCHS,epochs) $(call flag,SEED,seed) $(call flag,STUDY,study) \
+	$(call flag,EPOCHS,epochs) $(call flag,SEED,seed) $(call flag,SEEDS,seeds) $(call flag,STUDY,study) \
 	$(call flag,GPUS_PER_TRIAL,gpus-per-trial) $(call flag,WORKERS,workers) $(call flag,SEARCHER,searcher)
 
 # Of make bench alone.
@@ -46,6 +46,7 @@ help:  ## this text
 	@echo "                       demo for MODEL=tiny, suc otherwise"
 	@echo "  EPOCHS=              most epochs of a trial; what the space says (demo 9, suc 5)"
 	@echo "  SEED=42              of the search, the trainings, the mixes and cut dev splits"
+	@echo "  SEEDS=1              runs of each configuration of a grid: SEED, SEED + 1 …"
 	@echo "  STUDY=               name under results/; made of the settings"
 	@echo "  GPUS_PER_TRIAL=1     share of a GPU that a trial takes, up to 1; no matter without a GPU"
 	@echo "  WORKERS=             trials side by side; one per core, or as many as the GPUs hold"

@@ -16,6 +16,7 @@ from hpo.bench.speed.commands import app as bench
 from hpo.errors import EXIT_FAILED, EXIT_INTERRUPTED, Fault, StudyFailed, UserError
 from hpo.evaluation.commands import register as register_evaluation
 from hpo.search.algorithms import ALGORITHMS
+from hpo.study_commands import register as register_study_commands
 
 app = typer.Typer(
     help="Hyperparameter search for named-entity recognition: from a corpus to the result matrix.",
@@ -46,6 +47,7 @@ Searcher = Annotated[
 Trials = Annotated[int | None, typer.Option(help="configurations to try [default: 50]")]
 Epochs = Annotated[int | None, typer.Option(help="most epochs per trial [default: the space's]")]
 Seed = Annotated[int | None, typer.Option(help="of search, training, mixes and cut splits [default: 42]")]
+Seeds = Annotated[int | None, typer.Option(help="runs of each configuration of a grid [default: 1]")]
 Workers = Annotated[int | None, typer.Option(help="trials side by side [default: all cores or GPUs]")]
 GpusPerTrial = Annotated[float | None, typer.Option(help="share of a GPU per trial [default: 1]")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
@@ -109,6 +111,7 @@ def run(
     searcher: Searcher = None,
     epochs: Epochs = None,
     seed: Seed = None,
+    seeds: Seeds = None,
     study: Annotated[
         str | None, typer.Option(help="name under results/ [default: made of the settings]")
     ] = None,
@@ -134,7 +137,7 @@ def run(
 
     options = _given(
         alg=alg, trials=trials, data=data, tags=tags, train_on=train_on, model=model, space=space,
-        searcher=searcher, epochs=epochs, seed=seed, study=study, workers=workers,
+        searcher=searcher, epochs=epochs, seed=seed, seeds=seeds, study=study, workers=workers,
         gpus_per_trial=gpus_per_trial, objective=objective, warm_start=warm_start,
     )  # fmt: skip
     resolved = load_study(file, options) if file else build_study(options)
@@ -194,36 +197,7 @@ def replay(
         print(f"Model: {folder}")
 
 
-@app.command()
-def ls(as_json: AsJson = False) -> None:
-    """List the studies under results/, oldest first.
-
-    Example: hpo ls --json
-    """
-    from hpo.reporting.overview import overview, render_overview
-
-    studies = overview()
-    if as_json:
-        _print_json(studies)
-    else:
-        print(render_overview(studies), end="")
-
-
-@app.command()
-def show(
-    name: Annotated[str, typer.Argument(metavar="STUDY", help="a study under results/")],
-    as_json: AsJson = False,
-) -> None:
-    """Show a study: its matrix rows, the winning hyperparameters, every trial.
-
-    Example: hpo show demo-suc-original-cased-asha
-    """
-    from hpo.reporting.overview import describe_study, render_study
-
-    if as_json:
-        _print_json(describe_study(name))
-    else:
-        print(render_study(name))
+register_study_commands(app)
 
 
 @app.command()

@@ -192,6 +192,9 @@ class StudyFolder:
         self.report = self.path / "report.md"
         self.schedule = self.path / "schedule.yaml"
         self.best = self.path / "best"
+        self.default = self.path / "default"
+        self.reranking = self.path / "rerank.json"
+        self.figures = self.path / "figures"
         self.replay = self.path / "replay"
         self.replay_state = self.path / ".replay"
         self.checkpoints = self.path / "checkpoints"
@@ -212,6 +215,15 @@ class StudyFolder:
     def has_live_elsewhere(self) -> bool:
         """Whether running trials leave their state outside the study's folder."""
         return self.live != self.path
+
+    @property
+    def reranked(self) -> StudyFolder:
+        """The folder of the study that trains this one's best again, which lies inside."""
+        return StudyFolder("rerank", self.path)
+
+    def scores(self, trial: int) -> Path:
+        """The scores of a trial's best model on dev and test, where it was scored."""
+        return self.path / "scores" / f"{trial}.json"
 
     def snapshot(self, trial: int) -> Path:
         """The folder of a trial's whole state at its last evaluation, while it may go on from there."""

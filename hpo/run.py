@@ -18,12 +18,14 @@ from hpo.documents import dump_yaml
 from hpo.environment import available_cores, describe_environment
 from hpo.errors import Fault, StudyFailed, StudyInterrupted, UserError
 from hpo.evaluation.matrix import Matrix, MatrixRow, read_matrix
+from hpo.evaluation.scored import write_scores
 from hpo.reporting.markdown import KNOBS
 from hpo.results import StudyFolder, link_folder, read_lines, write_json, write_text
 from hpo.search.algorithms import ALGORITHMS
+from hpo.search.baseline import default_trial
 from hpo.search.schedules import params_at_best, winning_schedule
 from hpo.search.spaces import Parameter
-from hpo.search.trials import Trial, leading, read_trials
+from hpo.search.trials import Trial, leading, milestone_leaders, read_trials
 from hpo.search.warm_start import warm_start
 from hpo.study import Study, stored_study
 from hpo.tracking.listener import Tracking, tracked
@@ -51,7 +53,11 @@ def run(study: Study, console: Console | None = None, *, quiet: bool = False) ->
         if the user stopped it.
     """
     console = console or Console(stderr=True, highlight=False, quiet=quiet)
-    folder = StudyFolder(study.name)
+    return run_in(StudyFolder(study.name), study, console)
+
+
+def run_in(folder: StudyFolder, study: Study, console: Console) -> MatrixRow:
+    """As `run`, in a folder that need not lie under results/ itself."""
     refuse_another(study, folder)
     if folder.matrix.exists():
         console.print(f"{study.name} is done already, and was not run again", markup=False)
@@ -148,32 +154,52 @@ def _score_best(
     environment: Mapping[str, Any],
 ) -> MatrixRow:
     """Turn the kept checkpoints into model folders, score them, and write the study's results."""
-    from hpo.evaluation.checkpoints import score_checkpoint
+    from hpo.evaluation.checkpoints import examine_checkpoint
     from hpo.reporting.cards import render_card
-    from hpo.reporting.studies import render_report
+    from hpo.reporting.studies import write_report
 
     trials = read_trials(read_lines(folder.trials))
     best = leading(trials)[: study.keep]
     if not best:
         raise _nothing_succeeded(study, trials)
-    rows = []
-    for rank, trial in enumerate(best, 1):
-        target = folder.best / str(rank)
+
+    def export(trial: Trial, target: Path) -> MatrixRow:
         promote(folder.checkpoint(trial.number), target, data.tokenizer)
-        scores = score_checkpoint(target, data, ("dev", "test"))
+        scores, confusions = examine_checkpoint(target, data, ("dev", "test"), study.train_on)
         row = _row(study, family, corpus, trial, scores)
+        write_scores(folder.scores(trial.number), scores)
+        plain = {split: each.model_dump(mode="json") for split, each in confusions.items()}
+        write_json(target / "confusion.json", plain)
         write_json(target / "scores.json", row.model_dump(mode="json"))
         write_text(target / "README.md", render_card(study, family, trial, row, environment))
-        rows.append(row)
+        return row
+
+    rows = [export(trial, folder.best / str(rank)) for rank, trial in enumerate(best, 1)]
+    default = default_trial(study, trials)
+    if default in leading(trials) and default not in best and folder.checkpoint(default.number).exists():
+        export(default, folder.default)
+    _score_leaders(study, folder, trials, data)
     if ALGORITHMS[study.algorithm].population:
         write_text(folder.schedule, dump_yaml(winning_schedule(trials, best[0])))
-    write_text(folder.report, render_report(study, rows[0], trials, corpus.notes))
+    write_report(folder)
     write_json(
         folder.matrix, Matrix(rows=(rows[0],)).model_dump(mode="json")
     )  # after all else: it says "done"
     shutil.rmtree(folder.checkpoints, ignore_errors=True)
     shutil.rmtree(folder.ray, ignore_errors=True)
     return rows[0]
+
+
+def _score_leaders(study: Study, folder: StudyFolder, trials: list[Trial], data: EncodedCorpus) -> None:
+    """Score who led after 10, 27, 50 … trials, as far as their models were kept and have no scores yet."""
+    from hpo.evaluation.checkpoints import score_checkpoint
+
+    place = folder.checkpoints / ".scored"
+    for trial in milestone_leaders(trials, study.runs).values():
+        checkpoint = folder.checkpoint(trial.number)
+        if checkpoint.exists() and not folder.scores(trial.number).exists():
+            promote(checkpoint, place, data.tokenizer)
+            write_scores(folder.scores(trial.number), score_checkpoint(place, data, ("dev", "test")))
 
 
 def promote(checkpoint: Path, target: Path, tokenizer: Path) -> None:

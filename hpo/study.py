@@ -49,6 +49,12 @@ class Study(BaseModel):
     seed: int = Field(
         42, ge=0, lt=2**32, description="of the search, the trainings, the mixes and the cut dev split"
     )
+    seeds: int = Field(
+        1, ge=1, le=1000, description="runs of each configuration of grid and random: seed, seed + 1 …"
+    )
+    baseline: bool = Field(
+        True, description="trial 0 is the default configuration, trained to its last epoch and scored"
+    )
     space: Space = Field(description="what is searched over, by name, as a YAML file, or written out")
     warm_start: tuple[Name, ...] = Field((), description="studies whose best are the search's first guesses")
     fixed: Params = Field({}, description="knobs of the recipe that are set, over those that the space sets")
@@ -124,6 +130,8 @@ class Study(BaseModel):
         chosen = self.searcher != type(self).model_fields["searcher"].default
         if chosen and ALGORITHMS[self.algorithm].sampler is not None:
             raise ValueError(f"{self.algorithm} chooses its configurations itself and takes no searcher")
+        if self.seeds > 1:
+            self._check_seeds()
         if ALGORITHMS[self.algorithm].stops and self.max_epochs < self.grace_epochs:
             raise ValueError(
                 f"epochs ({self.max_epochs}) must not be under grace_epochs ({self.grace_epochs})"
@@ -144,6 +152,17 @@ class Study(BaseModel):
         if any(possible["patience"]) and not ALGORITHMS[self.algorithm].hears_of_ends:
             rule = f"must be 0 under {self.algorithm}, whose trials wait for each other at set epochs"
             yield places["patience"], f"{rule} (asha, random and grid let a trial end when it will)"
+
+    def _check_seeds(self) -> None:
+        known = [name for name, each in ALGORITHMS.items() if each.repeats]
+        if self.algorithm not in known:
+            raise ValueError(
+                f"{self.algorithm} tries no configuration twice, so seeds ({self.seeds}) can only be 1 "
+                f"(can: {', '.join(known)}; after the search, hpo rerank STUDY --seeds {self.seeds} "
+                "trains the best under fresh seeds)"
+            )
+        if self.seed + self.seeds > 2**32:
+            raise ValueError(f"seed + seeds must not be over {2**32}, and is {self.seed + self.seeds}")
 
     def _population_faults(self) -> Iterator[tuple[Key, str]]:
         """What a search that changes knobs on the way has against the study."""
@@ -179,6 +198,22 @@ class Study(BaseModel):
     def recipe(self, params: Params) -> Recipe:
         """The recipe of a trial: the space's fixed knobs, the study's, the trial's, the defaults."""
         return Recipe.model_validate(self.space.fixed | self.fixed | params)
+
+    @property
+    def guesses(self) -> tuple[Params, ...]:
+        """What is tried first: the default configuration, then the space's first guesses."""
+        first = (self.space.defaults,) if self.baseline else ()
+        return (*first, *(guess for guess in self.space.first_guesses if guess not in first))
+
+    @property
+    def spared(self) -> frozenset[int]:
+        """The trials that no algorithm stops or changes: that of the default configuration."""
+        return frozenset([0]) if self.baseline else frozenset()
+
+    @property
+    def runs(self) -> int:
+        """Trainings that the study asks for: each configuration under every seed."""
+        return self.trials * self.seeds
 
     @property
     def max_epochs(self) -> int:

@@ -22,16 +22,17 @@ LAYERS = (
     ("hpo.search",),
     ("hpo.reporting", "hpo.tracking"),
     ("hpo.run",),
-    ("hpo.grid", "hpo.replay", "hpo.validation"),
+    ("hpo.grid", "hpo.replay", "hpo.rerank", "hpo.validation"),
     ("hpo.bench", "hpo.api"),
     ("hpo.cluster",),
+    ("hpo.study_commands",),
     ("hpo.cli",),
 )
 """From plain data up to the command line: a module imports from lower layers and from its own room."""
 
 OWNERS = {
     "ray": ("hpo.search", "hpo.bench.peers", "hpo.bench.speed.peers"),
-    "optuna": ("hpo.search.samplers", "hpo.bench.peers"),
+    "optuna": ("hpo.search.samplers", "hpo.search.importance", "hpo.bench.peers"),
     "hyperopt": ("hpo.search.samplers",),
     "syne_tune": ("hpo.bench.peers",),
     # watches counts what a model is given, in our arms and in the peers' alike.
@@ -44,15 +45,24 @@ OWNERS = {
     "safetensors": ("hpo.training",),
     "datasets": ("hpo.corpora", "hpo.bench.speed.peers"),
     "seqeval": ("hpo.bench.speed.peers",),
+    "matplotlib": ("hpo.reporting.figures",),
     "tensorboardX": ("hpo.tracking.tensorboard_events",),
     "mlflow": ("hpo.tracking.mlflow_runs",),
     "wandb": ("hpo.tracking.wandb_runs",),
-    "typer": ("hpo.cli", "hpo.bench.commands", "hpo.bench.speed.commands", "hpo.evaluation.commands"),
+    "typer": (
+        "hpo.cli",
+        "hpo.study_commands",
+        "hpo.bench.commands",
+        "hpo.bench.speed.commands",
+        "hpo.evaluation.commands",
+    ),
     "rich": (
         "hpo.cli",
         "hpo.reporting",
         "hpo.run",
         "hpo.grid",
+        "hpo.rerank",
+        "hpo.study_commands",
         "hpo.bench.commands",
         "hpo.evaluation.commands",
         "hpo.bench.speed.commands",
@@ -61,8 +71,8 @@ OWNERS = {
 """Which modules may import a library, anywhere in their code."""
 
 HEAVY = (
-    "torch", "ray", "transformers", "datasets", "optuna", "hyperopt", "pyarrow", "tensorboardX", "mlflow",
-    "wandb",
+    "torch", "ray", "transformers", "datasets", "optuna", "hyperopt", "pyarrow", "matplotlib", "tensorboardX",
+    "mlflow", "wandb",
 )  # fmt: skip
 
 

@@ -64,10 +64,10 @@ def test_the_population_trains_to_the_end_and_copies_on_the_way(done):
     assert not folder.snapshots.exists()
 
 
-def test_no_more_snapshots_than_members_and_no_more_models_than_members_and_the_best(done):
+def test_no_more_snapshots_than_members_and_no_more_models_than_members_the_best_and_the_defaults(done):
     *_, counts = done
     assert max(snapshots for snapshots, *_ in counts) == 3
-    assert all(snapshots <= 3 and models <= living + 2 for snapshots, models, living in counts)
+    assert all(snapshots <= 3 and models <= living + 3 for snapshots, models, living in counts)
 
 
 def test_the_schedule_is_trained_again_and_leaves_a_model(done):

@@ -74,13 +74,15 @@ def test_the_row_is_the_best_epoch_of_the_best_trial(done):
 def test_only_the_best_models_stay_and_no_state_of_ray(done):
     _, _, folder, _ = done
     kept = {path.name for path in folder.path.iterdir()}
-    assert kept == {
+    assert kept - {"default"} == {
         ".lock",
         "study.yaml",
         "environment.json",
         "trials.jsonl",
         "matrix.json",
         "report.md",
+        "figures",
+        "scores",
         "best",
         "tensorboard",
     }

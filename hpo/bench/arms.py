@@ -38,10 +38,10 @@ class Absent:
 
 
 def study_of(surrogate: Surrogate, seed: int) -> Study:
-    """A study over a table's space, without first guesses, that ends when its epochs are spent."""
+    """A study over a table's space, without first guesses or defaults, that ends with its epochs."""
     table = surrogate.table
     options = {"name": "simulated", "space": table.space, "seed": seed, "trials": UNLIMITED, "keep": 1}
-    return build_study(options | {"fixed": {"epochs": table.epochs}})
+    return build_study(options | {"baseline": False, "fixed": {"epochs": table.epochs}})
 
 
 def our_arms() -> Iterator[Arm | Absent]:

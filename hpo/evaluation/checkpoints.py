@@ -13,8 +13,10 @@ from hpo.corpora.families import apply as apply_family
 from hpo.corpora.families import load_family
 from hpo.corpora.loading import load
 from hpo.corpora.spans import Scores
+from hpo.corpora.variants import arrange
 from hpo.errors import Fault, UserError
 from hpo.evaluation.composition import score_variants
+from hpo.evaluation.confusion import Confusion, confuse
 from hpo.training.checkpoints import Model, load_checkpoint
 from hpo.training.encoding import EncodedCorpus, EncodedSplit
 from hpo.training.modeling import CONTEXT_KEY
@@ -80,6 +82,17 @@ def score_checkpoint(folder: Path, data: EncodedCorpus, splits: Iterable[str]) -
     return {name: score_split(model, data, name) for name in splits if name in data.splits}
 
 
+def examine_checkpoint(
+    folder: Path, data: EncodedCorpus, splits: Iterable[str], variant: str
+) -> tuple[dict[str, VariantScores], dict[str, Confusion]]:
+    """As `score_checkpoint`, with what was taken for what in one of the variants, from the same passes."""
+    refuse_other_labels(folder, data)
+    model = load_checkpoint(folder)
+    found = {name: examine_split(model, data, name, variant) for name in splits if name in data.splits}
+    confusions = {name: confusion for name, (_, confusion) in found.items()}
+    return {name: scores for name, (scores, _) in found.items()}, confusions
+
+
 def refuse_other_labels(folder: Path, data: EncodedCorpus) -> None:
     """Refuse a checkpoint whose labels are not those of the data.
 
@@ -110,6 +123,18 @@ def score_split(model: Model, data: EncodedCorpus, name: str) -> VariantScores:
     """A model's scores on the seven variants of one split."""
     reading, split = read_split(model, data, name)
     return score_variants(split.drawn, reading.counts, split.forms, data.types)
+
+
+def examine_split(
+    model: Model, data: EncodedCorpus, name: str, variant: str
+) -> tuple[VariantScores, Confusion]:
+    """A model's scores on the seven variants of one split, and what it took for what in one of them."""
+    reading, split = read_split(model, data, name)
+    scores = score_variants(split.drawn, reading.counts, split.forms, data.types)
+    layout = arrange(variant, split.drawn)
+    encodings = split.composition(layout.forms, layout.sentences)
+    times = np.bincount(encodings, minlength=len(split.sentences))
+    return scores, confuse(reading.gold, reading.predicted, reading.offsets, times, data.types, variant)
 
 
 def evaluate(folder: Path, data: str, tags: str, seed: int) -> dict[str, VariantScores]:

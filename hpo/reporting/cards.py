@@ -41,7 +41,7 @@ def render_card(
         "## Training\n",
         f"Trained from `{study.model}` on the {study.train_on} variant of {study.data} "
         f"({' + '.join(study.train_splits)}), found by {row.algorithm} as trial {trial.number} of "
-        f"{study.trials}; these are the weights of epoch {best.epoch:g}, the best on dev "
+        f"{study.runs}; these are the weights of epoch {best.epoch:g}, the best on dev "
         f"(micro F1 {best.f1:.5f} on the trained-on variant).\n",
         render_table(
             ("Hyperparameter", "Value", "Searched"),

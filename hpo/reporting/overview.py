@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from hpo.errors import Fault, UserError
 from hpo.evaluation.matrix import MatrixRow, read_matrix
+from hpo.reporting.comparisons import stages
 from hpo.reporting.markdown import render_table
-from hpo.reporting.studies import render_trials
-from hpo.results import StudyFolder, read_json, read_lines, study_folders
-from hpo.search.trials import State, Trial, leading, read_trials
-from hpo.study import Study, stored_study
+from hpo.reporting.pivots import pivot, render_pivot
+from hpo.reporting.records import Record, read_record
+from hpo.reporting.repeats import repeated
+from hpo.reporting.studies import render_trials, sections
+from hpo.results import StudyFolder, study_folders
+from hpo.search.baseline import default_trial
+from hpo.search.importance import knob_importance
+from hpo.search.trials import State, leading
+from hpo.study import stored_study
 
 
 def overview() -> list[dict[str, Any]]:
@@ -23,7 +33,7 @@ def overview() -> list[dict[str, Any]]:
 
 def _summary_or_faults(folder: StudyFolder) -> dict[str, Any]:
     try:
-        return _summary(stored_study(folder), folder, _trials(folder))
+        return _summary(read_record(folder), folder)
     except UserError as error:
         faults = [str(fault) for fault in error.faults]
     except OSError as error:
@@ -31,31 +41,11 @@ def _summary_or_faults(folder: StudyFolder) -> dict[str, Any]:
     return {"study": folder.name, "state": "faulty", "faults": faults}
 
 
-def _trials(folder: StudyFolder) -> list[Trial]:
-    """The trials of a study's journal.
-
-    Raises
-    ------
-    UserError
-        if a line of it is none of a trial's.
-    """
-    last = 0
-
-    def lines() -> Iterator[dict[str, Any]]:
-        nonlocal last
-        for last, line in enumerate(read_lines(folder.trials), 1):  # noqa: B007 - told if the line is refused
-            yield line
-
-    try:
-        return read_trials(lines())
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise UserError(Fault(f"{folder.trials}:{last}", "is no line of a trial", reason)) from None
-
-
-def _summary(study: Study, folder: StudyFolder, trials: Sequence[Trial]) -> dict[str, Any]:
+def _summary(record: Record, folder: StudyFolder) -> dict[str, Any]:
+    study, trials = record.study, record.trials
     states = Counter(trial.state.value for trial in trials)
     best = next((trial.best for trial in leading(trials)), None)
+    default = default_trial(study, trials)
     row = read_matrix(folder.matrix).rows[0] if folder.matrix.exists() else None
     return {
         "study": study.name,
@@ -66,12 +56,19 @@ def _summary(study: Study, folder: StudyFolder, trials: Sequence[Trial]) -> dict
         "train_on": study.train_on,
         "algorithm": study.algorithm,
         "model": study.model,
-        "trials": study.trials,
+        "seed": study.seed,
+        "seeds": study.seeds,
+        "objective": study.objective,
+        "trials": study.runs,
         "ended": len(trials) - states[State.RUNNING.value],
         "trials_by_state": dict(states),
         "epochs": sum(trial.epochs for trial in trials),
+        "trained_s": sum(trial.measurements[-1].seconds for trial in trials if trial.measurements),
         "best_dev_f1": best.f1 if best else None,
         "test_f1": row.f1("test", study.train_on) if row else None,
+        "default_dev_f1": default.best.f1 if default and default.best else None,
+        "default_test_f1": record.test_f1(default) if default else None,
+        "reranked": record.reranked is not None,
     }
 
 
@@ -79,23 +76,31 @@ def render_overview(studies: Sequence[dict[str, Any]]) -> str:
     """The summaries as a table, or a word on how to make the first study."""
     if not studies:
         return "no studies under results/ yet; make one with: hpo run\n"
-    return render_table(
-        ("study", "state", "trials", "epochs", "best dev F1", "test F1", "started"),
-        [_overview_line(each) for each in studies],
-    )
+    headings = ("study", "state", "model", "corpus", "trials", "time", *_SCORES, "started")
+    return render_table(headings, [_overview_line(each) for each in studies])
+
+
+_SCORES = {
+    "dev F1": "best_dev_f1",
+    "test F1": "test_f1",
+    "default dev": "default_dev_f1",
+    "default test": "default_test_f1",
+}
 
 
 def _overview_line(study: Mapping[str, Any]) -> tuple[str, ...]:
     if "faults" in study:
-        return (study["study"], study["state"], "-", "-", "-", "-", study["faults"][0])
+        nothing = ("-",) * (4 + len(_SCORES))
+        return (study["study"], study["state"], *nothing, study["faults"][0])
     return (
         study["study"],
         study["state"],
+        Path(study["model"]).name,
+        Path(study["data"]).name,
         f"{study['ended']}/{study['trials']}",
-        f"{study['epochs']:.1f}",
-        _score(study["best_dev_f1"]),
-        _score(study["test_f1"]),
-        study["started"],
+        str(timedelta(seconds=round(study["trained_s"]))),
+        *(_score(study[field]) for field in _SCORES.values()),
+        study["started"][:16].replace("T", " "),
     )
 
 
@@ -104,7 +109,7 @@ def _score(f1: float | None) -> str:
 
 
 def describe_study(name: str) -> dict[str, Any]:
-    """A study whole: its summary, settings, environment, row of the matrix and trials.
+    """A study whole: its summary, settings, environment, row of the matrix, trials, and what they come to.
 
     Raises
     ------
@@ -112,34 +117,59 @@ def describe_study(name: str) -> dict[str, Any]:
         if there is no such study.
     """
     folder = StudyFolder(name)
-    study = stored_study(folder)
-    trials = _trials(folder)
+    record = read_record(folder)
+    scored = {str(number): _plain(scores) for number, scores in sorted(record.scores.items())}
     return {
-        "summary": _summary(study, folder, trials),
-        "settings": study.model_dump(mode="json"),
-        "environment": read_json(folder.environment) if folder.environment.exists() else None,
+        "summary": _summary(record, folder),
+        "settings": record.study.model_dump(mode="json"),
+        "environment": record.environment,
         "row": read_matrix(folder.matrix).rows[0].model_dump(mode="json") if folder.matrix.exists() else None,
-        "trials": [trial.to_json() for trial in trials],
+        "scores": scored,
+        "confusion": {split: each.model_dump(mode="json") for split, each in record.confusions.items()},
+        "best_after": [asdict(stage) for stage in stages(record)],
+        "repeats": [each.to_json() for each in repeated(record)],
+        "reranked": [each.to_json() for each in repeated(record.reranked)] if record.reranked else None,
+        "importance": knob_importance(record.study.space, record.trials),
+        "trials": [trial.to_json() for trial in record.trials],
     }
 
 
-def render_study(name: str) -> str:
-    """The report of a study that is done, or the trials so far of one that is not.
+def _plain(scores: Any) -> Any:
+    return TypeAdapter(dict[str, Any]).dump_python(dict(scores), mode="json")
+
+
+def describe_pivot(name: str, knob: str) -> list[dict[str, Any]]:
+    """The trials of a study grouped by a searched knob, as JSON writes them.
 
     Raises
     ------
     UserError
-        if there is no such study, or it has faults.
+        if there is no such study, or it does not search the knob.
+    """
+    return [asdict(group) for group in pivot(read_record(StudyFolder(name)), knob)]
+
+
+def render_study(name: str, knob: str | None = None) -> str:
+    """The report of a study that is done, or what can be told so far of one that is not.
+
+    With a ``knob``, the trials grouped by its values instead.
+
+    Raises
+    ------
+    UserError
+        if there is no such study, it has faults, or it does not search the knob.
     """
     folder = StudyFolder(name)
-    study = stored_study(folder)
+    if knob is not None:
+        return render_pivot(read_record(folder), knob)
+    stored_study(folder)
     done = folder.matrix.exists()
     if done and folder.report.exists():
         return folder.report.read_text(encoding="utf-8")
-    trials = _trials(folder)
-    summary = render_overview([_summary(study, folder, trials)])
+    record = read_record(folder)
+    summary = render_overview([_summary(record, folder)])
     rest = f"its {folder.report.name} is gone" if done else f"not done yet; go on with: hpo resume {name}"
-    return f"{summary}\n{render_trials(trials)}\n{rest}"
+    return "\n".join([summary, *sections(record), render_trials(record.trials), rest])
 
 
 def collect_rows(names: Sequence[str]) -> list[MatrixRow]:

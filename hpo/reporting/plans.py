@@ -11,6 +11,7 @@ from hpo.reporting.markdown import render_table
 from hpo.search.algorithms import ALGORITHMS
 from hpo.search.keeping import states_at_once
 from hpo.search.spaces import Parameter, load_space
+from hpo.search.trials import MILESTONES
 from hpo.study import Study
 from hpo.training.recipe import knobs
 
@@ -25,7 +26,7 @@ def render_plan(study: Study) -> str:
     """
     load_family(study.tags)
     most, likely = epochs_bound(study)
-    epochs = f"at most {most:,} epochs ({study.trials:,} trials x {study.max_epochs})"
+    epochs = f"at most {most:,} epochs ({study.runs:,} trials x {study.max_epochs})"
     if likely < most:
         epochs += f", about {likely:,} where one trial in {study.reduction_factor} passes each rung"
     return f"{study.to_yaml()}\n# cost: {epochs}\n# disk: {disk_bound(study)}\n"
@@ -36,21 +37,24 @@ def disk_bound(study: Study) -> str:
     from hpo.training.modeling import BYTES_PER_WEIGHT, count_weights, state_bytes
 
     states = states_at_once(study, study.workers or available_cores())
+    kept = study.keep + len(study.spared)
+    leaders = sum(count < study.runs for count in MILESTONES) if study.seeds == 1 else 0
     model = count_weights(study.model) * BYTES_PER_WEIGHT
     live = 2 * states * state_bytes(study.model)  # a new one stands beside the old until it is whole
     return (
-        f"at most {(study.keep * model + live) / 1e9:,.2f} GB: {study.keep} models of {model / 1e6:,.0f} MB, "
-        f"and up to {live / 1e9:,.2f} GB of state of {states} trials that may go on, which is in memory "
-        "(/dev/shm) where there is room; besides, the encoded corpus"
+        f"at most {((kept + leaders) * model + live) / 1e9:,.2f} GB: {kept + leaders} models of "
+        f"{model / 1e6:,.0f} MB ({kept} kept, {leaders} that led on the way), and up to {live / 1e9:,.2f} GB "
+        f"of state of {states} trials that may go on, which is in memory (/dev/shm) where there is room; "
+        "besides, the encoded corpus"
     )
 
 
 def epochs_bound(study: Study) -> tuple[int, int]:
     """The most epochs that a study can train, and how many it will if rungs let through just their share."""
-    most = study.trials * study.max_epochs
+    most = study.runs * study.max_epochs
     if ALGORITHMS[study.algorithm].policy != "halving":
         return most, most
-    likely, alive, done, level = 0.0, float(study.trials), 0, study.grace_epochs
+    likely, alive, done, level = 0.0, float(study.runs), 0, study.grace_epochs
     while level < study.max_epochs:
         likely += alive * (level - done)
         done, alive, level = level, max(1.0, alive / study.reduction_factor), level * study.reduction_factor

@@ -7,9 +7,14 @@ from collections.abc import Mapping, Sequence
 
 from hpo.corpora.spans import MODE, SCHEME, Scores
 from hpo.evaluation.matrix import MatrixRow
+from hpo.reporting.classes import render_classes, render_confusion
+from hpo.reporting.comparisons import render_contenders, render_stages
 from hpo.reporting.markdown import render_hyperparameters, render_matrix, render_table
+from hpo.reporting.pivots import render_importance, render_pivot
+from hpo.reporting.records import Record, read_record
+from hpo.reporting.repeats import render_repeats
+from hpo.results import StudyFolder, write_text
 from hpo.search.trials import Trial, ranked
-from hpo.study import Study
 
 
 def render_matrices(rows: Sequence[MatrixRow]) -> str:
@@ -27,8 +32,20 @@ def render_matrices(rows: Sequence[MatrixRow]) -> str:
     return "\n".join(parts)
 
 
-def render_report(study: Study, row: MatrixRow, trials: Sequence[Trial], notes: Sequence[str]) -> str:
-    """The report.md of a study."""
+def write_report(folder: StudyFolder) -> None:
+    """Write a study's report.md from what stands in its folder, its pictures beside it."""
+    from hpo.reporting.figures import draw_pictures
+
+    record = read_record(folder)
+    drawn = draw_pictures(record, folder.figures)
+    images = [(picture.title, f"{folder.figures.name}/{picture.name}.png") for picture in drawn]
+    write_text(folder.report, render_report(record, images))
+
+
+def render_report(record: Record, images: Sequence[tuple[str, str]] = ()) -> str:
+    """The report.md of a study whose best model is scored; ``images`` are titles and paths."""
+    study, trials, row = record.study, record.trials, record.row
+    assert row is not None, "a report is of a study that has been scored"
     states = Counter(trial.state.value for trial in trials)
     epochs = sum(trial.epochs for trial in trials)
     parts = [
@@ -38,10 +55,40 @@ def render_report(study: Study, row: MatrixRow, trials: Sequence[Trial], notes: 
         f"at most {study.max_epochs} per trial; model {study.model}, data {study.data}, seed {study.seed}.\n",
         render_matrices([row]),
     ]
+    notes = (record.environment or {}).get("notes", ())
     if notes:
         parts += ["Notes on the corpus:\n", *(f"- {note}" for note in notes), ""]
+    parts += sections(record)
+    for split, by_variant in row.scores.items():
+        scores = by_variant.get(study.train_on)
+        if isinstance(scores, Scores):
+            parts += [
+                f"## The best model on {split}, by class\n",
+                render_classes(split, scores, record.confusions.get(split)),
+            ]
+            if split in record.confusions:
+                parts.append(render_confusion(split, record.confusions[split]))
+    if images:
+        parts += ["## Pictures\n", *(f"![{title}]({path})\n" for title, path in images)]
     parts += ["## Trials, best first\n", render_trials(trials)]
     return "\n".join(parts)
+
+
+def sections(record: Record) -> list[str]:
+    """What can be told of a study at any time: the defaults, the course, the seeds, the knobs."""
+    again = render_repeats(record.reranked) if record.reranked else ""
+    of_choice = [name for name, each in record.study.space.parameters.items() if each.values is not None]
+    measured = any(trial.best for trial in record.trials)
+    knobs = {f"By {name.replace('_', ' ')}": name for name in of_choice if measured}
+    told = {
+        f"Default configuration and best, on {record.study.train_on}": render_contenders(record),
+        "Best after so many trials": render_stages(record),
+        "Every configuration under several seeds": render_repeats(record),
+        "The best trained again": again,
+        "Which hyperparameters told the best trials from the others": render_importance(record),
+        **{heading: render_pivot(record, knob) for heading, knob in knobs.items()},
+    }
+    return [part for heading, text in told.items() if text for part in (f"## {heading}\n", text)]
 
 
 def render_trials(trials: Sequence[Trial]) -> str:

@@ -60,6 +60,11 @@ class Algorithm:
         """Whether a trial may end before its last epoch of its own accord: nobody waits for it."""
         return self.policy in ("halving", "every")
 
+    @property
+    def repeats(self) -> bool:
+        """Whether it can train each configuration under several seeds, as it stops and changes none."""
+        return self.policy == "every"
+
 
 ALGORITHMS: dict[str, Algorithm] = {
     "asha": Algorithm(

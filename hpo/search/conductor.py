@@ -19,7 +19,7 @@ from hpo.search.policies import build_policy
 from hpo.search.policies.protocol import Continuation, Verdict
 from hpo.search.rungs import rung_levels
 from hpo.search.samplers import build_sampler
-from hpo.search.trials import State, Trial, ranked, read_trials
+from hpo.search.trials import State, Trial, milestone_leaders, ranked, read_trials
 from hpo.study import Study
 from hpo.training.measurement import FACTS, Measurement, read_snapshot
 
@@ -37,7 +37,10 @@ class Conductor:
         self.folder = folder
         self.trials = read_trials(read_lines(folder.trials))
         levels = rung_levels(study.grace_epochs, study.reduction_factor, study.max_epochs)
-        self._sampler = build_sampler(algorithm.sampler or study.searcher, study.space, study.seed, levels)
+        space = study.space.model_copy(update={"first_guesses": study.guesses})
+        self._sampler = build_sampler(
+            algorithm.sampler or study.searcher, space, study.seed, levels, study.seeds
+        )
         self._policy = build_policy(algorithm.policy, study)
         self._listeners: list[Callable[[Trial], None]] = []
         self._used_up = False
@@ -86,11 +89,11 @@ class Conductor:
             self.ended(number, State.STOPPED)
         if continuation := self._policy.next_paused(self.trials):
             return self._take_up(continuation)
-        if not self._policy.wants_more(self.trials, self.study.trials):
+        if not self._policy.wants_more(self.trials, self.study.runs):
             return None
         number = len(self.trials)
         self._keeper.forget(number)
-        seed = int(np.random.SeedSequence([self.study.seed, number]).generate_state(1)[0] >> 1)
+        seed = self._seed_of(number)
         copy = self._policy.newcomer(number, self.trials)
         if copy and copy.params and self._inherit(copy.donor, Trial(number, copy.params, seed)):
             return self._start(Trial(number, copy.params, seed), copy.donor)
@@ -99,6 +102,12 @@ class Conductor:
             self._used_up = True
             return None
         return self._start(Trial(number, params, seed))
+
+    def _seed_of(self, number: int) -> int:
+        """A trial's seed: its own, or where configurations are repeated, that of the run: seed, seed + 1 …"""
+        if self.study.seeds > 1:
+            return self.study.seed + number % self.study.seeds
+        return int(np.random.SeedSequence([self.study.seed, number]).generate_state(1)[0] >> 1)
 
     def _start(self, trial: Trial, donor: int | None = None) -> Trial:
         line: dict[str, Any] = {"trial": trial.number, "params": trial.params, "seed": trial.seed}
@@ -181,17 +190,17 @@ class Conductor:
     @property
     def budget(self) -> int:
         """Trials that the study will have had in the end: fewer than it asks for where a grid is smaller."""
-        return len(self.trials) if self._used_up else self.study.trials
+        return len(self.trials) if self._used_up else self.study.runs
 
     @property
     def used_up(self) -> bool:
         """Whether there is nothing left to start: the policy wants no more, or the grid is tried through."""
-        return self._used_up or not self._policy.wants_more(self.trials, self.study.trials)
+        return self._used_up or not self._policy.wants_more(self.trials, self.study.runs)
 
     def finished_with(self, running: int) -> bool:
         """Whether no trial will start any more, where so many are running and may yet wake paused ones."""
         waiting = any(trial.state == State.PAUSED for trial in self.trials)
-        replaceable = not self._used_up and len(self.trials) < self.study.trials
+        replaceable = not self._used_up and len(self.trials) < self.study.runs
         return self.used_up and not self._cut_off and not (running and (waiting or replaceable))
 
     @property
@@ -210,6 +219,14 @@ class Conductor:
         ended = (trial for trial in self.trials if trial.state in (State.COMPLETE, State.STOPPED))
         return ranked(ended)[: self.study.keep]
 
+    @property
+    def apart(self) -> list[Trial]:
+        """Trials whose models are scored whatever their rank: the default's, and who led on the way."""
+        ended = [trial for trial in self.trials if trial.state in (State.COMPLETE, State.STOPPED)]
+        spared = (trial for trial in ended if trial.number in self.study.spared)
+        total = self.study.runs if self.study.seeds == 1 else 0  # repeated runs are all scored as they end
+        return [*spared, *milestone_leaders(ended, total).values()]
+
     def _raise_bar(self) -> None:
         """Tell the workers which measurement is worth a checkpoint, and drop those that no longer are.
 
@@ -221,10 +238,10 @@ class Conductor:
             write_json(self.folder.bar, best[-1].best.rank)
         else:
             self.folder.bar.unlink(missing_ok=True)
-        for trial in best:
+        for trial in (*best, *self.apart):
             self._keeper.keep(trial.number)
         running = (each for each in self.trials if each.is_open)
-        kept = {trial.number for trial in (*best, *running)}
+        kept = {trial.number for trial in (*best, *self.apart, *running)}
         for number in {int(folder.name) for folder in self.folder.written_checkpoints()} - kept:
             self._keeper.drop(number)
 

@@ -83,6 +83,21 @@ class Parameter(BaseModel):
         whole = self.type != "int" or (isinstance(value, int) and not isinstance(value, bool))
         return isinstance(value, int | float) and whole and low <= value <= high
 
+    def nearest(self, value: Any) -> Any:
+        """The value of the domain that is nearest to one that may lie outside.
+
+        Of a range that is one of its ends; where nothing is near, as between words, the first value, or low.
+        """
+        if self.contains(value):
+            return value
+        if self.values is None:
+            low, high = self.bounds
+            return self.convert(min(high, max(low, float(value) if isinstance(value, int | float) else low)))
+        numbers = [each for each in self.values if isinstance(each, int | float)]
+        if numbers and isinstance(value, int | float):
+            return min(numbers, key=lambda each: abs(each - value))
+        return self.values[0]
+
 
 class Space(BaseModel):
     """What a study searches over (``parameters``), sets (``fixed``) and tries first (``first_guesses``)."""
@@ -100,6 +115,12 @@ class Space(BaseModel):
         if strange:
             raise Broken(((name,), _NO_SUCH_KNOB) for name in strange)
         return named
+
+    @property
+    def defaults(self) -> Params:
+        """The searched knobs at the recipe's defaults, or at what the domain has nearest to them."""
+        fields = Recipe.model_fields
+        return {name: domain.nearest(fields[name].default) for name, domain in self.parameters.items()}
 
     @model_validator(mode="after")
     def _fits_the_recipe(self) -> Space:

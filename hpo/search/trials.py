@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -19,6 +19,10 @@ class State(StrEnum):
     COMPLETE = "complete"
     STOPPED = "stopped"
     FAILED = "failed"
+
+
+MILESTONES = (10, 27, 50, 100, 200, 500, 1000)
+"""Numbers of trials after which a report says what the best so far was worth, on dev and on test."""
 
 
 @dataclass(frozen=True)
@@ -134,3 +138,17 @@ def ranked(trials: Iterable[Trial]) -> list[Trial]:
 def leading(trials: Iterable[Trial]) -> list[Trial]:
     """As `ranked`, without the trials that failed, whose models are not to be had."""
     return ranked(trial for trial in trials if trial.state != State.FAILED)
+
+
+def milestone_leaders(trials: Sequence[Trial], total: int) -> dict[int, Trial]:
+    """The best of the first trials at each milestone that is not past ``total``, by the milestone.
+
+    Trials that failed count for nothing, as in `leading`.
+    """
+    order = leading(trials)
+    firsts = (
+        (count, next((trial for trial in order if trial.number < count), None))
+        for count in MILESTONES
+        if count <= total
+    )
+    return {count: trial for count, trial in firsts if trial is not None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from hpo.search.spaces import Parameter, Params, Space
+from hpo.search.spaces import Params, Space
 from hpo.search.trials import Trial, leading
 from hpo.training.recipe import Recipe
 
@@ -20,7 +20,7 @@ def warm_start(space: Space, earlier: Iterable[Sequence[Trial]]) -> Space:
     recipe's default, likewise moved inside.
     """
     guesses = [
-        {name: _inside(domain, _value(trial, name)) for name, domain in space.parameters.items()}
+        {name: domain.nearest(_value(trial, name)) for name, domain in space.parameters.items()}
         for trials in earlier
         for trial in leading(trials)[:GUESSES_PER_STUDY]
     ]
@@ -34,17 +34,3 @@ def warm_start(space: Space, earlier: Iterable[Sequence[Trial]]) -> Space:
 def _value(trial: Trial, name: str) -> bool | int | float | str:
     value: bool | int | float | str = trial.params.get(name, Recipe.model_fields[name].default)
     return value
-
-
-def _inside(domain: Parameter, value: bool | int | float | str) -> bool | int | float | str:
-    if domain.contains(value):
-        return value
-    if domain.values is None:
-        low, high = domain.bounds
-        number = float(value) if isinstance(value, int | float) else low
-        inside: int | float = domain.convert(min(high, max(low, number)))
-        return inside
-    numbers = [each for each in domain.values if isinstance(each, int | float)]
-    if numbers and isinstance(value, int | float):
-        return min(numbers, key=lambda each: abs(each - value))
-    return domain.values[0]

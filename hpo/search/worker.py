@@ -8,11 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpo.results import StudyFolder, read_json
 from hpo.study import Study
 from hpo.training.measurement import Measurement, read_snapshot
+
+if TYPE_CHECKING:
+    from hpo.training.encoding import EncodedCorpus
 
 TrialFunction = Callable[[dict[str, Any], Callable[[Measurement], bool]], None]
 """Runs one trial: given its number, parameters and seed, and what to call with each measurement."""
@@ -49,10 +52,11 @@ class TrialRun:
         if snapshot and snapshot.last.epoch > trial["measured"] and not report(snapshot.last):
             return
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+        data = EncodedCorpus.open(self.encoded)
         _free_memory()  # of the trial before, whose thread may have ended in the middle of an epoch
         train(
             self.study.recipe(trial["params"]),
-            EncodedCorpus.open(self.encoded),
+            data,
             model=self.model,
             train_on=self.study.train_on,
             seed=trial["seed"],
@@ -61,9 +65,24 @@ class TrialRun:
             keep=partial(self._place, trial["number"]),
             state=state,
         )
+        if self.study.seeds > 1:
+            self._score(trial["number"], data)
+
+    def _score(self, number: int, data: EncodedCorpus) -> None:
+        """Score a trial's best model here and now: of all runs of all configurations few models stay."""
+        from hpo.evaluation.checkpoints import score_checkpoint
+        from hpo.evaluation.scored import write_scores
+
+        scores = score_checkpoint(self.folder.candidate(number), data, ("dev", "test"))
+        write_scores(self.folder.scores(number), scores)
 
     def _place(self, number: int, measurement: Measurement) -> Path | None:
-        """Where a new best of a trial is to be written; None if enough have ended with a better one."""
+        """Where a new best of a trial is to be written; None if enough have ended with a better one.
+
+        A trial whose model is scored in any case has it written in any case.
+        """
+        if number in self.study.spared or self.study.seeds > 1:
+            return self.folder.candidate(number)
         try:
             bar = tuple(read_json(self.folder.bar))
         except FileNotFoundError:

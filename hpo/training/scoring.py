@@ -24,12 +24,24 @@ class Reading:
     """What a model made of some encodings: span counts per encoding, and the loss of each.
 
     *Shape:* ``losses`` and ``tokens`` (encodings,): the summed cross entropy in nats, and over how
-    many tokens.
+    many tokens. ``gold`` and ``predicted`` (tokens of all encodings,): the labels, end to end.
     """
 
     counts: SpanCounts
     losses: npt.NDArray[np.float64]
     tokens: Ints
+    gold: Ints
+    predicted: Ints
+
+    @property
+    def offsets(self) -> Ints:
+        """Where each encoding's labels begin, and the end of the last; *shape:* (encodings + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.tokens)])
+
+    def accuracy(self, times: Ints | None = None) -> float:
+        """The share of tokens with the right label; each encoding counts ``times`` (once by default)."""
+        weights = np.repeat(np.ones(len(self.tokens), np.int64) if times is None else times, self.tokens)
+        return float(weights @ (self.gold == self.predicted) / max(1, int(weights.sum())))
 
     def score(self, types: tuple[str, ...], times: Ints | None = None) -> tuple[Scores, float]:
         """Scores and mean loss per token where each encoding counts ``times`` (once by default)."""
@@ -119,6 +131,8 @@ class Examination:
             counts=count(self._gold, predicted, offsets, self._n_types),
             losses=np.add.reduceat(losses, offsets[:-1]) if len(losses) else losses,
             tokens=self._passes.lengths,
+            gold=self._gold,
+            predicted=predicted,
         )
 
 

@@ -106,17 +106,18 @@ class _Questions:
     objective: Objective
 
     def put_to(self, model: torch.nn.Module, autocast: torch.dtype | None) -> dict[str, float]:
-        """Objective, precision, recall and loss: of the worst variant for a minimum, else their means."""
+        """Objective, then the other scores and the loss: of the worst variant for a minimum, else means."""
         reading = self.examination.read(model, autocast)
-        scored = [reading.score(self.types, times) for times in self.times]
-        f1 = self.objective.of([scores.f1 for scores, _ in scored])
+        scored = [(*reading.score(self.types, times), reading.accuracy(times)) for times in self.times]
+        f1 = self.objective.of([scores.f1 for scores, *_ in scored])
         if self.objective.reduction == "min":
             scored = [min(scored, key=lambda each: each[0].f1)]
         return {
             "f1": f1,
-            "precision": fmean(scores.precision for scores, _ in scored),
-            "recall": fmean(scores.recall for scores, _ in scored),
-            "loss": fmean(loss for _, loss in scored),
+            "precision": fmean(scores.precision for scores, *_ in scored),
+            "recall": fmean(scores.recall for scores, *_ in scored),
+            "loss": fmean(loss for _, loss, _ in scored),
+            "accuracy": fmean(accuracy for *_, accuracy in scored),
         }
 
 

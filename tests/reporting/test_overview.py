@@ -12,6 +12,8 @@ from hpo.results import StudyFolder, write_json, write_lines, write_text
 from hpo.search.trials import State, Trial
 from hpo.study import build_study
 
+KNOBS = build_study({}).space.defaults
+
 
 @pytest.fixture
 def put(empty_folder, measure):
@@ -24,9 +26,9 @@ def put(empty_folder, measure):
         age = next(ages)
         os.utime(folder.study, (age, age))
         trials = [
-            Trial(0, {"x": 1}, 0, State.COMPLETE, [measure(2, 0.5)]),
-            Trial(1, {"x": 2}, 0, State.FAILED, [measure(1, 0.9)], "it broke"),
-            Trial(2, {"x": 3}, 0),
+            Trial(0, KNOBS, 0, State.COMPLETE, [measure(2, 0.5)]),
+            Trial(1, KNOBS, 0, State.FAILED, [measure(1, 0.9)], "it broke"),
+            Trial(2, KNOBS, 0),
         ]
         write_lines(folder.trials, [trial.to_json() for trial in trials])
         if f1 is not None:

@@ -1,7 +1,10 @@
 """The report of a study: its tables, its trials, a checkpoint's scores."""
 
+from dataclasses import replace
+
 from hpo.corpora.spans import MODE, SCHEME, Scores
 from hpo.evaluation.matrix import MatrixRow
+from hpo.reporting.records import Record
 from hpo.reporting.studies import render_matrices, render_report, render_scores, render_trials
 from hpo.search.trials import State, Trial
 from hpo.study import build_study
@@ -46,17 +49,19 @@ def test_one_corpus_has_three_tables_and_several_have_three_each_under_their_nam
 
 def test_a_report_counts_trials_by_their_end_and_tells_the_corpus_notes(measure):
     study = build_study({"name": "mine", "seed": 7})
+    knobs = study.space.defaults
     trials = [
-        Trial(0, {"x": 1}, 0, State.COMPLETE, [measure(9, 0.5)]),
-        Trial(1, {"x": 2}, 0, State.STOPPED, [measure(1, 0.2)]),
-        Trial(2, {"x": 2}, 0, State.STOPPED, [measure(1, 0.1)]),
+        Trial(0, knobs, 0, State.COMPLETE, [measure(9, 0.5)]),
+        Trial(1, knobs, 0, State.STOPPED, [measure(1, 0.2)]),
+        Trial(2, knobs, 0, State.STOPPED, [measure(1, 0.1)]),
     ]
-    text = render_report(study, row(), trials, ["dev was cut off from train"])
+    record = Record(study, trials, row(), {}, {}, {"notes": ["dev was cut off from train"]})
+    text = render_report(record)
     assert text.startswith("# mine\n")
     assert "3 trials (1 complete, 2 stopped), 11.0 epochs, at most 9 per trial" in text
     assert "seed 7" in text
     assert "- dev was cut off from train" in text
-    assert "Notes on the corpus" not in render_report(study, row(), trials, [])
+    assert "Notes on the corpus" not in render_report(replace(record, environment={}))
 
 
 def test_the_scores_of_a_checkpoint_say_by_what_rule_they_were_made():

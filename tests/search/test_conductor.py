@@ -21,7 +21,7 @@ SPACE = {
 
 
 def study_of(**options):
-    return build_study({"name": "s", "space": SPACE, "trials": 9, "searcher": "optuna"} | options)
+    return build_study({"name": "s", "space": SPACE, "trials": 9, "baseline": False} | options)
 
 
 @pytest.fixture(autouse=True)

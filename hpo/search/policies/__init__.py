@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hpo.search.policies.protocol import EveryTrialToItsEnd, Policy
+from hpo.search.policies.sparing import Sparing
 from hpo.search.spaces import Space
 from hpo.study import Study
 
@@ -16,25 +17,26 @@ def _every(study: Study) -> Policy:
 def _halving(study: Study) -> Policy:
     from hpo.search.policies.halving import Halving
 
-    return Halving(study.grace_epochs, study.reduction_factor, study.max_epochs)
+    return Sparing(Halving(study.grace_epochs, study.reduction_factor, study.max_epochs), study.spared)
 
 
 def _hyperband(study: Study) -> Policy:
     from hpo.search.policies.hyperband import HyperBand
 
-    return HyperBand(study.grace_epochs, study.reduction_factor, study.max_epochs, study.trials)
+    brackets = HyperBand(study.grace_epochs, study.reduction_factor, study.max_epochs, study.trials)
+    return Sparing(brackets, study.spared)
 
 
 def _pbt(study: Study) -> Policy:
     from hpo.search.policies.pbt import PBT
 
-    return PBT(*_population(study))
+    return PBT(*_population(study), study.spared)
 
 
 def _pb2(study: Study) -> Policy:
     from hpo.search.policies.pb2 import PB2
 
-    return PB2(*_population(study))
+    return PB2(*_population(study), study.spared)
 
 
 def _population(study: Study) -> tuple[Space, int, int, int, float, int]:

@@ -91,7 +91,7 @@ class PB2(PBT):
     def _pending(self, stage: int, trials: Sequence[Trial]) -> Iterator[Params]:
         """The knobs of members that train the coming interval, or will, and are decided already."""
         standings = self._standings(stage, trials)
-        losers = {each.number for each in standings[: max(1, len(standings) // 5)]}
+        losers = {each.number for each in self._losers(standings)}
         for trial in trials:
             at_boundary = trial.is_open and self._stage(trial.position) == stage
             undecided = trial.number in losers and not any(

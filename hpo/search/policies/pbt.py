@@ -31,13 +31,23 @@ class PBT(EveryTrialToItsEnd):
     begins as a copy of one of the best fifth, explored as a loser's; one of random draws and fresh
     weights begins only where nobody is left to copy. That goes on until ``trials`` have been started.
 
+    A member of ``spared`` is compared and copied like any, and never goes on from a copy itself: it keeps
+    its knobs and its weights to its last epoch, and the next worst loses in its place.
+
     Jaderberg et al. 2017, Population Based Training of Neural Networks, arXiv:1711.09846, where
     *ready* is ``perturb_every`` epochs since the last boundary, *exploit* truncation selection with
     20 %, *explore* the factors 0.8 and 1.2 or, with probability 0.25, a new draw; N = ``population``.
     """
 
     def __init__(
-        self, space: Space, seed: int, population: int, trials: int, perturb_every: float, max_epochs: float
+        self,
+        space: Space,
+        seed: int,
+        population: int,
+        trials: int,
+        perturb_every: float,
+        max_epochs: float,
+        spared: frozenset[int] = frozenset(),
     ) -> None:
         self._space = space
         self._seed = seed
@@ -45,6 +55,7 @@ class PBT(EveryTrialToItsEnd):
         self._trials = trials
         self._perturb_every = perturb_every
         self._max_epochs = max_epochs
+        self._spared = spared
 
     def hear(self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]) -> Verdict:
         """Pause a member at its first measurement on or past a boundary; at the last epoch it completes."""
@@ -98,7 +109,7 @@ class PBT(EveryTrialToItsEnd):
         """
         standings = self._standings(stage, trials)
         share = _share(standings)
-        if len(standings) < 2 or member not in standings[:share]:
+        if len(standings) < 2 or member not in self._losers(standings):
             return None
         donors = [
             each
@@ -108,6 +119,11 @@ class PBT(EveryTrialToItsEnd):
             if each.state == State.PAUSED and each.position == member.position
         ]
         return self._copy_one(donors, member.number, stage, trials) if donors else None
+
+    def _losers(self, standings: Sequence[Trial]) -> list[Trial]:
+        """Those who go on from a copy: the worst that are not spared, and none of whom others copy."""
+        share = _share(standings)
+        return [each for each in standings[:-share] if each.number not in self._spared][:share]
 
     def _copy_one(
         self, donors: Sequence[Trial], number: int, stage: int, trials: Sequence[Trial]

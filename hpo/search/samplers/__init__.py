@@ -64,10 +64,13 @@ SAMPLERS: dict[str, Callable[[Space, int, Sequence[int]], Sampler]] = {
 }
 
 
-def build_sampler(name: str, space: Space, seed: int, levels: Sequence[int] = (1,)) -> Sampler:
+def build_sampler(
+    name: str, space: Space, seed: int, levels: Sequence[int] = (1,), seeds: int = 1
+) -> Sampler:
     """The sampler of a name.
 
-    ``levels`` are the epochs at which trials are compared, for a sampler that compares them so.
+    ``levels`` are the epochs at which trials are compared, for a sampler that compares them so; each
+    configuration is proposed ``seeds`` times, one after the other.
 
     Raises
     ------
@@ -76,7 +79,8 @@ def build_sampler(name: str, space: Space, seed: int, levels: Sequence[int] = (1
     """
     if name not in SAMPLERS:
         raise unknown("searcher", "searcher", name, SAMPLERS)
-    return _Guessing(SAMPLERS[name](space, seed, levels), space.first_guesses)
+    sampler = _Guessing(SAMPLERS[name](space, seed, levels), space.first_guesses)
+    return _Repeating(sampler, seeds) if seeds > 1 else sampler
 
 
 class _Guessing:
@@ -90,3 +94,17 @@ class _Guessing:
         if number < len(self._guesses):
             return dict(self._guesses[number])
         return self._sampler.suggest(number, trials)
+
+
+class _Repeating:
+    """Proposes each configuration of a sampler several times before the next."""
+
+    def __init__(self, sampler: Sampler, times: int) -> None:
+        self._sampler = sampler
+        self._times = times
+
+    def suggest(self, number: int, trials: Sequence[Trial]) -> Params | None:
+        configuration, run = divmod(number, self._times)
+        if run:
+            return dict(trials[number - run].params)
+        return self._sampler.suggest(configuration, trials[:: self._times])

@@ -31,7 +31,9 @@ def study_of(trials=ROUND, epochs=9, **options):
         "parameters": {"learning_rate": {"type": "loguniform", "low": 1e-5, "high": 1e-2}},
         "fixed": {"epochs": epochs},
     }
-    return build_study({"name": "s", "space": space, "algorithm": "hyperband", "trials": trials} | options)
+    return build_study(
+        {"name": "s", "space": space, "algorithm": "hyperband", "trials": trials, "baseline": False} | options
+    )
 
 
 @pytest.mark.parametrize(

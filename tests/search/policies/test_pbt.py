@@ -43,7 +43,14 @@ def folder(tmp_path):
 
 
 def study_of(**options):
-    settings = {"name": "s", "space": SPACE, "trials": 8, "population": 6, "algorithm": "pbt"}
+    settings = {
+        "name": "s",
+        "space": SPACE,
+        "trials": 8,
+        "population": 6,
+        "algorithm": "pbt",
+        "baseline": False,
+    }
     return build_study(settings | options)
 
 

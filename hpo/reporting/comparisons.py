@@ -1,0 +1,140 @@
+"""What a search was worth: the default configuration against the best, and the best after so many trials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hpo.corpora.spans import Scores
+from hpo.reporting.markdown import NOT_RUN, render_table
+from hpo.reporting.records import Record
+from hpo.search.baseline import default_trial, moved_defaults
+from hpo.search.trials import MILESTONES, State, Trial, leading, milestone_leaders
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A trial with the scores of its best model in the variant trained on, where it was scored."""
+
+    name: str
+    trial: Trial
+    dev: Scores | None
+    test: Scores | None
+
+
+def contenders(record: Record) -> list[Contender]:
+    """The default configuration and the best trial, as far as they are there; one where they are the same."""
+    best = next(iter(leading(record.trials)), None)
+    default = default_trial(record.study, record.trials)
+    named = [("default", default), ("best", best)]
+    if best is not None and best is default:
+        named = [("default, and best", best)]
+    return [_contender(record, name, trial) for name, trial in named if trial is not None]
+
+
+def _contender(record: Record, name: str, trial: Trial) -> Contender:
+    scores = record.scores.get(trial.number, {})
+    dev, test = (scores.get(split, {}).get(record.study.train_on) for split in ("dev", "test"))
+    return Contender(name, trial, dev, test)
+
+
+def render_contenders(record: Record) -> str:
+    """The default configuration against the best, on dev and on test; empty where there is no default."""
+    found = contenders(record)
+    if not found or not found[0].name.startswith("default"):
+        return ""
+    headings = ("configuration", "trial", "epochs", "dev F1", "dev spans", "test F1", "test spans")
+    rows = [
+        (
+            each.name,
+            str(each.trial.number),
+            f"{each.trial.best.epoch:g} of {each.trial.epochs:g}" if each.trial.best else NOT_RUN,
+            *_cells(each.dev),
+            *_cells(each.test),
+        )
+        for each in found
+    ]
+    if len(found) > 1:
+        gains = [_gain(found[0].dev, found[1].dev), _gain(found[0].test, found[1].test)]
+        rows.append(("gain", "", "", gains[0], "", gains[1], ""))
+    notes = [
+        f"{name}: the default {default} lies outside of what is searched; {tried} was tried in its place.\n"
+        for name, (default, tried) in moved_defaults(record.study).items()
+    ]
+    return "\n".join([render_table(headings, rows), verdict(record), *notes])
+
+
+def verdict(record: Record) -> str:
+    """In a sentence, whether the search beat the defaults."""
+    found = contenders(record)
+    trial = found[0].trial
+    if trial.state == State.FAILED:
+        return f"The default configuration failed ({trial.reason or 'no reason given'}).\n"
+    if trial.is_open:
+        return "The default configuration is still being trained.\n"
+    if trial.state == State.STOPPED:
+        return f"The default configuration was stopped after {trial.epochs:g} epochs.\n"
+    if len(found) == 1:
+        return "No configuration that was searched did better on dev than the default one.\n"
+    told = [
+        f"by {gain:+.5f} on {split}" if gain > 0 else f"not on {split} ({gain:+.5f})"
+        for split, gain in (
+            ("dev", _difference(found[0].dev, found[1].dev)),
+            ("test", _difference(found[0].test, found[1].test)),
+        )
+        if gain is not None
+    ]
+    return f"The search beat the default configuration {', and '.join(told)}.\n" if told else ""
+
+
+def _difference(before: Scores | None, after: Scores | None) -> float | None:
+    return after.f1 - before.f1 if before and after else None
+
+
+def _gain(before: Scores | None, after: Scores | None) -> str:
+    gain = _difference(before, after)
+    return NOT_RUN if gain is None else f"{gain:+.5f}"
+
+
+def _cells(scores: Scores | None) -> tuple[str, str]:
+    return (f"{scores.f1:.5f}", f"{scores.gold:,}") if scores else (NOT_RUN, NOT_RUN)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The best after so many trials: its number, F1 on dev, and on test where its model was scored."""
+
+    trials: int
+    best: int
+    dev_f1: float
+    test_f1: float | None
+
+
+def stages(record: Record) -> list[Stage]:
+    """The best after the first 10, 27, 50 … trials, and after all; empty where there are seeds."""
+    total = len(record.trials)
+    if record.study.seeds > 1 or total <= MILESTONES[0]:
+        return []
+    leaders = milestone_leaders(record.trials, total)
+    if best := next(iter(leading(record.trials)), None):
+        leaders[total] = best
+    return [
+        Stage(count, trial.number, trial.best.f1, record.test_f1(trial))
+        for count, trial in leaders.items()
+        if trial.best is not None
+    ]
+
+
+def render_stages(record: Record) -> str:
+    """A line for each stage, with what was gained since the one before."""
+    lines, before = [], None
+    for stage in stages(record):
+        gains = [""] * 2
+        if before:
+            gains[0] = f"{stage.dev_f1 - before.dev_f1:+.5f}"
+            if stage.test_f1 is not None and before.test_f1 is not None:
+                gains[1] = f"{stage.test_f1 - before.test_f1:+.5f}"
+        test = NOT_RUN if stage.test_f1 is None else f"{stage.test_f1:.5f}"
+        lines.append((str(stage.trials), str(stage.best), f"{stage.dev_f1:.5f}", gains[0], test, gains[1]))
+        before = stage
+    headings = ("after trials", "best trial", "dev F1", "gain", "test F1", "gain")
+    return render_table(headings, lines) if lines else ""
