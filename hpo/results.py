@@ -168,6 +168,13 @@ class StudyFolder:
         self.snapshots = self.path / "snapshots"
         self.bar = self.checkpoints / "bar.json"
         self.ray = self.path / "ray"
+        self.cluster = self.path / "cluster"
+        self.submission = self.cluster / "submission.json"
+        self.jobs = self.cluster / "jobs.jsonl"
+        self.restarts = self.cluster / "restarts"
+        self.stop = self.cluster / "stop"
+        self.exit_code = self.cluster / "exit.json"
+        self.job_script = self.cluster / "job.sh"
 
     def snapshot(self, trial: int) -> Path:
         """The folder of a trial's whole state at its last evaluation, while it may go on from there."""
@@ -219,6 +226,11 @@ def _lock(file: IO[str], name: str) -> None:
                 f"study {name}", "is being run by another process", None, "wait for it, or give another name"
             )
         ) from None
+
+
+def array_script(name: str, root: Path = ROOT) -> Path:
+    """The script of a job array, whose logs lie beside it."""
+    return root / ".arrays" / f"{name}.sh"
 
 
 def study_folders(root: Path = ROOT) -> list[StudyFolder]:

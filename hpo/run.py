@@ -78,11 +78,14 @@ def encode(study: Study, corpus: Corpus, family: TagFamily) -> EncodedCorpus:
 def _search(study: Study, folder: StudyFolder, data: EncodedCorpus, gpus: int, console: Console) -> None:
     from hpo.reporting.progress import shown
     from hpo.search.conductor import Conductor
-    from hpo.search.driver import plan_resources, search
+    from hpo.search.driver import cluster_nodes, plan_cluster, plan_resources, search
     from hpo.search.worker import TrialRun
 
     conductor = Conductor(study, folder)
-    resources = plan_resources(study.workers, study.gpus_per_trial, available_cores(), gpus)
+    if nodes := cluster_nodes():
+        resources = plan_cluster(study.workers, study.gpus_per_trial, nodes)
+    else:
+        resources = plan_resources(study.workers, study.gpus_per_trial, available_cores(), gpus)
     # Workers run in a folder of Ray's, so whatever is a path here must be absolute there.
     absolute = StudyFolder(study.name, folder.path.parent.resolve())
     local = study.model != TINY and Path(study.model).is_dir()

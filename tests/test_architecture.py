@@ -30,7 +30,7 @@ LAYERS = (
 """From plain data up to the command line: a module imports from lower layers and from its own room."""
 
 OWNERS = {
-    "ray": ("hpo.search", "hpo.bench.peers"),
+    "ray": ("hpo.search", "hpo.bench.peers", "hpo.cluster.ray_jobs"),
     "optuna": ("hpo.search.samplers", "hpo.bench.peers"),
     "hyperopt": ("hpo.search.samplers",),
     "syne_tune": ("hpo.bench.peers",),
@@ -41,8 +41,8 @@ OWNERS = {
     "torch": ("hpo.training", "hpo.environment", "hpo.search.worker"),
     "safetensors": ("hpo.training",),
     "datasets": ("hpo.corpora",),
-    "typer": ("hpo.cli", "hpo.bench.commands"),
-    "rich": ("hpo.cli", "hpo.reporting", "hpo.run", "hpo.grid", "hpo.bench.commands"),
+    "typer": ("hpo.cli", "hpo.bench.commands", "hpo.cluster.commands"),
+    "rich": ("hpo.cli", "hpo.reporting", "hpo.run", "hpo.grid", "hpo.bench.commands", "hpo.cluster.commands"),
 }
 """Which modules may import a library, anywhere in their code."""
 
@@ -124,7 +124,14 @@ def test_a_library_is_known_only_to_its_room(library):
 
 
 @pytest.mark.parametrize(
-    "module", ["hpo.environment", "hpo.search.worker", "hpo.search.driver", "hpo.search.conductor"]
+    "module",
+    [
+        "hpo.environment",
+        "hpo.search.worker",
+        "hpo.search.driver",
+        "hpo.search.conductor",
+        "hpo.cluster.ray_jobs",
+    ],
 )
 def test_torch_and_ray_are_imported_only_when_work_starts(module):
     path = REPOSITORY / f"{module.replace('.', '/')}.py"
@@ -149,7 +156,9 @@ def loaded_by(code):
     return done.stderr.split(), done.stdout
 
 
-@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["families"], ["spaces"], ["ls", "--json"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["run", "--help"], ["families"], ["spaces"], ["ls", "--json"], ["status"]]
+)
 def test_a_command_that_only_tells_loads_no_heavy_library(words):
     heavy, printed = loaded_by(f"sys.argv = ['hpo', *{words}]; from hpo.cli import main; main()")
     assert heavy == []

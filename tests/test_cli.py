@@ -28,6 +28,10 @@ COMMANDS = (
     "families",
     "spaces",
     "validate",
+    "submit",
+    "status",
+    "logs",
+    "stop",
 )
 
 LIGHT = "light"
