@@ -14,8 +14,8 @@ _NO_CONTROL = r"^[^\x00-\x1f\x7f]+$"
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.,:=@%+&|()\[\]*/!-]*$", max_length=200)]
 """A value of an ``#SBATCH`` line: no blank, quote, ``$``, ``#``, ``;`` or backslash."""
 Line = Annotated[str, Field(pattern=_NO_CONTROL, max_length=1000)]
-Folder = Annotated[str, Field(pattern=r"^/[^\x00-\x1f\x7f]*$", max_length=60)]
-"""Absolute; short, since the names of Ray's sockets under it may have 107 characters in all."""
+Folder = Annotated[str, Field(pattern=r"^/[^\x00-\x1f\x7f]*$", max_length=24)]
+"""Absolute; short, since the name of a socket of Ray's under it may have 107 characters in all."""
 
 
 class Site(BaseModel):

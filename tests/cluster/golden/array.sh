@@ -69,9 +69,9 @@ trap 'ask TERM' TERM
 # A token that only this user can read opens Ray; its ports follow from the job, in tens below the
 # range that the kernel hands out.
 (umask 077 && head -c 32 /dev/urandom | od -An -vtx1 | tr -d ' \n' > "$run/token")
-port=$((20000 + SLURM_JOB_ID % 1200 * 10))
+port=$((20000 + (SLURM_JOB_ID + 97 * ${SLURM_RESTART_COUNT:-0}) % 1200 * 10))
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=$run/token RAY_USAGE_STATS_ENABLED=0
-export RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=300
+export RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=120
 export HPO_JOB_STUDY=$study HPO_JOB_RUN=$run HPO_JOB_SCRATCH=$scratch HPO_JOB_NODES=$SLURM_JOB_NUM_NODES
 export HPO_JOB_PORT=$port HPO_JOB_HEAD=
 unset RAY_ADDRESS HPO_RAY_ADDRESS
@@ -91,20 +91,27 @@ export HPO_JOB_DRIVER='
   exit "$code"
 '
 node='
-  RAY_TMPDIR=$(mktemp -d "$HPO_JOB_SCRATCH/hpo-XXXXXX") || exit 1
-  export RAY_TMPDIR
+  export RAY_TMPDIR=$HPO_JOB_SCRATCH/hpo-$SLURM_JOB_ID-$SLURM_NODEID
+  rm -rf -- "$RAY_TMPDIR"
+  mkdir -m 700 -- "$RAY_TMPDIR" || exit 1
   trap "rm -rf -- \"\$RAY_TMPDIR\"" EXIT
   if [ -z "$HPO_JOB_HEAD" ]; then
     bash -c "$HPO_JOB_DRIVER"
     exit
   fi
+  # Whole nodes are ours, and a step that was killed may have left its Ray behind, or leaves it now.
+  ray stop --force > /dev/null 2>&1
+  trap "ray stop --force > /dev/null 2>&1; rm -rf -- \"\$RAY_TMPDIR\"" EXIT
+  trap "exit 143" TERM
+  # Ray takes this word on the head alone.
+  dashboard=
+  case " $(hostname -I) " in *" ${HPO_JOB_HEAD%:*} "*) dashboard=--include-dashboard=false ;; esac
   ray symmetric-run --address "$HPO_JOB_HEAD" --min-nodes "$HPO_JOB_NODES" \
     --num-cpus "$SLURM_CPUS_ON_NODE" --num-gpus "${SLURM_GPUS_ON_NODE:-0}" \
-    --temp-dir "$RAY_TMPDIR/ray" --include-dashboard false \
-    --ray-client-server-port $((HPO_JOB_PORT + 1)) --node-manager-port $((HPO_JOB_PORT + 2)) \
-    --object-manager-port $((HPO_JOB_PORT + 3)) --metrics-export-port $((HPO_JOB_PORT + 4)) \
-    --runtime-env-agent-port $((HPO_JOB_PORT + 5)) --dashboard-agent-grpc-port $((HPO_JOB_PORT + 6)) \
-    --dashboard-agent-listen-port $((HPO_JOB_PORT + 7)) \
+    --temp-dir "$RAY_TMPDIR/ray" $dashboard \
+    --node-manager-port $((HPO_JOB_PORT + 1)) --object-manager-port $((HPO_JOB_PORT + 2)) \
+    --metrics-export-port $((HPO_JOB_PORT + 3)) --runtime-env-agent-port $((HPO_JOB_PORT + 4)) \
+    --dashboard-agent-grpc-port $((HPO_JOB_PORT + 5)) --dashboard-agent-listen-port $((HPO_JOB_PORT + 6)) \
     -- bash -c "$HPO_JOB_DRIVER"
 '
 
@@ -121,12 +128,16 @@ pause() {
   wait "$waiter"
 }
 while kill -0 "$steps" 2> /dev/null && [ ! -s "$run/exit" ]; do pause; done
-left_s=$([ -n "$asked" ] && echo 1 || echo 10)
-while kill -0 "$steps" 2> /dev/null && [ "$left_s" -gt 0 ]; do
-  left_s=$((left_s - 1))
-  pause
-done
+let_go() {
+  local left_s=$1
+  while kill -0 "$steps" 2> /dev/null && [ "$left_s" -gt 0 ]; do
+    left_s=$((left_s - 1))
+    pause
+  done
+}
+if [ -z "$asked" ]; then let_go 5; fi
 kill "$steps" 2> /dev/null
+let_go 5
 
 code=1
 if [ -s "$run/exit" ]; then
