@@ -24,6 +24,10 @@ class LocalSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+DRIVER = (sys.executable, "-m", "hpo.cli", "resume")
+"""What runs a study, followed by its name."""
+
+
 class Local:
     """This machine. A job is named ``host:pid:start``: a number that is used again is not mistaken."""
 
@@ -37,10 +41,9 @@ class Local:
     def _start(self, folder: StudyFolder) -> tuple[str, str]:
         log = folder.cluster / "local.log"
         folder.cluster.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "hpo.cli", "resume", folder.name]
         with log.open("wb") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "hpo.cluster.detached", str(folder.exit_code), *command],
+                [sys.executable, "-m", "hpo.cluster.detached", str(folder.exit_code), *DRIVER, folder.name],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,

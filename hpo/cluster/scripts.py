@@ -14,6 +14,8 @@ from pathlib import Path
 from hpo.cluster.sites import Site
 from hpo.results import ROOT, StudyFolder, array_script
 
+RESERVE_S = 20
+"""What is left of the notice for the script itself, once it has given up on its driver."""
 BODY = Path(__file__).with_name("job.sh")
 
 
@@ -78,6 +80,7 @@ def render_script(job: Job, site: Site) -> str:
             f"scratch={shlex.quote(site.scratch)}",
             _array("container", site.container),
             f"most_restarts={site.restarts}",
+            f"patience_s={site.notice_s - RESERVE_S}",
             f"requeue={'yes' if site.requeue else 'no'}",
             "",
             BODY.read_text(encoding="utf-8"),

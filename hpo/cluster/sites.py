@@ -40,7 +40,7 @@ class Site(BaseModel):
     setup: tuple[Line, ...] = Field((), description="lines of shell that run first, as they stand")
     scratch: Folder = Field("/tmp", description="on each node's own disk; a private folder in it is Ray's")
     container: tuple[Line, ...] = Field((), description="the words before a command that runs in a container")
-    notice_s: int = Field(120, ge=10, le=3600, description="seconds before its end that the job is warned")
+    notice_s: int = Field(120, ge=30, le=3600, description="seconds before its end that the job is warned")
     restarts: int = Field(10, ge=0, le=1000, description="how often an interrupted job goes on by itself")
     requeue: bool = Field(True, description="by scontrol requeue; else it submits itself again")
 

@@ -108,7 +108,7 @@ def test_a_study_that_is_no_name_makes_no_script(name):
 
 HPO = """#!/usr/bin/env bash
 printf '%s\\n' "$*" > called; env > environment; stat -c %a "$RAY_AUTH_TOKEN_PATH" > mode
-trap 'echo stopped > heard; exit 130' USR1
+trap '[ -n "${HPO_STUB_DEAF:-}" ] || { echo stopped > heard; exit 130; }' USR1
 echo ready
 for _ in $(seq "${HPO_STUB_S:-0}0"); do sleep 0.1; done
 exit "${HPO_STUB_CODE:-0}"
@@ -229,6 +229,28 @@ def test_a_job_restarts_so_often_and_no_more(start):
     assert code == 130
     assert not Path("scontrol").exists()
     assert "restarted 10 times already" in said
+
+
+def test_a_driver_that_does_not_stop_in_time_is_killed_and_the_job_queued_again(start):
+    process = start(site={"notice_s": 30}, HPO_STUB_S=600, HPO_STUB_DEAF=1)
+    wait_for("mode")
+    script = Path("job.sh").read_text()
+    assert "patience_s=10\n" in script
+    time.sleep(0.3)
+    process.send_signal(signal.SIGUSR1)
+    code, said = finish(process)
+    assert code == 130
+    assert "takes too long" in said
+    assert written("scontrol") == ["requeue 4321"]
+
+
+def test_a_job_that_the_scheduler_starts_again_too_often_gives_up(start):
+    StudyFolder("s").cluster.mkdir(parents=True)
+    StudyFolder("s").restarts.write_text("11\n")
+    code, said = finish(start())
+    assert code == 130
+    assert "restarted 10 times already; go on with: hpo resume s" in said
+    assert not Path("called").exists()
 
 
 def test_an_array_element_submits_itself_again_where_jobs_cannot_be_requeued(start):

@@ -56,7 +56,7 @@ InactiveLimit=0
 KillWait=5
 NodeName=n1 NodeAddr={network}.11 CPUs=1 State=UNKNOWN
 NodeName=n2 NodeAddr={network}.12 CPUs=1 State=UNKNOWN
-PartitionName=low Nodes=n[1-2] Default=YES PriorityTier=1 PreemptMode=REQUEUE GraceTime=15 State=UP
+PartitionName=low Nodes=n[1-2] Default=YES PriorityTier=1 PreemptMode=REQUEUE GraceTime=40 State=UP
 PartitionName=high Nodes=n[1-2] PriorityTier=2 PreemptMode=OFF State=UP
 """
 

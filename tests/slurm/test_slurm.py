@@ -42,7 +42,7 @@ def work(empty_folder):
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m hpo.cli "$@"\n')
     program.chmod(0o755)
-    site = {"partition": "low", "notice_s": 30, "setup": [f'export PATH={program.parent}:"$PATH"']}
+    site = {"partition": "low", "notice_s": 50, "setup": [f'export PATH={program.parent}:"$PATH"']}
     (empty_folder / "site.yaml").write_text(yaml.safe_dump(site))
     return empty_folder
 

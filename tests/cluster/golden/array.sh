@@ -21,6 +21,7 @@ studies=(a b c)
 scratch=/tmp
 container=()
 most_restarts=10
+patience_s=100
 requeue=yes
 
 # From here on the script is the same for every study and site.
@@ -46,6 +47,11 @@ if [ -e "$state/stop" ]; then
   say "study $study was stopped by hpo stop"
   exit 130
 fi
+again="go on with: hpo resume $study --backend slurm"
+if [ "$restarts" -gt "$most_restarts" ]; then
+  say "interrupted, and restarted $most_restarts times already; $again"
+  exit 130
+fi
 
 run=$PWD/$state/run-$SLURM_JOB_ID
 rm -rf -- "$run"
@@ -55,8 +61,10 @@ trap 'rm -rf -- "$run"' EXIT
 asked= steps= waiter=
 ask() {
   if [ -n "$asked" ]; then return; fi
-  asked=$1
-  say "$1: the driver is asked to stop"
+  asked=$1 deadline=$((SECONDS + patience_s))
+  say "$1: the driver is asked to stop, and has $patience_s s for it"
+  # Counted now: the scheduler may kill this script at any moment, and start it again itself.
+  if [ "$1" = USR1 ] && [ ! -e "$state/stop" ]; then echo "$((restarts + 1))" > "$state/restarts"; fi
   if [ -s "$run/pid" ]; then
     kill -USR1 "$(< "$run/pid")" 2> /dev/null
   elif [ -n "$steps" ]; then
@@ -127,7 +135,14 @@ pause() {
   waiter=$!
   wait "$waiter"
 }
-while kill -0 "$steps" 2> /dev/null && [ ! -s "$run/exit" ]; do pause; done
+while kill -0 "$steps" 2> /dev/null && [ ! -s "$run/exit" ]; do
+  pause
+  if [ -n "$asked" ] && [ "$SECONDS" -ge "$deadline" ]; then
+    say "the driver takes too long, and is killed; what it wrote down is kept"
+    kill -KILL "$(< "$run/pid")" 2> /dev/null
+    break
+  fi
+done
 let_go() {
   local left_s=$1
   while kill -0 "$steps" 2> /dev/null && [ "$left_s" -gt 0 ]; do
@@ -151,19 +166,18 @@ printf '{"job":"%s","exit":%d}\n' "$job" "$code" >> "$state/jobs.jsonl"
 if [ "$asked" != USR1 ] || [ "$code" -eq 0 ]; then exit "$code"; fi
 
 if [ -e "$state/stop" ]; then
-  say "stopped by hpo stop; go on with: hpo resume $study --backend slurm"
+  say "stopped by hpo stop; $again"
 elif [ "$restarts" -ge "$most_restarts" ]; then
-  say "interrupted, and restarted $restarts times already; go on with: hpo resume $study --backend slurm"
+  say "interrupted, and restarted $restarts times already; $again"
 else
-  echo "$((restarts + 1))" > "$state/restarts"
   say "interrupted; goes on by itself, restart $((restarts + 1)) of at most $most_restarts"
   if [ "$requeue" = yes ]; then
     scontrol requeue "$SLURM_JOB_ID"
   else
-    again=$(sbatch --parsable ${SLURM_ARRAY_TASK_ID:+--array="$index"} -- "$script") || exit "$code"
-    again=${again%%;*}${SLURM_ARRAY_TASK_ID:+_$index}
-    printf '{"job":"%s","after":"%s"}\n' "$again" "$job" >> "$state/jobs.jsonl"
-    say "submitted again as job $again"
+    next=$(sbatch --parsable ${SLURM_ARRAY_TASK_ID:+--array="$index"} -- "$script") || exit "$code"
+    next=${next%%;*}${SLURM_ARRAY_TASK_ID:+_$index}
+    printf '{"job":"%s","after":"%s"}\n' "$next" "$job" >> "$state/jobs.jsonl"
+    say "submitted again as job $next"
   fi
 fi
 exit "$code"
