@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shlex
 import sys
@@ -55,17 +56,17 @@ class RayJobs:
         return [(self._submit(client, StudyFolder(study)), "") for study in studies]
 
     def _submit(self, client: Any, folder: StudyFolder) -> str:
-        code = folder.exit_code.resolve()
-        words = [sys.executable, "-m", "hpo.cluster.detached", str(code), sys.executable, "-m", "hpo.cli"]
         package = str(Path(__file__).resolve().parents[2])
-        resume = shlex.join([*words, "resume", folder.name])
         path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+        # As words of the command: Ray refuses a driver whose workers' variables differ from its job's.
+        words = ["env", f"{CLUSTER}=auto", f"PYTHONPATH={path}", "PYTHONUNBUFFERED=1"]
+        words += [sys.executable, "-m", "hpo.cluster.detached", str(folder.exit_code.resolve())]
+        words += [sys.executable, "-m", "hpo.cli", "resume", folder.name]
         return str(
             self._asked(
                 client.submit_job,
-                entrypoint=f"cd {shlex.quote(str(Path.cwd()))} && exec {resume}",
+                entrypoint=f"cd {shlex.quote(str(Path.cwd()))} && exec {shlex.join(words)}",
                 submission_id=f"hpo-{folder.name}-{time.time_ns() // 1_000_000}",
-                runtime_env={"env_vars": {CLUSTER: "auto", "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}},
             )
         )
 
@@ -91,6 +92,7 @@ class RayJobs:
         if not follow:
             yield str(self._asked(client.get_job_logs, submission.job))
             return
+        logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.ERROR)
         pieces = client.tail_job_logs(submission.job)
         with asyncio.Runner() as runner:
             while (piece := runner.run(anext(pieces, None))) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -40,6 +41,7 @@ def submit(studies: Sequence[Study], backend: str, settings: BaseModel) -> list[
     if refused:
         raise UserError(refused)
     open_studies = [(study, folder) for study, folder in pairs if not folder.matrix.exists()]
+    fresh = [folder for _, folder in open_studies if not folder.path.exists()]
     for study, folder in open_studies:
         if not folder.study.exists():
             write_text(folder.study, study.to_yaml())
@@ -47,7 +49,12 @@ def submit(studies: Sequence[Study], backend: str, settings: BaseModel) -> list[
         forget_earlier_job(folder)
     if not open_studies:
         return []
-    jobs = BACKENDS[backend].build(settings).submit([study.name for study, _ in open_studies])
+    try:
+        jobs = BACKENDS[backend].build(settings).submit([study.name for study, _ in open_studies])
+    except UserError:
+        for folder in fresh:
+            shutil.rmtree(folder.path)
+        raise
     submitted = datetime.now(UTC).isoformat(timespec="seconds")
     made = []
     for (study, folder), (job, log) in zip(open_studies, jobs, strict=True):

@@ -194,6 +194,7 @@ def test_without_slurm_a_submission_ends_with_one_line(hpo, monkeypatch):
     code, _, err = hpo("submit", "--backend", "slurm", "--study", "s")
     assert (code, err.count("\n")) == (2, 1)
     assert err.startswith("--backend slurm: there is no sbatch here")
+    assert not StudyFolder("s").path.exists()
 
 
 def test_without_rays_job_api_the_extra_is_named(hpo, monkeypatch):
