@@ -22,9 +22,10 @@ LAYERS = (
     ("hpo.search",),
     ("hpo.reporting",),
     ("hpo.run",),
-    ("hpo.grid", "hpo.replay", "hpo.validation"),
+    ("hpo.grid", "hpo.replay"),
     ("hpo.bench",),
     ("hpo.cluster",),
+    ("hpo.validation",),
     ("hpo.cli",),
 )
 """From plain data up to the command line: a module imports from lower layers and from its own room."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hpo.errors import Fault, UserError
 from hpo.search.conductor import Conductor
 from hpo.search.worker import TrialFunction
 
@@ -64,12 +65,23 @@ def plan_cluster(workers: int | None, gpus_per_trial: float, nodes: Sequence[tup
 
 
 def cluster_nodes() -> list[tuple[int, int]]:
-    """Cores and GPUs of each node of the cluster that the environment names; none if it names none."""
-    if not os.environ.get(CLUSTER):
+    """Cores and GPUs of each node of the cluster that the environment names; none if it names none.
+
+    Raises
+    ------
+    UserError
+        if there is no cluster at that address, or it does not let this user in.
+    """
+    address = os.environ.get(CLUSTER)
+    if not address:
         return []
     import ray
 
-    ray.init(address=os.environ[CLUSTER], log_to_driver=False, logging_level=logging.ERROR)
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(Fault(f"{CLUSTER}={address}", "no Ray cluster answers there", reason)) from None
     try:
         alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     finally:

@@ -15,6 +15,8 @@ from hpo.cluster.scripts import Job, render_script
 from hpo.cluster.sites import Site, load_site
 from hpo.errors import UserError
 from hpo.results import StudyFolder
+from hpo.study import Study
+from hpo.validation import validate_file
 
 GOLDEN = Path(__file__).parent / "golden"
 PROGRAMS = Path("/opt/hpo/.venv/bin")
@@ -320,3 +322,13 @@ def test_any_printable_word_of_a_container_comes_through_bash_as_it_is(words):
         check=True,
     )
     assert done.stdout.split("\0")[:-1] == words
+
+
+def test_a_profile_is_validated_like_every_other_file(tmp_path):
+    profile = tmp_path / "site.yaml"
+    profile.write_text("partition: gpu\nnotice_s: 5\n")
+    with pytest.raises(UserError, match=rf"{profile}:2: notice_s"):
+        validate_file(profile)
+    profile.write_text("partition: gpu\n")
+    assert validate_file(profile) == "site profile"
+    assert Study.model_fields.keys().isdisjoint(Site.model_fields), "or a study would be taken for a profile"
