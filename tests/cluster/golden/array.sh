@@ -56,7 +56,8 @@ fi
 run=$PWD/$state/run-$SLURM_JOB_ID
 rm -rf -- "$run"
 mkdir -m 700 -- "$run" || exit 1
-trap 'rm -rf -- "$run"' EXIT
+# The first node is this one; its own part may be killed before it has tidied up.
+trap 'rm -rf -- "$run" "$scratch/hpo-$SLURM_JOB_ID-0"' EXIT
 
 asked= steps= waiter=
 ask() {
@@ -150,7 +151,7 @@ let_go() {
     pause
   done
 }
-if [ -z "$asked" ]; then let_go 5; fi
+if [ -z "$asked" ]; then let_go 15; fi
 kill "$steps" 2> /dev/null
 let_go 5
 
