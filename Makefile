@@ -7,27 +7,29 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-# Given on the command line, each of these becomes an option of `hpo run`; `make help` explains them.
+# Given on the command line, each of these becomes an option of `hpo run` or `hpo submit`; `make help` explains them.
 OPTIONS := ALG TRIALS DATA TAGS TRAIN_ON MODEL SPACE EPOCHS SEED SEEDS STUDY GPUS_PER_TRIAL WORKERS SEARCHER
-export $(OPTIONS)
+# What a job asks of SLURM, for make slurm.
+JOB := NODES GPUS CPUS TIME PARTITION PROFILE DRY_RUN
+# Of make bench alone.
+BENCH := ONLY REPEAT
+export $(OPTIONS) $(JOB) $(BENCH)
 given = $(filter command,$(firstword $(origin $(1))))
 flag = $(if $(call given,$(1)),$(if $($(1)),--$(2) "$$$(1)"))
 FLAGS = $(call flag,ALG,alg) $(call flag,TRIALS,trials) $(call flag,DATA,data) $(call flag,TAGS,tags) \
 	$(call flag,TRAIN_ON,train-on) $(call flag,MODEL,model) $(call flag,SPACE,space) \
 	$(call flag,EPOCHS,epochs) $(call flag,SEED,seed) $(call flag,SEEDS,seeds) $(call flag,STUDY,study) \
 	$(call flag,GPUS_PER_TRIAL,gpus-per-trial) $(call flag,WORKERS,workers) $(call flag,SEARCHER,searcher)
+JOB_FLAGS = $(call flag,NODES,nodes) $(call flag,GPUS,gpus) $(call flag,CPUS,cpus) $(call flag,TIME,time) \
+	$(call flag,PARTITION,partition) $(call flag,PROFILE,profile) $(if $(DRY_RUN),--dry-run)
 
-# Of make bench alone.
-BENCH := ONLY REPEAT
-export $(BENCH)
-
-KNOWN := $(OPTIONS) $(BENCH) PYTHON VENV
+KNOWN := $(OPTIONS) $(JOB) $(BENCH) PYTHON VENV
 UNKNOWN := $(filter-out $(KNOWN),$(foreach each,$(.VARIABLES),$(if $(call given,$(each)),$(each))))
 ifneq ($(strip $(UNKNOWN)),)
 $(error unknown variable: $(UNKNOWN) (known: $(KNOWN); make help explains them))
 endif
 
-.PHONY: help hpo install test test-slow check bench bench-search clean
+.PHONY: help hpo slurm install test test-slow test-slurm check bench bench-search clean
 
 help:  ## this text
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -52,12 +54,23 @@ help:  ## this text
 	@echo "  WORKERS=             trials side by side; one per core, or as many as the GPUs hold"
 	@echo "  SEARCHER=optuna      whose TPE proposes: optuna or hyperopt"
 	@echo
+	@echo "Variables of make slurm, besides:"
+	@echo "  NODES=1              machines, on each of which a Ray node starts"
+	@echo "  GPUS=0 CPUS=         GPUs and cores on each; whole machines without CPUS"
+	@echo "  TIME=06:00:00        limit of the job; the partition's without it"
+	@echo "  PARTITION=           the site's default without it"
+	@echo "  PROFILE=site.yaml    what else the site asks for (the README lists the keys)"
+	@echo "  DRY_RUN=1            print the exact script and the cost, submit nothing"
+	@echo
 	@echo "Variables of make bench, besides DATA, TAGS and SEED:"
 	@echo "  ONLY=                figures by commas, e.g. step,search-8; all of them"
 	@echo "  REPEAT=              repetitions of each; as many as each figure sets itself"
 
 hpo: $(INSTALLED)  ## search, score the best models, print the result matrix
 	@$(BIN)/hpo run $(FLAGS)
+
+slurm: $(INSTALLED)  ## the same as a SLURM job: NODES=2 GPUS=4 TIME=06:00:00 PARTITION=gpu
+	@$(BIN)/hpo submit --backend slurm $(FLAGS) $(JOB_FLAGS)
 
 install: $(INSTALLED)  ## make .venv with every dependency at its pinned version
 
@@ -76,6 +89,9 @@ test: $(INSTALLED)  ## the CPU test suite, offline, within ten minutes on two co
 
 test-slow: $(INSTALLED)  ## the slow tests: real searches of some minutes
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m slow
+
+test-slurm: $(INSTALLED)  ## a real SLURM cluster of two nodes on this machine: as root, some minutes
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m slurm -rs
 
 check: $(INSTALLED)  ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from hpo.bench.commands import app as replay_table
 from hpo.bench.speed.commands import app as bench
+from hpo.cluster.commands import Profile, Where, register, submit_studies
 from hpo.errors import EXIT_FAILED, EXIT_INTERRUPTED, Fault, StudyFailed, UserError
 from hpo.evaluation.commands import register as register_evaluation
 from hpo.search.algorithms import ALGORITHMS
@@ -152,19 +153,6 @@ def run(
     _show_row(run_study(resolved, _console(stderr=True)))
 
 
-@app.command()
-def resume(name: Annotated[str, typer.Argument(metavar="STUDY", help="a study under results/")]) -> None:
-    """Go on with a study that was interrupted, where it was.
-
-    Example: hpo resume demo-suc-original-cased-asha
-    """
-    from hpo.results import StudyFolder
-    from hpo.run import run as run_study
-    from hpo.study import stored_study
-
-    _show_row(run_study(stored_study(StudyFolder(name)), _console(stderr=True)))
-
-
 def _show_row(row: Any) -> None:
     from hpo.reporting.studies import render_matrices
     from hpo.results import StudyFolder
@@ -172,6 +160,9 @@ def _show_row(row: Any) -> None:
     print(render_matrices([row]))
     folder = StudyFolder(row.study)
     print(f"Best model: {folder.best / '1'}   Report: {folder.report}")
+
+
+register(app, _show_row)
 
 
 @app.command()
@@ -267,9 +258,13 @@ def grid(
     seed: Seed = None,
     gpus_per_trial: GpusPerTrial = None,
     workers: Workers = None,
+    backend: Where = None,
+    profile: Profile = None,
     dry_run: DryRun = False,
 ) -> None:
     """Fill the matrix: a study for every variant × family × algorithm; rows that are done are skipped.
+
+    With --backend slurm they are one job array, a row per element; hpo matrix collects.
 
     Example: hpo grid --train-on cased,uncased,uncased-cased-mix --trials 20
     """
@@ -281,6 +276,8 @@ def grid(
         gpus_per_trial=gpus_per_trial, workers=workers,
     )  # fmt: skip
     studies = plan_rows(options, train_on=train_on, tags=tags, algorithms=alg)
+    if backend:  # of SLURM one array, with a row per element; hpo matrix collects
+        return submit_studies(studies, backend, profile, {}, dry_run=dry_run)
     if dry_run:
         from hpo.reporting.plans import render_plan
 

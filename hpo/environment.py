@@ -36,8 +36,10 @@ def describe_environment() -> dict[str, Any]:
 
 
 def available_cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """CPU cores that this process may use, under SLURM no more than its job has."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allotted = os.environ.get("SLURM_CPUS_ON_NODE", "")
+    return max(1, min(cores, int(allotted))) if allotted.isdigit() else cores
 
 
 def available_memory_bytes() -> int:

@@ -199,6 +199,13 @@ class StudyFolder:
         self.replay_state = self.path / ".replay"
         self.checkpoints = self.path / "checkpoints"
         self.ray = self.path / "ray"
+        self.cluster = self.path / "cluster"
+        self.submission = self.cluster / "submission.json"
+        self.jobs = self.cluster / "jobs.jsonl"
+        self.restarts = self.cluster / "restarts"
+        self.stop = self.cluster / "stop"
+        self.exit_code = self.cluster / "exit.json"
+        self.job_script = self.cluster / "job.sh"
         self.tracking = self.path / "tracking.json"
         self.tensorboard = self.path / "tensorboard"
         self.wandb = self.path / "wandb"
@@ -282,6 +289,11 @@ def _lock(file: IO[str], name: str) -> None:
                 f"study {name}", "is being run by another process", None, "wait for it, or give another name"
             )
         ) from None
+
+
+def array_script(name: str, root: Path = ROOT) -> Path:
+    """The script of a job array, whose logs lie beside it."""
+    return root / ".arrays" / f"{name}.sh"
 
 
 def study_folders(root: Path = ROOT) -> list[StudyFolder]:

@@ -119,15 +119,18 @@ def _search(
 ) -> None:
     from hpo.reporting.progress import shown
     from hpo.search.conductor import Conductor
-    from hpo.search.driver import plan_resources, search
+    from hpo.search.driver import cluster_nodes, plan_cluster, plan_resources, search
     from hpo.search.keeping import in_memory, states_at_once
     from hpo.search.worker import TrialRun
     from hpo.training.modeling import state_bytes
 
-    resources = plan_resources(study.workers, study.gpus_per_trial, available_cores(), gpus)
     # Workers run in a folder of Ray's, so whatever is a path here must be absolute there.
     absolute = StudyFolder(study.name, folder.path.parent.resolve())
-    absolute = in_memory(absolute, states_at_once(study, resources.workers) * state_bytes(study.model))
+    if nodes := cluster_nodes():  # where a trial may go on on another machine, so its state is on shared disk
+        resources = plan_cluster(study.workers, study.gpus_per_trial, nodes)
+    else:
+        resources = plan_resources(study.workers, study.gpus_per_trial, available_cores(), gpus)
+        absolute = in_memory(absolute, states_at_once(study, resources.workers) * state_bytes(study.model))
     conductor = Conductor(study, absolute)
     tracking.catch_up(conductor.trials)
     conductor.listen(tracking.hear)

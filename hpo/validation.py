@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from hpo.catalogue import members
+from hpo.cluster.sites import Site
 from hpo.corpora.families import TagFamily, load_family
 from hpo.corpora.formats import FORMATS
 from hpo.corpora.formats.options import CorpusOptions
@@ -23,7 +24,7 @@ KINDS: dict[str, tuple[type[BaseModel], str]] = {
 
 
 def validate_file(path: Path) -> str:
-    """Check a study, a search space, a tag family or a corpus.yaml, and say which it is.
+    """Check a study, a search space, a tag family, a site's profile or a corpus.yaml, and say which it is.
 
     Raises
     ------
@@ -40,6 +41,9 @@ def validate_file(path: Path) -> str:
         if key in document.data:
             validate(model, document)
             return kind
+    if not document.data.keys().isdisjoint(Site.model_fields):  # a study shares no key with it
+        validate(Site, document)
+        return "site profile"
     _check_tags(load_study(path), document)
     return "study"
 

@@ -22,16 +22,16 @@ LAYERS = (
     ("hpo.search",),
     ("hpo.reporting", "hpo.tracking"),
     ("hpo.run",),
-    ("hpo.grid", "hpo.replay", "hpo.rerank", "hpo.validation"),
+    ("hpo.grid", "hpo.replay", "hpo.rerank"),
     ("hpo.bench", "hpo.api"),
     ("hpo.cluster",),
-    ("hpo.study_commands",),
+    ("hpo.study_commands", "hpo.validation"),
     ("hpo.cli",),
 )
 """From plain data up to the command line: a module imports from lower layers and from its own room."""
 
 OWNERS = {
-    "ray": ("hpo.search", "hpo.bench.peers", "hpo.bench.speed.peers"),
+    "ray": ("hpo.search", "hpo.bench.peers", "hpo.bench.speed.peers", "hpo.cluster.ray_jobs"),
     "optuna": ("hpo.search.samplers", "hpo.search.importance", "hpo.bench.peers"),
     "hyperopt": ("hpo.search.samplers",),
     "syne_tune": ("hpo.bench.peers",),
@@ -55,6 +55,7 @@ OWNERS = {
         "hpo.bench.commands",
         "hpo.bench.speed.commands",
         "hpo.evaluation.commands",
+        "hpo.cluster.commands",
     ),
     "rich": (
         "hpo.cli",
@@ -66,6 +67,7 @@ OWNERS = {
         "hpo.bench.commands",
         "hpo.evaluation.commands",
         "hpo.bench.speed.commands",
+        "hpo.cluster.commands",
     ),
 }
 """Which modules may import a library, anywhere in their code."""
@@ -150,7 +152,14 @@ def test_a_library_is_known_only_to_its_room(library):
 
 
 @pytest.mark.parametrize(
-    "module", ["hpo.environment", "hpo.search.worker", "hpo.search.driver", "hpo.search.conductor"]
+    "module",
+    [
+        "hpo.environment",
+        "hpo.search.worker",
+        "hpo.search.driver",
+        "hpo.search.conductor",
+        "hpo.cluster.ray_jobs",
+    ],
 )
 def test_torch_and_ray_are_imported_only_when_work_starts(module):
     path = REPOSITORY / f"{module.replace('.', '/')}.py"
@@ -175,7 +184,9 @@ def loaded_by(code):
     return done.stderr.split(), done.stdout
 
 
-@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["families"], ["spaces"], ["ls", "--json"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["run", "--help"], ["families"], ["spaces"], ["ls", "--json"], ["status"]]
+)
 def test_a_command_that_only_tells_loads_no_heavy_library(words):
     heavy, printed = loaded_by(f"sys.argv = ['hpo', *{words}]; from hpo.cli import main; main()")
     assert heavy == []

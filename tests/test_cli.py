@@ -31,6 +31,10 @@ COMMANDS = (
     "families",
     "spaces",
     "validate",
+    "submit",
+    "status",
+    "logs",
+    "stop",
 )
 
 LIGHT = "light"

@@ -31,6 +31,11 @@ def overview() -> list[dict[str, Any]]:
     return [_summary_or_faults(folder) for folder in study_folders()]
 
 
+def summarize(name: str) -> dict[str, Any]:
+    """As `overview`, of one study."""
+    return _summary_or_faults(StudyFolder(name))
+
+
 def _summary_or_faults(folder: StudyFolder) -> dict[str, Any]:
     try:
         return _summary(read_record(folder), folder)

@@ -23,6 +23,9 @@ from hpo.search.trials import State, Trial, milestone_leaders, ranked, read_tria
 from hpo.study import Study
 from hpo.training.measurement import FACTS, Measurement, read_snapshot
 
+MOST_LOSSES = 3
+"""How often a trial is taken up again after its worker died; one that dies each time is its own cause."""
+
 
 class Conductor:
     """Runs the search of one study, from its start or from where its journal ends.
@@ -59,14 +62,18 @@ class Conductor:
                 for measurement in trial.measurements:
                     self._policy.hear(trial, measurement, self.trials)
         for trial in cut_off:
-            heard = trial.epochs
-            trial.go_on_from(self._snapshot_epoch(trial))
-            verdict = Verdict.GO_ON
-            for measurement in trial.measurements:
-                verdict = self._policy.hear(trial, measurement, self.trials)
-            # The driver may have died after it wrote a measurement down and before its verdict.
-            if heard > trial.epochs or self._obey(trial, verdict):
-                self._cut_off.append(trial)
+            self._cut_off_at_snapshot(trial)
+
+    def _cut_off_at_snapshot(self, trial: Trial) -> None:
+        """Put a trial back to its snapshot, from which it goes on before any other starts."""
+        heard = trial.epochs
+        trial.go_on_from(self._snapshot_epoch(trial))
+        verdict = Verdict.GO_ON
+        for measurement in trial.measurements:
+            verdict = self._policy.hear(trial, measurement, self.trials)
+        # The driver may have died after it wrote a measurement down and before its verdict.
+        if heard > trial.epochs or self._obey(trial, verdict):
+            self._cut_off.append(trial)
 
     def _snapshot_epoch(self, trial: Trial) -> float:
         """Up to which of its measurements a cut-off trial need not be trained again."""
@@ -179,6 +186,23 @@ class Conductor:
         self._raise_bar()
         self._tell(trial)
 
+    def lost(self, number: int, reason: str) -> None:
+        """Take in that a running trial's worker or machine died: it goes on from its snapshot elsewhere.
+
+        After `MOST_LOSSES` of them it has failed, with the reason of the last.
+        """
+        trial = self.trials[number]
+        if trial.state != State.RUNNING:
+            return
+        if trial.losses >= MOST_LOSSES:
+            self.ended(number, State.FAILED, f"{reason} (and {trial.losses} times before)")
+            return
+        trial.losses += 1
+        self._journal.append({"trial": number, "lost": reason}, durable=True)
+        self._policy.forget(trial)
+        self._cut_off_at_snapshot(trial)
+        self._tell(trial)
+
     def close(self) -> None:
         """Write the journal out as one line per trial, once all have ended, and leave all else on disk."""
         self._journal.close()
@@ -198,10 +222,11 @@ class Conductor:
         return self._used_up or not self._policy.wants_more(self.trials, self.study.runs)
 
     def finished_with(self, running: int) -> bool:
-        """Whether no trial will start any more, where so many are running and may yet wake paused ones."""
-        waiting = any(trial.state == State.PAUSED for trial in self.trials)
-        replaceable = not self._used_up and len(self.trials) < self.study.runs
-        return self.used_up and not self._cut_off and not (running and (waiting or replaceable))
+        """Whether no trial will start any more, where so many are running.
+
+        One that runs may yet lose its worker, wake those that are paused, or fail and leave its place.
+        """
+        return self.used_up and not self._cut_off and not running
 
     @property
     def finished(self) -> bool:

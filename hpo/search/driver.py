@@ -6,14 +6,18 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hpo.errors import Fault, UserError
 from hpo.search.conductor import Conductor
 from hpo.search.worker import TrialFunction
+
+CLUSTER = "HPO_RAY_ADDRESS"
+"""The variable that names the Ray cluster to search on; without it a search starts Ray on its own machine."""
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -44,20 +48,62 @@ def plan_resources(workers: int | None, gpus_per_trial: float, cores: int, gpus:
     return Resources(chosen, max(1, cores // chosen), gpus_per_trial if gpus else 0.0)
 
 
+def plan_cluster(workers: int | None, gpus_per_trial: float, nodes: Sequence[tuple[int, int]]) -> Resources:
+    """Share machines out among trials, given the cores and GPUs of each; a trial lies on one of them.
+
+    Trials get as many threads as they can have with all of them running side by side.
+    """
+    with_gpus = any(gpus for _, gpus in nodes)
+    slots = [(cores, gpus * int(1 / gpus_per_trial) if with_gpus else cores) for cores, gpus in nodes]
+
+    def fits(threads: int) -> int:
+        return sum(min(cores // threads, most) for cores, most in slots)
+
+    chosen = max(1, min(workers or fits(1), fits(1)))
+    threads = max((each for each in range(1, max(slots)[0] + 1) if fits(each) >= chosen), default=1)
+    return Resources(chosen, threads, gpus_per_trial if with_gpus else 0.0)
+
+
+def cluster_nodes() -> list[tuple[int, int]]:
+    """Cores and GPUs of each node of the cluster that the environment names; none if it names none.
+
+    Raises
+    ------
+    UserError
+        if there is no cluster at that address, or it does not let this user in.
+    """
+    address = os.environ.get(CLUSTER)
+    if not address:
+        return []
+    import ray
+
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(Fault(f"{CLUSTER}={address}", "no Ray cluster answers there", reason)) from None
+    try:
+        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    finally:
+        ray.shutdown()
+    return [(int(has.get("CPU", 0)), int(has.get("GPU", 0))) for has in alive]
+
+
 def search(conductor: Conductor, run_trial: TrialFunction, resources: Resources) -> None:
     """Run trials until the conductor has no more, or until the user interrupts.
 
-    ``run_trial`` is called in Ray's workers, which stay warm from trial to trial. A trial that raises,
-    or whose worker dies, is recorded as failed and the search goes on.
+    ``run_trial`` is called in Ray's workers, which stay warm from trial to trial. A trial that raises is
+    recorded as failed, one whose worker or machine dies goes on elsewhere, and the search with them.
     """
     os.environ.update({name: os.environ.get(name, value) for name, value in _SETTINGS.items()})
     import ray
     from ray import tune
 
+    # Not the cluster that RAY_ADDRESS may name.
+    own = {"address": "local", "num_cpus": resources.workers * resources.threads, "include_dashboard": False}
+    address = os.environ.get(CLUSTER)
     ray.init(
-        address="local",  # not the cluster that RAY_ADDRESS may name
-        num_cpus=resources.workers * resources.threads,
-        include_dashboard=False,
+        **({"address": address} if address else own),
         log_to_driver=False,
         logging_level=logging.ERROR,
         configure_logging=True,
@@ -65,23 +111,24 @@ def search(conductor: Conductor, run_trial: TrialFunction, resources: Resources)
     )
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     try:
-        with _stopped_by(signal.SIGTERM):
+        with _stopped_by(signal.SIGTERM, signal.SIGUSR1):
             _tune(tune, conductor, run_trial, resources, conductor.folder.ray.resolve())
     finally:
         ray.shutdown()
 
 
 @contextmanager
-def _stopped_by(number: signal.Signals) -> Iterator[None]:
-    """Have a signal stop the search as an interrupt does, which Tune knows how to hear."""
+def _stopped_by(*numbers: signal.Signals) -> Iterator[None]:
+    """Have signals stop the search as an interrupt does, which Tune knows how to hear."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(number, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    before = {each: signal.signal(each, lambda *_: os.kill(os.getpid(), signal.SIGINT)) for each in numbers}
     try:
         yield
     finally:
-        signal.signal(number, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _worker_environment(resources: Resources) -> dict[str, str]:

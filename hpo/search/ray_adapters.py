@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ray import tune
+from ray.exceptions import NodeDiedError, OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -14,6 +15,9 @@ from hpo.search.conductor import Conductor
 from hpo.search.trials import State
 from hpo.search.worker import TrialFunction
 from hpo.training.measurement import Measurement
+
+_DIED = (RayActorError, NodeDiedError, OutOfMemoryError, WorkerCrashedError)
+"""What Ray says of a worker that ended otherwise than by an exception."""
 
 
 class _Unsaved:
@@ -76,10 +80,13 @@ class Scheduler(_Unsaved, FIFOScheduler):
         self._conductor.ended(trial.config["number"], State.COMPLETE)
 
     def on_trial_error(self, tune_controller: Any, trial: RayTrial) -> None:
-        """Note that a trial's process died."""
+        """Note that a trial's process died, or that the trial took its GPU down."""
         error = trial.get_pickled_error()
-        last = str(error).strip().splitlines()[-1] if error else "its worker died"
-        self._conductor.ended(trial.config["number"], State.FAILED, last)
+        last = (str(error).strip() or "its worker died").splitlines()[-1] if error else "its worker died"
+        if error is None or isinstance(error, _DIED):
+            self._conductor.lost(trial.config["number"], last)
+        else:
+            self._conductor.ended(trial.config["number"], State.FAILED, last)
 
 
 def trainable(run_trial: TrialFunction) -> Callable[[dict[str, Any]], None]:

@@ -44,7 +44,7 @@ class Trial:
 
     ``params`` are those it trains with now. ``changes`` lists, where a policy has changed them on the
     way, from which epoch on which were in force, and whose snapshot the trial went on from; the first
-    are those that it began with.
+    are those that it began with. ``losses`` counts the workers that died under it.
     """
 
     number: int
@@ -54,6 +54,7 @@ class Trial:
     measurements: list[Measurement] = field(default_factory=list)
     reason: str = ""
     changes: list[Change] = field(default_factory=list)
+    losses: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -85,7 +86,7 @@ class Trial:
             "reason": self.reason,
             "measurements": [measurement.to_json() for measurement in self.measurements],
             "changes": [change.to_json() for change in self.changes],
-        }
+        } | ({"losses": self.losses} if self.losses else {})
 
     def to_worker(self) -> dict[str, Any]:
         """What a worker is told: ``measured`` is the epoch up to which measurements have come in."""
@@ -112,15 +113,17 @@ def read_trials(lines: Iterable[dict[str, Any]]) -> list[Trial]:
     """Put trials together from the lines of ``trials.jsonl``, in the order of their numbers.
 
     While a study runs, a trial is spread over several lines: its start, each of its measurements,
-    each time that it went on after a break, its end.
+    each time that its worker died, each time that it went on after a break, its end.
     """
     trials: dict[int, Trial] = {}
     for line in lines:
         number = line["trial"]
         if "seed" in line:
             changes = [Change(**change) for change in line.get("changes", ())]
-            trials[number] = Trial(number, line["params"], line["seed"], changes=changes)
+            losses = line.get("losses", 0)
+            trials[number] = Trial(number, line["params"], line["seed"], changes=changes, losses=losses)
         trial = trials[number]
+        trial.losses += "lost" in line
         if "from" in line:
             trial.go_on_from(line["from"], line.get("params"), line.get("donor"))
         trial.measurements.extend(Measurement(**each) for each in line.get("measurements", ()))
