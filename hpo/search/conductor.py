@@ -15,16 +15,19 @@ import numpy as np
 from hpo.results import Journal, StudyFolder, link_folder, read_lines, write_json, write_lines
 from hpo.search.algorithms import ALGORITHMS
 from hpo.search.keeping import Keeper
+from hpo.search.leaders import Leaders
 from hpo.search.policies import build_policy
 from hpo.search.policies.protocol import Continuation, Verdict
 from hpo.search.rungs import rung_levels
 from hpo.search.samplers import build_sampler
-from hpo.search.trials import State, Trial, milestone_leaders, ranked, read_trials
+from hpo.search.trials import State, Trial, read_trials
 from hpo.study import Study
 from hpo.training.measurement import FACTS, Measurement, read_snapshot
 
 MOST_LOSSES = 3
 """How often a trial is taken up again after its worker died; one that dies each time is its own cause."""
+
+_ENDED_WELL = (State.COMPLETE, State.STOPPED)
 
 
 class Conductor:
@@ -51,6 +54,9 @@ class Conductor:
         self._keeper = Keeper(folder)
         self._keeper.bring_back(trial.number for trial in self.trials if trial.is_open)
         self._cut_off: list[Trial] = []
+        self._leaders = Leaders(study)
+        self._told_bar: tuple[float, float] | None = None
+        self.folder.bar.unlink(missing_ok=True)
         self._hear_again()
         self._raise_bar()
 
@@ -58,6 +64,8 @@ class Conductor:
         """Rebuild the policy from the trials; those that were cut off come last, as the latest to tell."""
         cut_off = [trial for trial in self.trials if trial.state == State.RUNNING]
         for trial in self.trials:
+            if trial.state in _ENDED_WELL:
+                self._leaders.add(trial)
             if trial.state not in (State.FAILED, State.RUNNING):
                 for measurement in trial.measurements:
                     self._policy.hear(trial, measurement, self.trials)
@@ -122,7 +130,7 @@ class Conductor:
             line |= {"from": self.trials[donor].position, "donor": donor}
             trial.go_on_from(line["from"], trial.params, donor)
         self.trials.append(trial)
-        self._journal.append(line, durable=True)
+        self._journal.append(line)  # lost with the machine, it would be proposed again
         self._tell(trial)
         return trial
 
@@ -182,6 +190,8 @@ class Conductor:
         self._journal.append({"trial": number, "state": state.value, "reason": reason}, durable=True)
         if state == State.FAILED:
             self._policy.forget(trial)
+        else:
+            self._leaders.add(trial)
         self._keeper.forget(number)
         self._raise_bar()
         self._tell(trial)
@@ -241,16 +251,7 @@ class Conductor:
     @property
     def best(self) -> list[Trial]:
         """The best of the trials that ended well, the best first: only a better one can displace them."""
-        ended = (trial for trial in self.trials if trial.state in (State.COMPLETE, State.STOPPED))
-        return ranked(ended)[: self.study.keep]
-
-    @property
-    def apart(self) -> list[Trial]:
-        """Trials whose models are scored whatever their rank: the default's, and who led on the way."""
-        ended = [trial for trial in self.trials if trial.state in (State.COMPLETE, State.STOPPED)]
-        spared = (trial for trial in ended if trial.number in self.study.spared)
-        total = self.study.runs if self.study.seeds == 1 else 0  # repeated runs are all scored as they end
-        return [*spared, *milestone_leaders(ended, total).values()]
+        return self._leaders.best
 
     def _raise_bar(self) -> None:
         """Tell the workers which measurement is worth a checkpoint, and drop those that no longer are.
@@ -258,17 +259,16 @@ class Conductor:
         A trial that has not ended has no part in the bar, since it may yet fail, and keeps its checkpoint,
         whose measurement may not have come in yet.
         """
-        best = self.best
-        if len(best) == self.study.keep and best[-1].best is not None:
-            write_json(self.folder.bar, best[-1].best.rank)
-        else:
-            self.folder.bar.unlink(missing_ok=True)
-        for trial in (*best, *self.apart):
-            self._keeper.keep(trial.number)
-        running = (each for each in self.trials if each.is_open)
-        kept = {trial.number for trial in (*best, *self.apart, *running)}
+        last = self.best[-1].best if len(self.best) == self.study.keep else None
+        if last and last.rank != self._told_bar:
+            self._told_bar = last.rank
+            write_json(self.folder.bar, last.rank)
+        kept = {trial.number for trial in (*self.best, *self._leaders.apart)}
+        for number in kept:
+            self._keeper.keep(number)
         for number in {int(folder.name) for folder in self.folder.written_checkpoints()} - kept:
-            self._keeper.drop(number)
+            if number >= len(self.trials) or not self.trials[number].is_open:
+                self._keeper.drop(number)
 
     def _tell(self, trial: Trial) -> None:
         for listener in self._listeners:

@@ -6,7 +6,7 @@ import gc
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,7 @@ class TrialRun:
             return
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
         data = EncodedCorpus.open(self.encoded)
+        _set_imports_apart()
         _free_memory()  # of the trial before, whose thread may have ended in the middle of an epoch
         train(
             self.study.recipe(trial["params"]),
@@ -88,6 +89,13 @@ class TrialRun:
         except FileNotFoundError:
             return self.folder.candidate(number)
         return self.folder.candidate(number) if measurement.rank >= bar else None
+
+
+@cache
+def _set_imports_apart() -> None:
+    """Leave out of all later collections what the imports left: they would look through it at every trial."""
+    gc.collect()
+    gc.freeze()
 
 
 def _free_memory() -> None:
