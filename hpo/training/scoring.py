@@ -16,7 +16,9 @@ from hpo.training.encoding import EncodedSplit, Ints, ranges
 from hpo.training.heads import pools
 
 BATCH_SUBTOKENS = 4096
-"""Subtokens per forward pass, padding included."""
+"""Subtokens per forward pass, padding included, at most."""
+REAL_SHARE = 0.98
+"""Of the subtokens of a forward pass, those that are no padding, at least."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,14 @@ class Passes:
     def _cut(self) -> list[Ints]:
         """Rows in batches of similar length, the longest first, so that memory runs out early or never."""
         order = np.argsort(-self._rows.lengths, kind="stable")
+        lengths = self._rows.lengths[order]
         batches, at = [], 0
         while at < len(order):
-            size = max(1, BATCH_SUBTOKENS // int(self._rows.lengths[order[at]]))
+            most = max(1, BATCH_SUBTOKENS // int(lengths[at]))
+            real = np.cumsum(lengths[at : at + most])
+            padded = int(lengths[at]) * np.arange(1, len(real) + 1)
+            wasteful = np.flatnonzero(real < REAL_SHARE * padded)
+            size = int(wasteful[0]) if len(wasteful) else len(real)
             batches.append(order[at : at + size])
             at += size
         return batches
