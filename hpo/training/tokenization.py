@@ -140,6 +140,10 @@ _OFFSET_POSITIONS = (
 """Families whose positions start after the padding index."""
 
 
+WORDS_AT_ONCE = 1000
+"""Words that a tokenizer reads as one input."""
+
+
 @dataclass(frozen=True)
 class Pieces:
     """Subtokens of distinct words: those of word ``i`` are ``ids[offsets[i]:offsets[i + 1]]``.
@@ -180,16 +184,40 @@ def encode_words(tokenizer: PreTrainedTokenizerBase, words: list[str]) -> Pieces
         flat, lengths = _bytes_of(words, tokenizer)
         space = np.asarray([ord(" ") + tokenizer.offset], np.int32)
         return Pieces(flat, np.concatenate([[0], np.cumsum(lengths)]), prefix, suffix, space)
-    unknown = [tokenizer.unk_token_id if tokenizer.unk_token_id is not None else tokenizer.pad_token_id]
-    encoded = (
-        tokenizer([[word] for word in words], is_split_into_words=True, add_special_tokens=False)["input_ids"]
-        if words
-        else []
+    ids, word_of = _subtokens(tokenizer, words)
+    lengths = np.bincount(word_of, minlength=len(words))
+    vanished = np.flatnonzero(lengths == 0)
+    unknown = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else tokenizer.pad_token_id
+    ids = np.insert(ids, np.searchsorted(word_of, vanished), unknown)
+    lengths[vanished] = 1
+    return Pieces(ids, np.concatenate([[0], np.cumsum(lengths)]), prefix, suffix, np.empty(0, np.int32))
+
+
+def _subtokens(
+    tokenizer: PreTrainedTokenizerBase, words: list[str]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """The subtokens of words, end to end, and which word each is of; some words may have none.
+
+    Many words make one input, since each input costs far more than a word.
+    """
+    chunks = [words[at : at + WORDS_AT_ONCE] for at in range(0, len(words), WORDS_AT_ONCE)]
+    if not chunks:
+        return np.empty(0, np.int32), np.empty(0, np.int64)
+    read = tokenizer(
+        chunks,
+        is_split_into_words=True,
+        add_special_tokens=False,
+        truncation=False,
+        padding=False,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+        verbose=False,  # of inputs over the model's length, which these are not for
     )
-    pieces = [ids or unknown for ids in encoded]
-    lengths = np.fromiter(map(len, pieces), np.int64, len(pieces))
-    flat = np.fromiter((piece for ids in pieces for piece in ids), np.int32, int(lengths.sum()))
-    return Pieces(flat, np.concatenate([[0], np.cumsum(lengths)]), prefix, suffix, np.empty(0, np.int32))
+    found = [
+        np.asarray(read.word_ids(number), np.int64) + number * WORDS_AT_ONCE for number in range(len(chunks))
+    ]
+    ids = [np.asarray(each, np.int32) for each in read["input_ids"]]
+    return np.concatenate(ids), np.concatenate(found)
 
 
 def _bytes_of(
