@@ -19,6 +19,9 @@ from hpo.search.worker import TrialFunction
 CLUSTER = "HPO_RAY_ADDRESS"
 """The variable that names the Ray cluster to search on; without it a search starts Ray on its own machine."""
 
+OBJECT_STORE_BYTES = 128 * 2**20
+"""Of shared memory for Ray, through which nothing large goes; it would take a third of the machine's."""
+
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # its tables; ours are drawn by the reporting room
@@ -100,7 +103,12 @@ def search(conductor: Conductor, run_trial: TrialFunction, resources: Resources)
     from ray import tune
 
     # Not the cluster that RAY_ADDRESS may name.
-    own = {"address": "local", "num_cpus": resources.workers * resources.threads, "include_dashboard": False}
+    own = {
+        "address": "local",
+        "num_cpus": resources.workers * resources.threads,
+        "include_dashboard": False,
+        "object_store_memory": OBJECT_STORE_BYTES,
+    }
     address = os.environ.get(CLUSTER)
     ray.init(
         **({"address": address} if address else own),

@@ -74,7 +74,7 @@ def test_the_two_ends_of_beta_are_no_weights_and_inverse_ones():
 
 @pytest.mark.parametrize("alignment", ["first", "all"])
 def test_labels_are_counted_as_they_are_trained_on(corpus, alignment):
-    rows = _train_rows(corpus, "uncased-cased-both", alignment)
+    rows = _train_rows(corpus, "uncased-cased-both", alignment, False)
     batch = rows.__getitems__(range(len(rows)))["labels"]
     expected = torch.bincount(batch[batch != IGNORED], minlength=5)
     assert rows.label_counts(5).tolist() == expected.tolist()

@@ -22,6 +22,7 @@ WRONG = [
     ({"schedule": "hybrid", "cooldown_epochs": 3, "warmup_epochs": 2.5}, "together must not be over"),
     ({"schedule": "hybrid", "cooldown_epochs": 2, "patience": 3}, r"before which patience \(3\) might end"),
     ({"schedule": "adaptive"}, "patience must be at least 1, and is 0"),
+    ({"label_alignment": "all", "pooling": "mean"}, "label_alignment all does nothing with pooling mean"),
     ({"accumulation_steps": 33}, r"accumulation_steps \(33\) must not be over batch_size \(32\)"),
 ]
 wrong = pytest.mark.parametrize(("knobs", "rule"), WRONG, ids=str)
