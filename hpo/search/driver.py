@@ -147,6 +147,7 @@ def _worker_environment(resources: Resources) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH")))),
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
+        "MALLOC_ARENA_MAX": "2",  # each trial runs in a thread of its own, and would leave an arena behind
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "TRANSFORMERS_VERBOSITY": "error",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -102,5 +104,7 @@ def _free_memory() -> None:
     import torch
 
     gc.collect()
+    with suppress(OSError, AttributeError):  # where the C library is not glibc
+        ctypes.CDLL(None).malloc_trim(0)  # else what was freed stays with the process, and piles up
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

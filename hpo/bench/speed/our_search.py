@@ -11,6 +11,7 @@ from hpo.bench.speed.arms import command_seconds
 from hpo.bench.speed.watches import WatchedRun, read_watch
 from hpo.results import StudyFolder
 from hpo.search.driver import Resources, search
+from hpo.search.keeping import in_memory, states_at_once
 from hpo.search.worker import TrialRun
 from hpo.study import Study, build_study
 
@@ -25,9 +26,12 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     folder = Path(spec["folder"])
     study = build_study(spec["study"] | {"name": NAME})
     encoded = Path(spec["encoded"]) if spec.get("encoded") else _encode(study)
-    home, log = StudyFolder(NAME, folder), folder / "watch.jsonl"
     from hpo.search.conductor import Conductor
+    from hpo.training.modeling import state_bytes
 
+    log = folder / "watch.jsonl"
+    states = states_at_once(study, spec["workers"]) * state_bytes(study.model)
+    home = in_memory(StudyFolder(NAME, folder.resolve()), states)
     conductor = Conductor(study, home)
     before, at = command_seconds(), time.time()
     try:
