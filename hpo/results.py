@@ -212,6 +212,7 @@ class StudyFolder:
         self.live_marker = self.path / self.LIVE_MARKER
         self.live = live or self.path
         self.snapshots = self.live / "snapshots"
+        self.stored_snapshots = self.path / "snapshots"
         self.bar = self.live / "checkpoints" / "bar.json"
 
     def with_live(self, live: Path) -> StudyFolder:
@@ -238,7 +239,7 @@ class StudyFolder:
 
     def stored_snapshot(self, trial: int) -> Path:
         """Where a trial's state stands on disk, if `snapshot` is elsewhere and it was saved."""
-        return self.path / "snapshots" / str(trial)
+        return self.stored_snapshots / str(trial)
 
     def candidate(self, trial: int) -> Path:
         """The folder of a running trial's best model so far, if it may be among the best of the study."""

@@ -63,10 +63,12 @@ def run_in(folder: StudyFolder, study: Study, console: Console) -> MatrixRow:
         console.print(f"{study.name} is done already, and was not run again", markup=False)
         return read_matrix(folder.matrix).rows[0]
     refuse_absent(study.trackers)
+    from hpo.training.preparation import window_notes  # brings transformers, for which one done has no use
+
     with console.status("preparing the corpus …"):
         corpus, family = read_corpus(study)
         data = encode(study, corpus, family)
-        corpus = replace(corpus, notes=(*corpus.notes, *notes_on(data)))
+        corpus = replace(corpus, notes=(*corpus.notes, *window_notes(data)))
     with folder.locked(), tracked(study, folder, lambda line: console.print(line, markup=False)) as tracking:
         environment = describe_environment() | {"corpus_sha256": corpus.sha256, "notes": corpus.notes}
         if not folder.study.exists():  # its time is when the study was started
@@ -105,13 +107,6 @@ def _telling(knob: str, domain: Parameter) -> Any:
     """A searched value of a knob that asks something of the model, where there is one."""
     default = Recipe.model_fields[knob].default
     return next((value for value in domain.ends if value != default), default)
-
-
-def notes_on(data: EncodedCorpus) -> tuple[str, ...]:
-    """What is to be told of an encoded corpus."""
-    from hpo.training.preparation import window_notes
-
-    return window_notes(data)
 
 
 def _search(

@@ -153,7 +153,7 @@ class Keeper:
         """Give memory and disk back, once the study has no more use for the states of its trials."""
         shutil.rmtree(self._folder.snapshots, ignore_errors=True)
         if self._folder.has_live_elsewhere:
-            shutil.rmtree(self._folder.stored_snapshot(0).parent, ignore_errors=True)
+            shutil.rmtree(self._folder.stored_snapshots, ignore_errors=True)
             shutil.rmtree(self._folder.live, ignore_errors=True)
             self._folder.live_marker.unlink(missing_ok=True)
 

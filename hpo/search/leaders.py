@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpo.search.trials import MILESTONES, Trial, ranked
+from hpo.search.trials import Trial, milestone_leaders, ranked
 from hpo.study import Study
 
 
@@ -18,20 +18,18 @@ class Leaders:
         self._study = study
         self._spared: list[Trial] = []
         # Of repeated runs each is scored as it ends.
-        total = study.runs if study.seeds == 1 else 0
-        self._on_the_way: dict[int, list[Trial]] = {count: [] for count in MILESTONES if count <= total}
+        self._total = study.runs if study.seeds == 1 else 0
+        self._on_the_way: dict[int, Trial] = {}
         self.best: list[Trial] = []
 
     def add(self, trial: Trial) -> None:
         """Take in a trial that ended well."""
         self.best = ranked([*self.best, trial])[: self._study.keep]
-        for count, leader in self._on_the_way.items():
-            if trial.number < count:
-                self._on_the_way[count] = ranked([*leader, trial])[:1]
+        self._on_the_way = milestone_leaders([*self._on_the_way.values(), trial], self._total)
         if trial.number in self._study.spared:
             self._spared.append(trial)
 
     @property
     def apart(self) -> list[Trial]:
         """See the class."""
-        return [*self._spared, *(trial for leader in self._on_the_way.values() for trial in leader)]
+        return [*self._spared, *self._on_the_way.values()]

@@ -84,13 +84,11 @@ class TrialRun:
 
         A trial whose model is scored in any case has it written in any case.
         """
-        if number in self.study.spared or self.study.seeds > 1:
-            return self.folder.candidate(number)
-        try:
-            bar = tuple(read_json(self.folder.bar))
-        except FileNotFoundError:
-            return self.folder.candidate(number)
-        return self.folder.candidate(number) if measurement.rank >= bar else None
+        if number not in self.study.spared and self.study.seeds == 1:
+            with suppress(FileNotFoundError):
+                if measurement.rank < tuple(read_json(self.folder.bar)):
+                    return None
+        return self.folder.candidate(number)
 
 
 @cache
