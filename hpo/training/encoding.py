@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from transformers import PreTrainedTokenizerBase
 from hpo.corpora.sentences import Sentence
 from hpo.corpora.spans import IntArray
 from hpo.corpora.variants import FORMS, draw
-from hpo.training.tokenization import Pieces, encode_words
+from hpo.training.lexicon import Lexicon
 from hpo.training.windows import CONTEXT as CONTEXT
 from hpo.training.windows import Windows, document_bounds, offsets_of, reach
 from hpo.training.windows import ranges as ranges
@@ -81,12 +82,28 @@ def encode(
     in the form that it has itself: whole tokens, in equal shares of what ``max_length`` leaves free
     (FLERT; Schweter and Akbik 2020, arXiv:2011.06993). A sentence of several windows has none.
     """
-    lengths = np.fromiter((len(s.tokens) for s in sentences), np.int64, len(sentences))
-    offsets = offsets_of(lengths)
-    labels = np.fromiter(
-        (label_ids[label] for s in sentences for label in s.labels), np.int16, int(offsets[-1])
-    )
-    words, pieces = _word_forms(sentences, labels, tokenizer)
+    lexicon = Lexicon.of(sentences, tokenizer)
+    return _encode(sentences, label_ids, lexicon, max_length=max_length, seed=seed, context=context)
+
+
+def _encode(
+    sentences: Sequence[Sentence],
+    label_ids: Mapping[str, int],
+    lexicon: Lexicon,
+    *,
+    max_length: int,
+    seed: int,
+    context: int,
+) -> EncodedSplit:
+    offsets = _token_offsets(sentences)
+    every_label = chain.from_iterable(sentence.labels for sentence in sentences)
+    labels = np.fromiter(map(label_ids.__getitem__, every_label), np.int16, int(offsets[-1]))
+    of_form = {
+        "cased": lexicon.cased,
+        "uncased": lexicon.lowered,
+        "ne-lower": np.where(labels > 0, lexicon.lowered, lexicon.cased),
+    }
+    words, pieces = np.stack([of_form[form] for form in FORMS]), lexicon.pieces
     # A row's last word has no joint behind it, so that one more fits.
     window = max_length - len(pieces.prefix) - len(pieces.suffix) + len(pieces.joint)
     pieces = pieces.shortened(window - len(pieces.joint))
@@ -121,31 +138,8 @@ def encode(
     )
 
 
-def _word_forms(
-    sentences: Sequence[Sentence], labels: Ints, tokenizer: PreTrainedTokenizerBase
-) -> tuple[Ints, Pieces]:
-    """Number the distinct words so that words of equal subtokens share a number.
-
-    Returns the words of each form, *shape* (3, tokens) in the order of `FORMS`, and their subtokens.
-    """
-    numbers: dict[str, int] = {}
-    cased = np.fromiter(
-        (numbers.setdefault(token, len(numbers)) for s in sentences for token in s.tokens),
-        np.int64,
-        len(labels),
-    )
-    lowered = np.fromiter(
-        (numbers.setdefault(word.lower(), len(numbers)) for word in list(numbers)), np.int64
-    )
-    pieces = encode_words(tokenizer, list(numbers))
-    spelled: dict[bytes, int] = {}
-    alike = np.empty(len(numbers), np.int64)
-    for number in range(len(numbers)):
-        piece = pieces.ids[pieces.offsets[number] : pieces.offsets[number + 1]].tobytes()
-        alike[number] = spelled.setdefault(piece, number)
-    uncased = lowered[cased]
-    words = {"cased": cased, "uncased": uncased, "ne-lower": np.where(labels > 0, uncased, cased)}
-    return alike[np.stack([words[form] for form in FORMS])], pieces
+def _token_offsets(sentences: Sequence[Sentence]) -> Ints:
+    return offsets_of(np.fromiter((len(each.tokens) for each in sentences), np.int64, len(sentences)))
 
 
 def _distinct(words: Ints, starts: Ints, stops: Ints) -> tuple[Ints, list[tuple[int, int]]]:
@@ -285,9 +279,14 @@ def write_corpus(
 ) -> EncodedCorpus:
     """Encode every split of a corpus into an existing, empty folder, the tokenizer's files beside it."""
     label_ids = {name: number for number, name in enumerate(label_names)}
+    lexicon = Lexicon.of(list(chain.from_iterable(splits.values())), tokenizer)
+    start = 0
     for name, sentences in splits.items():
-        split = encode(sentences, label_ids, tokenizer, max_length=max_length, seed=seed, context=context)
+        stop = start + sum(len(sentence.tokens) for sentence in sentences)
+        part = lexicon.part(start, stop)
+        split = _encode(sentences, label_ids, part, max_length=max_length, seed=seed, context=context)
         store(split, folder, name)
+        start = stop
     tokenizer.save_pretrained(str(folder / "tokenizer"))
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
     facts = {
