@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -44,23 +45,44 @@ def measurement_of(epoch: int, params: Params) -> Measurement:
 
 @dataclass(frozen=True)
 class Reporting:
-    """A trial that only reports."""
+    """A trial that only reports, once all workers are up."""
 
     reports: int
+    gate: Gate
 
     def __call__(self, trial: dict[str, Any], report: Callable[[Measurement], bool]) -> None:
         """As `TrialRun.__call__`."""
+        self.gate.wait()
         for epoch in range(1, self.reports + 1):
             report(measurement_of(epoch, trial["params"]))
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Holds the first trial of each worker until all workers are up.
+
+    Trials that take no time would else be through, on the first worker that starts, before the second has.
+    """
+
+    folder: Path
+    workers: int
+
+    def wait(self) -> None:
+        """Note that this worker is up, and wait for the others."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / str(os.getpid())).touch()
+        while len(list(self.folder.iterdir())) < self.workers:
+            time.sleep(0.01)
 
 
 class Tally:
     """Counts what comes in at a driver, from the first to the last."""
 
-    def __init__(self) -> None:
+    def __init__(self, expected: int) -> None:
         self.results = 0
+        self.expected = expected
         self.first = self.last = 0.0
-        self.rss_first = 0
+        self.rss_first = self.rss_last = 0
 
     def count(self) -> None:
         """Note one result."""
@@ -68,13 +90,15 @@ class Tally:
         self.last = time.perf_counter()
         if self.results == 1:
             self.first, self.rss_first = self.last, resident()
+        if self.results == self.expected:
+            self.rss_last = resident()
 
     def facts(self) -> dict[str, Any]:
-        """Milliseconds per result after the first, and how much memory has grown since, in bytes."""
+        """Milliseconds per result after the first, and how much memory has grown to the last, in bytes."""
         return {
             "results": self.results,
             "result_ms": (self.last - self.first) / max(1, self.results - 1) * 1000,
-            "grown": resident() - self.rss_first,
+            "grown": self.rss_last - self.rss_first,
         }
 
 
@@ -82,10 +106,11 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Our driver on Ray Tune. ``spec``: ``trials``, ``reports``, ``workers``, ``folder``."""
     study = study_of(spec["trials"], spec["reports"])
     conductor = Conductor(study, StudyFolder("driver", Path(spec["folder"])))
-    tally = Tally()
+    tally = Tally(study.runs * spec["reports"])
     conductor.listen(lambda trial: tally.count() if _just_measured(trial, seen) else None)
     seen: dict[int, int] = {}
-    search(conductor, Reporting(spec["reports"]), Resources(spec["workers"], 1, 0.0))
+    gate = Gate(Path(spec["folder"]) / "gate", spec["workers"])
+    search(conductor, Reporting(spec["reports"], gate), Resources(spec["workers"], 1, 0.0))
     facts = tally.facts()  # before the journal is written out whole, which happens once
     conductor.close()
     assert conductor.finished

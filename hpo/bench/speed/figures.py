@@ -45,8 +45,10 @@ _DISK = (
     "arm but Ray's logs, looked at as often."
 )
 _DRIVER = (
-    "from the first result to the last at the driver, two workers; Ray's loggers are off in both arms, as "
-    "our driver has them. Memory is the driver's own, from the first result to the last."
+    "from the first result to the last at the driver, once both workers are up; Ray's loggers are off in "
+    "both arms, as our driver has them. Ours makes a trial when a worker is free for it, within that time, and so "
+    "does the peer in the first line; the second has its trials made before, as Ray Tune does by itself. "
+    "Memory is the driver's own, from the first result to the last."
 )
 
 FIGURES: dict[str, Figure] = {

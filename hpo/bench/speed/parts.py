@@ -142,13 +142,18 @@ def measure_matrix(setting: Setting, repeat: int) -> list[Row]:
     return rows
 
 
+TUNES_OWN = 200
+"""Trials that Ray Tune makes ahead by itself when it draws them at random."""
+
+
 def measure_driver(setting: Setting, trials: int, repeat: int) -> list[Row]:
     """What a result costs at the driver, and what the driver keeps in memory."""
     spec = {"trials": trials, "reports": setting.sizes.reports}
-    ours, peer = [], []
+    ours, peer, ahead = [], [], []
     for _ in range(repeat):
         ours.append(setting.arm("our driver", spec, ours=True))
-        peer.append(setting.arm("bare tune", spec))
+        peer.append(setting.arm("bare tune", spec | {"ahead": 1}))
+        ahead.append(setting.arm("bare tune", spec | {"ahead": TUNES_OWN}))
     conductor = [
         setting.arm("conductor", spec | {"algorithm": name})
         for name in ("random", "asha")
@@ -168,6 +173,15 @@ def measure_driver(setting: Setting, trials: int, repeat: int) -> list[Row]:
             [each["result_ms"] for each in peer],
             unit="ms",
             asked=at_most(1.1),
+            work=work,
+            alike=alike,
+        ),
+        compared(
+            "the same, trials of the peer made before the clock starts",
+            f"bare Ray Tune, up to {TUNES_OWN} trials ahead",
+            [each["result_ms"] for each in ours],
+            [each["result_ms"] for each in ahead],
+            unit="ms",
             work=work,
             alike=alike,
         ),

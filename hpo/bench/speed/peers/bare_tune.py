@@ -9,7 +9,7 @@ from typing import Any
 
 from ray import init, shutdown, tune
 
-from hpo.bench.speed.drivers import KNOB, Tally, measurement_of
+from hpo.bench.speed.drivers import KNOB, Gate, Tally, measurement_of
 from hpo.search.driver import _SETTINGS
 
 
@@ -30,13 +30,17 @@ class Counting(tune.Callback):
 def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Ray Tune by itself, with the switches that our driver sets: no loggers, no syncer, few snapshots.
 
-    ``spec``: ``trials``, ``reports``, ``workers``, ``folder``.
+    ``spec``: ``trials``, ``reports``, ``workers``, ``folder``, and ``ahead``: how many trials it makes before
+    they are needed. By itself it makes 200, which at 100 trials is all of them before the first result.
     """
     os.environ.update(_SETTINGS)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(spec["ahead"])
     init(address="local", num_cpus=spec["workers"], include_dashboard=False, log_to_driver=False)
-    reports, tally = spec["reports"], Tally()
+    reports, tally = spec["reports"], Tally(spec["trials"] * spec["reports"])
+    gate = Gate(Path(spec["folder"]) / "gate", spec["workers"])
 
     def only_report(config: dict[str, Any]) -> None:
+        gate.wait()
         for epoch in range(1, reports + 1):
             tune.report({"measurement": measurement_of(epoch, config)})
 
