@@ -29,7 +29,7 @@ ifneq ($(strip $(UNKNOWN)),)
 $(error unknown variable: $(UNKNOWN) (known: $(KNOWN); make help explains them))
 endif
 
-.PHONY: help hpo slurm install test test-slow test-slurm check bench bench-search clean
+.PHONY: help hpo slurm install test test-slow test-slurm test-extras check bench bench-search clean
 
 help:  ## this text
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -92,6 +92,11 @@ test-slow: $(INSTALLED)  ## the slow tests: real searches of some minutes
 
 test-slurm: $(INSTALLED)  ## a real SLURM cluster of two nodes on this machine: as root, some minutes
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m slurm -rs
+
+test-extras: $(INSTALLED)  ## the tests of mlflow, wandb and Ray's job API, which it installs
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: --no-binary=seqeval \
+		--constraint constraints.txt --editable '.[dev,mlflow,wandb,ray-jobs]'
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "slow or not slow" tests/tracking tests/cluster/test_ray_jobs.py
 
 check: $(INSTALLED)  ## ruff and mypy
 	@$(BIN)/ruff check .
