@@ -64,7 +64,7 @@ help:  ## this text
 	@echo
 	@echo "Variables of make bench, besides DATA, TAGS and SEED:"
 	@echo "  ONLY=                figures by commas, e.g. step,search-8; all of them"
-	@echo "  REPEAT=              repetitions of each; as many as each figure sets itself"
+	@echo "  REPEAT=              repetitions of each, 5; all of them take hours"
 
 hpo: $(INSTALLED)  ## search, score the best models, print the result matrix
 	@$(BIN)/hpo run $(FLAGS)

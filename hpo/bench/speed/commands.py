@@ -26,9 +26,7 @@ def speed(
     only: Annotated[str, typer.Option(help="figures, or what their names begin with, by commas")] = "",
     data: Annotated[str, typer.Option(help="demo, a file, a folder, or a hub id name:config")] = "demo",
     tags: Annotated[str, typer.Option(help="tag family, a name or a YAML file")] = "suc-original",
-    repeat: Annotated[
-        int | None, typer.Option(min=1, help="repetitions [default: each figure's own]")
-    ] = None,
+    repeat: Annotated[int | None, typer.Option(min=1, help="repetitions [default: 5]")] = None,
     workers: Annotated[int, typer.Option(min=1, help="trials side by side")] = 2,
     seed: Annotated[int, typer.Option(help="of the configurations and the trainings")] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="tiny sizes, to see that it works")] = False,

@@ -26,7 +26,7 @@ class Sizes:
     model_epochs: int = 3
     disk_trials: int = 20
     reports: int = 4
-    driver_trials: tuple[int, ...] = (100, 1000)
+    driver_trials: tuple[int, int, int] = (100, 1000, 10_000)
     demo_trials: int = 50
     memory_trials: int = 50
     quality_seeds: int = 10
@@ -42,7 +42,7 @@ TRIAL_RUN = Sizes(
     span_tokens=20_000,
     model_epochs=1,
     disk_trials=3,
-    driver_trials=(10,),
+    driver_trials=(10, 10, 10),
     demo_trials=3,
     memory_trials=5,
     quality_seeds=2,

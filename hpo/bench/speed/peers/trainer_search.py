@@ -80,7 +80,7 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _f1_then_loss(metrics: Mapping[str, float]) -> float:
-    """Order trials as ours does, by F1, and where it ties (at a first rung, often at 0) by the lower dev loss."""
+    """Order trials as ours does: by F1, and where it ties, often at 0, by the lower dev loss."""
     return metrics["eval_f1"] - 1e-6 * metrics["eval_loss"]
 
 
