@@ -50,7 +50,7 @@ class Resources:
 
 
 def plan_resources(workers: int | None, gpus_per_trial: float, cores: int, gpus: int) -> Resources:
-    """Share a machine out among trials: by GPUs, or one trial per core where there are none or none is wanted.
+    """Share a machine out among trials: by GPUs, or by cores where there are none or none is wanted.
 
     Raises
     ------

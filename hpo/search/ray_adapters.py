@@ -80,7 +80,8 @@ class Scheduler(_Unsaved, FIFOScheduler):
 
     def on_trial_complete(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> None:
         """Note that a trial ran to its last epoch; one that was stopped has ended already."""
-        self._conductor.ended(trial.config["number"], State.COMPLETE)
+        if "loss" not in result:  # of a trial that lost a process, which has not ended
+            self._conductor.ended(trial.config["number"], State.COMPLETE)
 
     def on_trial_error(self, tune_controller: Any, trial: RayTrial) -> None:
         """Note that a trial's process died, or that the trial took its GPU down."""
@@ -109,6 +110,8 @@ def trainable(run_trial: TrialFunction) -> Callable[[dict[str, Any]], None]:
             if "CUDA error" in str(error):
                 raise  # the process cannot use its GPU any more; Ray starts another
             lost = isinstance(error, TrialLost)
-            tune.report({"loss": str(error)} if lost else {"failure": f"{type(error).__name__}: {error}".strip()})
+            tune.report(
+                {"loss": str(error)} if lost else {"failure": f"{type(error).__name__}: {error}".strip()}
+            )
 
     return run

@@ -89,11 +89,13 @@ class _Member:
         with theirs:
             words = [str(each) for each in (theirs.fileno(), rank, size, meeting)]
             threads = str(max(1, int(os.environ.get("OMP_NUM_THREADS", "1")) // size))
-            # A module of the standard library's kind of start: whatever runs here is not imported there.
+            # Else PyTorch says of every trial that none of its weights go unused.
+            quiet = {"TORCH_CPP_LOG_LEVEL": "ERROR"}
+            # By multiprocessing a start would import the program that runs here, which may be Ray's.
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "hpo.training.member", *words],
                 pass_fds=[theirs.fileno()],
-                env=os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
+                env=quiet | os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
                 stdin=subprocess.DEVNULL,
             )
         self.line = Connection(ours.detach())

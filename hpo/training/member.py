@@ -46,7 +46,12 @@ def main(descriptor: int, rank: int, size: int, meeting: str) -> None:
     """Train what comes over a socket, as one of so many processes that meet at a file."""
     line = _Line(descriptor)
     # By these Accelerate knows that it is not alone.
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size), "LOCAL_WORLD_SIZE": str(size)}
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(size),
+        "LOCAL_WORLD_SIZE": str(size),
+    }
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo" if sys.platform == "linux" else "lo0")
     import torch
 

@@ -52,6 +52,6 @@ def _remedy(recipe: Recipe, gpus: float) -> str:
     has = f"{gpus:g} of a GPU" if 0 < gpus < 1 else "its GPU"
     fewer = ", or put fewer trials on a GPU: raise gpus_per_trial" if 0 < gpus < 1 else ""
     return (
-        f"batch_size {recipe.batch_size} with accumulation_steps {recipe.accumulation_steps} needs more memory "
-        f"than {has} has (search smaller batches, or fix a higher accumulation_steps{fewer})"
+        f"batch_size {recipe.batch_size} with accumulation_steps {recipe.accumulation_steps} needs more "
+        f"memory than {has} has (search smaller batches, or fix a higher accumulation_steps{fewer})"
     )

@@ -55,7 +55,7 @@ class Ranks:
         return summed / self.count
 
     def told(self, numbers: Sequence[float], device: torch.device) -> list[float]:
-        """The leader's numbers, in every process; the others give as many of their own, which are not read."""
+        """The leader's numbers, in every process; the others give as many, which are not read."""
         if self.count == 1:
             return list(numbers)
         told = torch.tensor(numbers, dtype=torch.float64, device=device)
@@ -65,7 +65,7 @@ class Ranks:
     def draw_apart(self, seed: int, step: int) -> None:
         """Have each process but the first draw its dropout for itself, by the seed and how far the run is.
 
-        The leader's own random state is in its snapshots; so a run that goes on draws as if it had not stopped.
+        The leader's random state is in its snapshots; so a run that goes on draws as if it had not stopped.
         """
         if not self.lead:
             torch.manual_seed(int(np.random.SeedSequence([seed, self.own, step]).generate_state(1)[0]))

@@ -188,7 +188,7 @@ class _Trainer(Trainer):
         loader = DataLoader(
             rows,
             batch_sampler=batches,
-            collate_fn=self._ranks.part,
+            collate_fn=lambda batch: self._ranks.part(batch),
             pin_memory=self.args.device.type == "cuda",
         )
         if self._ranks.count == 1:
