@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ from transformers import (
 )
 
 from hpo.corpora.variants import arrange
-from hpo.training.batching import LengthGroupedBatches, Rows, in_parts
+from hpo.training.batching import Batch, LengthGroupedBatches, Rows, in_parts
 from hpo.training.checkpoints import CheckpointWriter
 from hpo.training.encoding import EncodedCorpus, EncodedSplit, Ints
 from hpo.training.heads import FIRST
@@ -188,7 +188,7 @@ class _Trainer(Trainer):
         loader = DataLoader(
             rows,
             batch_sampler=batches,
-            collate_fn=lambda batch: self._ranks.part(batch),
+            collate_fn=lambda batch: self._ranks.part(cast(Batch, batch)),
             pin_memory=self.args.device.type == "cuda",
         )
         if self._ranks.count == 1:
@@ -262,11 +262,11 @@ class _Trainer(Trainer):
     def _measure(self) -> Measurement:
         """The same measurement in every process, of which the first takes it."""
         train_loss = self._loss_since_last()
-        keys = ("f1", "precision", "recall", "loss", "accuracy")
-        answers = dict.fromkeys(keys, 0.0)
+        answers = dict.fromkeys(("f1", "precision", "recall", "loss", "accuracy"), 0.0)
         if self._ranks.lead:
             answers = self._course.questions.put_to(self.model, autocast_dtype(self.args))
-        own = (*(answers[key] for key in keys), time.monotonic() - self._began)
+        keys = sorted(answers)
+        own = (*map(answers.__getitem__, keys), time.monotonic() - self._began)
         *told, seconds = self._ranks.told(own, self.args.device)
         return Measurement(
             epoch=_Timetable.epoch_of(self.state, self._course.recipe.evals_per_epoch),
