@@ -80,6 +80,19 @@ def _crew(size: int) -> Crew:
     return Crew(size)
 
 
+def _environment(size: int) -> dict[str, str]:
+    """What the processes find around them: their share of the threads, and this very package."""
+    threads = str(max(1, int(os.environ.get("OMP_NUM_THREADS", "1")) // size))
+    package = str(Path(__file__).resolve().parents[2])
+    own = {
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "PYTHONPATH": os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH")))),
+    }
+    # Else PyTorch says of every trial that none of its weights go unused.
+    return {"TORCH_CPP_LOG_LEVEL": "ERROR"} | os.environ | own
+
+
 class _Member:
     """One of the processes, and the line to it."""
 
@@ -88,15 +101,13 @@ class _Member:
         ours, theirs = socket.socketpair()
         with theirs:
             words = [str(each) for each in (theirs.fileno(), rank, size, meeting)]
-            threads = str(max(1, int(os.environ.get("OMP_NUM_THREADS", "1")) // size))
-            # Else PyTorch says of every trial that none of its weights go unused.
-            quiet = {"TORCH_CPP_LOG_LEVEL": "ERROR"}
             # By multiprocessing a start would import the program that runs here, which may be Ray's.
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "hpo.training.member", *words],
                 pass_fds=[theirs.fileno()],
-                env=quiet | os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
+                env=_environment(size),
                 stdin=subprocess.DEVNULL,
+                start_new_session=True,  # an interrupt from the terminal is for this process to hear
             )
         self.line = Connection(ours.detach())
 

@@ -10,10 +10,15 @@ import json
 import os
 import sys
 import threading
+from datetime import timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
+
+
+PATIENCE_S = 1800
+"""How long one process waits for another: while the first measures, reports and writes, the rest do."""
 
 
 class _Line:
@@ -60,7 +65,11 @@ def main(descriptor: int, rank: int, size: int, meeting: str) -> None:
         torch.cuda.set_device(rank)
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     torch.distributed.init_process_group(
-        "nccl" if gpu else "gloo", init_method=f"file://{meeting}", rank=rank, world_size=size
+        "nccl" if gpu else "gloo",
+        init_method=f"file://{meeting}",
+        rank=rank,
+        world_size=size,
+        timeout=timedelta(seconds=PATIENCE_S),
     )
     while True:
         task = line.hear()
