@@ -16,7 +16,6 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-
 PATIENCE_S = 1800
 """How long one process waits for another: while the first measures, reports and writes, the rest do."""
 

@@ -121,7 +121,7 @@ def _bf16() -> bool:
 
 
 def _recipe(spec: Mapping[str, Any]) -> Recipe:
-    return Recipe(epochs=spec["epochs"], batch_size=32, evals_per_epoch=1)
+    return Recipe.model_validate({"epochs": spec["epochs"], "batch_size": 32, "evals_per_epoch": 1})
 
 
 def _train(spec: Mapping[str, Any], data: EncodedCorpus) -> None:
@@ -185,7 +185,7 @@ ARMS = {"trial": _trial_rate, "plain": _plain_rate}
 
 def _rows(data: EncodedCorpus) -> Rows:
     split = data.split("train")
-    return Rows(split, split.forms[0], data.pad_id, Recipe().label_alignment)
+    return Rows(split, split.forms[0], data.pad_id, Recipe.model_validate({}).label_alignment)
 
 
 def _settle() -> None:
