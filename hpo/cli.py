@@ -13,17 +13,7 @@ from rich.console import Console
 
 from hpo.bench.commands import app as replay_table
 from hpo.bench.speed.commands import app as bench
-from hpo.cluster.commands import (
-    Cpus,
-    Gpus,
-    Nodes,
-    Partition,
-    Profile,
-    Time,
-    Where,
-    register,
-    submit_studies,
-)  # fmt: skip
+from hpo.cluster.commands import Cpus, Gpus, Nodes, Partition, Profile, Time, Where, register, submit_studies
 from hpo.errors import EXIT_FAILED, EXIT_INTERRUPTED, Fault, StudyFailed, UserError
 from hpo.evaluation.commands import register as register_evaluation
 from hpo.search.algorithms import ALGORITHMS

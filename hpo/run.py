@@ -151,7 +151,9 @@ def _search(
     conductor.listen(tracking.hear)
     local = study.model != TINY and Path(study.model).is_dir()
     model = str(Path(study.model).resolve()) if local else study.model
-    trial_run = TrialRun(study, absolute, data.folder, model, resources.gpus, resources.processes)
+    trial_run = TrialRun(
+        study, absolute, data.folder, model, gpus=resources.gpus, processes=resources.processes
+    )
     try:
         if not conductor.finished:
             with shown(conductor, resources.workers, console):

@@ -27,7 +27,8 @@ TrialFunction = Callable[[dict[str, Any], Callable[[Measurement], bool]], None]
 class TrialRun:
     """Runs the trials of a study; small enough to travel to every worker.
 
-    Paths are absolute: a worker's working directory is Ray's.
+    Paths are absolute: a worker's working directory is Ray's. ``gpus`` and ``processes`` are of each trial,
+    as `Resources` has them.
     """
 
     study: Study
