@@ -50,7 +50,7 @@ help:  ## this text
 	@echo "  SEED=42              of the search, the trainings, the mixes and cut dev splits"
 	@echo "  SEEDS=1              runs of each configuration of a grid: SEED, SEED + 1 …"
 	@echo "  STUDY=               name under results/; made of the settings"
-	@echo "  GPUS_PER_TRIAL=1     share of a GPU that a trial takes, up to 1; no matter without a GPU"
+	@echo "  GPUS_PER_TRIAL=1     GPUs of a trial: 4, or a share of one, 0.25; no matter where there is no GPU"
 	@echo "  WORKERS=             trials side by side; one per core, or as many as the GPUs hold"
 	@echo "  SEARCHER=optuna      whose TPE proposes: optuna or hyperopt"
 	@echo

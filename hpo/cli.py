@@ -13,7 +13,7 @@ from rich.console import Console
 
 from hpo.bench.commands import app as replay_table
 from hpo.bench.speed.commands import app as bench
-from hpo.cluster.commands import Profile, Where, register, submit_studies
+from hpo.cluster.commands import Cpus, Gpus, Nodes, Partition, Profile, Time, Where, register, submit_studies
 from hpo.errors import EXIT_FAILED, EXIT_INTERRUPTED, Fault, StudyFailed, UserError
 from hpo.evaluation.commands import register as register_evaluation
 from hpo.search.algorithms import ALGORITHMS
@@ -50,7 +50,7 @@ Epochs = Annotated[int | None, typer.Option(help="most epochs per trial [default
 Seed = Annotated[int | None, typer.Option(help="of search, training, mixes and cut splits [default: 42]")]
 Seeds = Annotated[int | None, typer.Option(help="runs of each configuration of a grid [default: 1]")]
 Workers = Annotated[int | None, typer.Option(help="trials side by side [default: all cores or GPUs]")]
-GpusPerTrial = Annotated[float | None, typer.Option(help="share of a GPU per trial [default: 1]")]
+GpusPerTrial = Annotated[float | None, typer.Option(help="GPUs per trial, or a share of one [default: 1]")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="print what would be run and its cost; run nothing")]
 
@@ -260,6 +260,11 @@ def grid(
     workers: Workers = None,
     backend: Where = None,
     profile: Profile = None,
+    nodes: Nodes = None,
+    gpus: Gpus = None,
+    cpus: Cpus = None,
+    time: Time = None,
+    partition: Partition = None,
     dry_run: DryRun = False,
 ) -> None:
     """Fill the matrix: a study for every variant × family × algorithm; rows that are done are skipped.
@@ -276,8 +281,12 @@ def grid(
         gpus_per_trial=gpus_per_trial, workers=workers,
     )  # fmt: skip
     studies = plan_rows(options, train_on=train_on, tags=tags, algorithms=alg)
+    given = _given(nodes=nodes, gpus=gpus, cpus=cpus, time=time, partition=partition)
     if backend:  # of SLURM one array, with a row per element; hpo matrix collects
-        return submit_studies(studies, backend, profile, {}, dry_run=dry_run)
+        return submit_studies(studies, backend, profile, given, dry_run=dry_run)
+    for option, value in ({"profile": profile and str(profile)} | given).items():
+        if value is not None:
+            raise UserError(Fault(f"--{option}", "asks something of a job", value, "add --backend slurm"))
     if dry_run:
         from hpo.reporting.plans import render_plan
 

@@ -15,7 +15,7 @@ from hpo.corpora.families import apply as apply_family
 from hpo.corpora.loading import load
 from hpo.corpora.sentences import SPLITS, Corpus
 from hpo.documents import dump_yaml
-from hpo.environment import available_cores, describe_environment
+from hpo.environment import available_cores, describe_environment, gpu_names
 from hpo.errors import Fault, StudyFailed, StudyInterrupted, UserError
 from hpo.evaluation.matrix import Matrix, MatrixRow, read_matrix
 from hpo.evaluation.scored import write_scores
@@ -33,6 +33,7 @@ from hpo.tracking.names import refuse_absent
 from hpo.training.recipe import TINY, Recipe
 
 if TYPE_CHECKING:  # it brings transformers, which hpo ls has no use for
+    from hpo.search.driver import Resources
     from hpo.training.encoding import EncodedCorpus
 
 
@@ -65,6 +66,7 @@ def run_in(folder: StudyFolder, study: Study, console: Console) -> MatrixRow:
     refuse_absent(study.trackers)
     from hpo.training.preparation import window_notes  # brings transformers, for which one done has no use
 
+    resources, clustered = plan_search(study)
     with console.status("preparing the corpus …"):
         corpus, family = read_corpus(study)
         data = encode(study, corpus, family)
@@ -74,7 +76,7 @@ def run_in(folder: StudyFolder, study: Study, console: Console) -> MatrixRow:
         if not folder.study.exists():  # its time is when the study was started
             write_text(folder.study, study.to_yaml())
         write_json(folder.environment, environment)
-        _search(study, folder, data, len(environment["gpus"]), console, tracking)
+        _search(study, folder, data, resources, clustered, console, tracking)
         with console.status("scoring the best models …"):
             row = _score_best(study, folder, family, corpus, data, environment)
         tracking.score(row)
@@ -109,29 +111,49 @@ def _telling(knob: str, domain: Parameter) -> Any:
     return next((value for value in domain.ends if value != default), default)
 
 
+def plan_search(study: Study) -> tuple[Resources, bool]:
+    """What a study may use of this machine, or of the cluster that the environment names, and whether of one.
+
+    Raises
+    ------
+    UserError
+        if the cluster does not answer, or a trial wants more GPUs than one machine has.
+    """
+    from hpo.search.driver import cluster_nodes, plan_cluster, plan_resources
+
+    if nodes := cluster_nodes():
+        return plan_cluster(study.workers, study.gpus_per_trial, nodes), True
+    return plan_resources(study.workers, study.gpus_per_trial, available_cores(), len(gpu_names())), False
+
+
 def _search(
-    study: Study, folder: StudyFolder, data: EncodedCorpus, gpus: int, console: Console, tracking: Tracking
+    study: Study,
+    folder: StudyFolder,
+    data: EncodedCorpus,
+    resources: Resources,
+    clustered: bool,
+    console: Console,
+    tracking: Tracking,
 ) -> None:
     from hpo.reporting.progress import shown
     from hpo.search.conductor import Conductor
-    from hpo.search.driver import cluster_nodes, plan_cluster, plan_resources, search
+    from hpo.search.driver import search
     from hpo.search.keeping import in_memory, states_at_once
     from hpo.search.worker import TrialRun
     from hpo.training.modeling import state_bytes
 
     # Workers run in a folder of Ray's, so whatever is a path here must be absolute there.
     absolute = StudyFolder(study.name, folder.path.parent.resolve())
-    if nodes := cluster_nodes():  # where a trial may go on on another machine, so its state is on shared disk
-        resources = plan_cluster(study.workers, study.gpus_per_trial, nodes)
-    else:
-        resources = plan_resources(study.workers, study.gpus_per_trial, available_cores(), gpus)
+    if not clustered:  # else a trial may go on on another machine, so its state is on shared disk
         absolute = in_memory(absolute, states_at_once(study, resources.workers) * state_bytes(study.model))
     conductor = Conductor(study, absolute)
     tracking.catch_up(conductor.trials)
     conductor.listen(tracking.hear)
     local = study.model != TINY and Path(study.model).is_dir()
     model = str(Path(study.model).resolve()) if local else study.model
-    trial_run = TrialRun(study, absolute, data.folder, model)
+    trial_run = TrialRun(
+        study, absolute, data.folder, model, gpus=resources.gpus, processes=resources.processes
+    )
     try:
         if not conductor.finished:
             with shown(conductor, resources.workers, console):

@@ -73,7 +73,9 @@ class Study(BaseModel):
         {}, description="share of a split to use"
     )
     workers: int | None = Field(None, ge=1, le=100_000, description="trials side by side; all cores or GPUs")
-    gpus_per_trial: float = Field(1, gt=0, le=1, description="share of a GPU that one trial takes")
+    gpus_per_trial: float = Field(
+        1, ge=0, le=64, description="what one trial takes: a share of a GPU, or so many; 0 trains on the CPU"
+    )
     trackers: tuple[str, ...] = Field(
         ("tensorboard",), description="who else is told: tensorboard, mlflow or mlflow:URI, wandb:PROJECT"
     )
@@ -89,6 +91,13 @@ class Study(BaseModel):
         known = {"train_on": VARIANTS, "algorithm": ALGORITHMS, "searcher": SEARCHERS}[str(info.field_name)]
         if value not in known:
             raise ValueError(f"must be one of {', '.join(known)}")
+        return value
+
+    @field_validator("gpus_per_trial")
+    @classmethod
+    def _share_or_whole(cls, value: float) -> float:
+        if value > 1 and value != int(value):
+            raise ValueError("must be a share below 1, or a whole number of GPUs")
         return value
 
     @field_validator("train_splits")

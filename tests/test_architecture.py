@@ -36,7 +36,12 @@ OWNERS = {
     "hyperopt": ("hpo.search.samplers",),
     "syne_tune": ("hpo.bench.peers",),
     # watches counts what a model is given, in our arms and in the peers' alike.
-    "transformers": ("hpo.training", "hpo.bench.speed.peers", "hpo.bench.speed.watches"),
+    "transformers": (
+        "hpo.training",
+        "hpo.bench.speed.peers",
+        "hpo.bench.speed.watches",
+        "hpo.bench.speed.gpus",
+    ),
     "tokenizers": ("hpo.training", "hpo.bench.speed.peers"),
     "accelerate": ("hpo.training",),
     "peft": ("hpo.training.adapters",),

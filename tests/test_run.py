@@ -53,6 +53,14 @@ def done(tmp_path_factory):
     patch.undo()
 
 
+def test_a_trial_of_more_gpus_than_there_are_is_refused_before_anything_is_written(empty_folder, monkeypatch):
+    monkeypatch.setattr("hpo.run.gpu_names", lambda: ["one", "two"])
+    study = build_study({"name": "s", "gpus_per_trial": 4})
+    with pytest.raises(UserError, match=r"^gpus_per_trial: is more GPUs than one machine has.*there are 2"):
+        run(study, quiet=True)
+    assert not list(empty_folder.iterdir())
+
+
 def test_the_row_has_every_cell_of_dev_and_test(done):
     _, row, folder, _ = done
     for split in ("dev", "test"):

@@ -48,7 +48,7 @@ def test_every_field_has_a_description_for_the_reader_of_a_study_file():
     [
         ("trials", 0), ("trials", -1), ("trials", 2.5), ("trials", "many"), ("seed", -1), ("seed", 2**32),
         ("grace_epochs", 0), ("reduction_factor", 1), ("keep", 0), ("dev_share", 0), ("dev_share", 1),
-        ("dev_share", float("nan")), ("workers", 0), ("gpus_per_trial", 0), ("gpus_per_trial", 1.5),
+        ("dev_share", float("nan")), ("workers", 0), ("gpus_per_trial", -1), ("gpus_per_trial", 1.5),
         ("train_splits", []), ("train_splits", ["validation"]), ("prune", {"train": 0}),
         ("prune", {"all": 0.5}), ("data", ""), ("tags", ""), ("model", ""), ("algorithm", "ASHA"),
         ("train_on", "lower"), ("searcher", "bohb"), ("fixed", {"epochs": 0}), ("space", 5),
@@ -120,6 +120,14 @@ def test_most_epochs_are_those_searched_or_those_fixed_or_the_default():
 def test_a_study_written_out_reads_back_equal(options, tmp_path):
     study = build_study(options)
     assert load_study(write(tmp_path, study.to_yaml())) == study
+
+
+def test_a_trial_takes_a_share_of_a_gpu_or_so_many_or_none():
+    for gpus in (0, 0.1, 1, 4.0):
+        assert build_study({"gpus_per_trial": gpus}).gpus_per_trial == gpus
+    assert refused({"gpus_per_trial": 1.5}) == (
+        "study: gpus_per_trial: must be a share below 1, or a whole number of GPUs: 1.5"
+    )
 
 
 def test_how_a_study_is_run_is_no_part_of_what_it_looks_for():

@@ -15,6 +15,11 @@ from hpo.errors import Fault, UserError
 
 Name = Annotated[str, typer.Argument(metavar="STUDY", help="a study under results/")]
 Where = Annotated[str | None, typer.Option("--backend", help="local, slurm or ray")]
+Nodes = Annotated[int | None, typer.Option(help="slurm: machines [default: 1]")]
+Gpus = Annotated[int | None, typer.Option(help="slurm: GPUs on each machine [default: 0]")]
+Cpus = Annotated[int | None, typer.Option(help="slurm: cores on each [default: whole machines]")]
+Time = Annotated[str | None, typer.Option(help="slurm: limit of the job, as 06:00:00")]
+Partition = Annotated[str | None, typer.Option(help="slurm: partition")]
 Profile = Annotated[Path | None, typer.Option(help="slurm: a YAML file with what the site asks for")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
 FILES = (".yaml", ".yml")
@@ -57,11 +62,11 @@ def submit(
         str | None, typer.Argument(metavar="[STUDY]", help="a study file, or a study under results/")
     ] = None,
     backend: Annotated[str, typer.Option(help="local, slurm or ray")] = "local",
-    nodes: Annotated[int | None, typer.Option(help="slurm: machines [default: 1]")] = None,
-    gpus: Annotated[int | None, typer.Option(help="slurm: GPUs on each machine [default: 0]")] = None,
-    cpus: Annotated[int | None, typer.Option(help="slurm: cores on each [default: whole machines]")] = None,
-    time: Annotated[str | None, typer.Option(help="slurm: limit of the job, as 06:00:00")] = None,
-    partition: Annotated[str | None, typer.Option(help="slurm: partition")] = None,
+    nodes: Nodes = None,
+    gpus: Gpus = None,
+    cpus: Cpus = None,
+    time: Time = None,
+    partition: Partition = None,
     profile: Profile = None,
     address: Annotated[str | None, typer.Option(help="ray: the dashboard, as http://127.0.0.1:8265")] = None,
     alg: Annotated[str | None, typer.Option(help="as hpo run has it, like all below")] = None,
@@ -131,10 +136,13 @@ def submit_studies(
         if a study, a setting or the backend refuses.
     """
     from hpo.cluster.backends import BACKENDS, read_settings
+    from hpo.cluster.sites import Site, refuse_too_many_gpus
     from hpo.cluster.slurm import Slurm
     from hpo.cluster.submissions import submit as submit_all
 
     settings = read_settings(backend, profile, given)
+    if isinstance(settings, Site):
+        refuse_too_many_gpus(settings, {study.name: study.gpus_per_trial for study in studies})
     if dry_run:
         from hpo.reporting.plans import render_plan
 

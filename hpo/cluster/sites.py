@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -73,3 +74,25 @@ def load_site(profile: Path | None, given: dict[str, Any]) -> Site:
     if not isinstance(document.data, dict):
         raise UserError(Fault(document.place(), "must be a mapping of keys to values"))
     return validate(Site, Document(document.path, document.data | given, document.lines))
+
+
+def refuse_too_many_gpus(site: Site, gpus_per_trial: Mapping[str, float]) -> None:
+    """Refuse studies, by name, whose trials want more GPUs than the job has on a node; a job may have none.
+
+    Raises
+    ------
+    UserError
+        with each of them.
+    """
+    faults = [
+        Fault(
+            f"study {name}",
+            "gpus_per_trial is more than a node's, and a trial lies on one",
+            gpus,
+            f"the job asks for {site.nodes} nodes with {site.gpus} each",
+        )
+        for name, gpus in gpus_per_trial.items()
+        if gpus > site.gpus > 0
+    ]
+    if faults:
+        raise UserError(faults)

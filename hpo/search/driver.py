@@ -37,27 +37,60 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Resources:
-    """What a search may use: trials side by side, and of each trial, CPU threads and a share of a GPU."""
+    """What a search may use: trials side by side, and of each, CPU threads and GPUs, or a share of one."""
 
     workers: int
     threads: int
     gpus: float
 
+    @property
+    def processes(self) -> int:
+        """In how many processes each trial trains: one for each of its GPUs."""
+        return max(1, int(self.gpus))
+
 
 def plan_resources(workers: int | None, gpus_per_trial: float, cores: int, gpus: int) -> Resources:
-    """Share a machine out among trials: one trial per GPU share, or one per core where there is no GPU."""
-    most = gpus * int(1 / gpus_per_trial) if gpus else cores  # a trial's share lies on one GPU
-    chosen = min(workers, max(1, most)) if gpus and workers else workers or max(1, most)
-    return Resources(chosen, max(1, cores // chosen), gpus_per_trial if gpus else 0.0)
+    """Share a machine out among trials: by GPUs, or by cores where there are none or none is wanted.
+
+    Raises
+    ------
+    UserError
+        if a trial wants more GPUs than there are.
+    """
+    _refuse_too_many(gpus_per_trial, [gpus])
+    on_gpus = bool(gpus and gpus_per_trial)
+    most = _trials_on(gpus, gpus_per_trial) if on_gpus else cores
+    chosen = min(workers, max(1, most)) if on_gpus and workers else workers or max(1, most)
+    return Resources(chosen, max(1, cores // chosen), gpus_per_trial if on_gpus else 0.0)
+
+
+def _trials_on(gpus: int, gpus_per_trial: float) -> int:
+    """How many trials the GPUs of a machine hold; one's share lies on a single GPU."""
+    return gpus // int(gpus_per_trial) if gpus_per_trial >= 1 else gpus * int(1 / gpus_per_trial)
+
+
+def _refuse_too_many(gpus_per_trial: float, gpus: Sequence[int]) -> None:
+    most = max(gpus)
+    if gpus_per_trial > most > 0:
+        held = ", ".join(map(str, gpus))
+        there = f"the cluster's {len(gpus)} nodes have {held}" if len(gpus) > 1 else f"there are {held}"
+        rule = "is more GPUs than one machine has, and a trial lies on one"
+        raise UserError(Fault("gpus_per_trial", rule, gpus_per_trial, f"{there}; take {most} at most"))
 
 
 def plan_cluster(workers: int | None, gpus_per_trial: float, nodes: Sequence[tuple[int, int]]) -> Resources:
     """Share machines out among trials, given the cores and GPUs of each; a trial lies on one of them.
 
     Trials get as many threads as they can have with all of them running side by side.
+
+    Raises
+    ------
+    UserError
+        if a trial wants more GPUs than any of them has.
     """
-    with_gpus = any(gpus for _, gpus in nodes)
-    slots = [(cores, gpus * int(1 / gpus_per_trial) if with_gpus else cores) for cores, gpus in nodes]
+    _refuse_too_many(gpus_per_trial, [gpus for _, gpus in nodes])
+    with_gpus = bool(gpus_per_trial) and any(gpus for _, gpus in nodes)
+    slots = [(cores, _trials_on(gpus, gpus_per_trial) if with_gpus else cores) for cores, gpus in nodes]
 
     def fits(threads: int) -> int:
         return sum(min(cores // threads, most) for cores, most in slots)
@@ -151,6 +184,8 @@ def _worker_environment(resources: Resources) -> dict[str, str]:
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "TRANSFORMERS_VERBOSITY": "error",
+        # Ray leaves a trial that asks for no GPU all of them.
+        **({} if resources.gpus else {"CUDA_VISIBLE_DEVICES": ""}),
     }
 
 

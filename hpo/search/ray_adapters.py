@@ -14,7 +14,7 @@ from ray.tune.search import Searcher
 from hpo.search.conductor import Conductor
 from hpo.search.trials import State
 from hpo.search.worker import TrialFunction
-from hpo.training.measurement import Measurement
+from hpo.training.measurement import Measurement, TrialLost
 
 _DIED = (RayActorError, NodeDiedError, OutOfMemoryError, WorkerCrashedError)
 """What Ray says of a worker that ended otherwise than by an exception."""
@@ -67,17 +67,21 @@ class Scheduler(_Unsaved, FIFOScheduler):
         self._conductor = conductor
 
     def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> str:
-        """Take in a measurement, or the reason of a failure."""
+        """Take in a measurement, or the reason of a failure or a loss."""
         number = trial.config["number"]
         if reason := result.get("failure"):
             self._conductor.ended(number, State.FAILED, reason)
+            return str(TrialScheduler.STOP)
+        if reason := result.get("lost"):
+            self._conductor.lost(number, reason)
             return str(TrialScheduler.STOP)
         goes_on = self._conductor.measured(number, result["measurement"])
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
     def on_trial_complete(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> None:
         """Note that a trial ran to its last epoch; one that was stopped has ended already."""
-        self._conductor.ended(trial.config["number"], State.COMPLETE)
+        if "lost" not in result:  # of a trial that lost a process, which has not ended
+            self._conductor.ended(trial.config["number"], State.COMPLETE)
         _forget_windows(trial)
 
     def on_trial_error(self, tune_controller: Any, trial: RayTrial) -> None:
@@ -112,6 +116,9 @@ def trainable(run_trial: TrialFunction) -> Callable[[dict[str, Any]], None]:
         except Exception as error:
             if "CUDA error" in str(error):
                 raise  # the process cannot use its GPU any more; Ray starts another
-            tune.report({"failure": f"{type(error).__name__}: {error}".strip()})
+            lost = isinstance(error, TrialLost)
+            tune.report(
+                {"lost": str(error)} if lost else {"failure": f"{type(error).__name__}: {error}".strip()}
+            )
 
     return run

@@ -27,13 +27,16 @@ TrialFunction = Callable[[dict[str, Any], Callable[[Measurement], bool]], None]
 class TrialRun:
     """Runs the trials of a study; small enough to travel to every worker.
 
-    Paths are absolute: a worker's working directory is Ray's.
+    Paths are absolute: a worker's working directory is Ray's. ``gpus`` and ``processes`` are of each trial,
+    as `Resources` has them.
     """
 
     study: Study
     folder: StudyFolder
     encoded: Path
     model: str
+    gpus: float = 0.0
+    processes: int = 1
 
     def __call__(self, trial: dict[str, Any], report: Callable[[Measurement], bool]) -> None:
         """Train one trial, from its snapshot if it has one; ``trial`` is as `Trial.to_worker` has it.
@@ -45,7 +48,9 @@ class TrialRun:
         """
         import torch
 
+        from hpo.training.crew import train_together
         from hpo.training.encoding import EncodedCorpus
+        from hpo.training.memory import within_share
         from hpo.training.trainer import train
 
         state = self.folder.snapshot(trial["number"])
@@ -57,17 +62,19 @@ class TrialRun:
         data = EncodedCorpus.open(self.encoded)
         _set_imports_apart()
         _free_memory()  # of the trial before, whose thread may have ended in the middle of an epoch
-        train(
-            self.study.recipe(trial["params"]),
-            data,
-            model=self.model,
-            train_on=self.study.train_on,
-            seed=trial["seed"],
-            report=report,
-            objective=self.study.goal,
-            keep=partial(self._place, trial["number"]),
-            state=state,
-        )
+        recipe = self.study.recipe(trial["params"])
+        with within_share(recipe, self.gpus):
+            (train if self.processes == 1 else partial(train_together, self.processes))(
+                recipe,
+                data,
+                model=self.model,
+                train_on=self.study.train_on,
+                seed=trial["seed"],
+                report=report,
+                objective=self.study.goal,
+                keep=partial(self._place, trial["number"]),
+                state=state,
+            )
         if self.study.seeds > 1:
             self._score(trial["number"], data)
 

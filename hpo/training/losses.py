@@ -17,16 +17,18 @@ Loss = Callable[..., torch.Tensor]
 """Of a model's outputs, the labels, and how many of these there are in the whole batch."""
 
 
-def build_loss(recipe: Recipe, label_counts: Callable[[], npt.NDArray[np.integer[Any]]]) -> Loss | None:
+def build_loss(
+    recipe: Recipe, label_counts: Callable[[], npt.NDArray[np.integer[Any]]], *, in_parts: bool = False
+) -> Loss | None:
     """The loss that a recipe asks for; None where the model's own will do.
 
     It is the summed cross entropy over the number of labels in the optimizer step, in nats, so that a
     batch in parts gives the gradient of the whole. (Models of transformers take the mean of each part
     and are taken at their word that they do not.) ``label_counts`` says how often each label is trained
-    on; it is called only for class weights.
+    on; it is called only for class weights. ``in_parts`` says that several processes share each batch.
     """
     weighted = recipe.class_weighting != "none"
-    if not (weighted or recipe.label_smoothing or recipe.accumulation_steps > 1):
+    if not (weighted or recipe.label_smoothing or recipe.accumulation_steps > 1 or in_parts):
         return None
     weights = torch.from_numpy(class_weights(recipe, label_counts())).float() if weighted else None
 

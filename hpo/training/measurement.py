@@ -11,6 +11,10 @@ from typing import Any
 from hpo.training.stopping import Patience
 
 
+class TrialLost(RuntimeError):
+    """A process of a trial died; the trial itself is sound, and can go on elsewhere from its snapshot."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """One dev evaluation of a trial.

@@ -6,14 +6,16 @@ import math
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
+from accelerate.data_loader import prepare_data_loader
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 from transformers import (
@@ -26,7 +28,7 @@ from transformers import (
 )
 
 from hpo.corpora.variants import arrange
-from hpo.training.batching import LengthGroupedBatches, Rows, in_parts
+from hpo.training.batching import Batch, LengthGroupedBatches, Rows, in_parts
 from hpo.training.checkpoints import CheckpointWriter
 from hpo.training.encoding import EncodedCorpus, EncodedSplit, Ints
 from hpo.training.heads import FIRST
@@ -35,6 +37,7 @@ from hpo.training.measurement import Measurement, Snapshot, read_snapshot
 from hpo.training.modeling import build_model
 from hpo.training.objective import Objective
 from hpo.training.optimization import freeze, parameter_groups
+from hpo.training.ranks import Ranks
 from hpo.training.rates import Timeline, rate_factor, set_step
 from hpo.training.recipe import Recipe
 from hpo.training.scoring import Examination
@@ -159,12 +162,16 @@ class _Trainer(Trainer):
 
     def __init__(self, model: torch.nn.Module, rows: Rows, course: _Course) -> None:
         types = course.questions.types
+        self._ranks = Ranks.here()
         super().__init__(
             model=model,
             args=arguments(course.recipe, course.seed),
             train_dataset=rows,
-            compute_loss_func=build_loss(course.recipe, lambda: rows.label_counts(2 * len(types) + 1)),
+            compute_loss_func=build_loss(
+                course.recipe, lambda: rows.label_counts(2 * len(types) + 1), in_parts=self._ranks.count > 1
+            ),
         )
+        self._ranks.draw_apart(course.seed, 0)
         self._course = course
         self.snapshot = read_snapshot(course.state) if course.state else None
         self.patience = self.snapshot.patience if self.snapshot else Patience()
@@ -181,10 +188,13 @@ class _Trainer(Trainer):
         loader = DataLoader(
             rows,
             batch_sampler=batches,
-            collate_fn=lambda batch: batch,
+            collate_fn=lambda batch: self._ranks.part(cast(Batch, batch)),
             pin_memory=self.args.device.type == "cuda",
         )
-        return self.accelerator.prepare(loader)
+        if self._ranks.count == 1:
+            return self.accelerator.prepare(loader)
+        # The parts are dealt out already; left to itself, Accelerate would deal out whole batches.
+        return prepare_data_loader(loader, self.args.device, 1, 0, put_on_device=True)
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW over the weights that are trained, in groups by their rates."""
@@ -218,8 +228,11 @@ class _Trainer(Trainer):
         if parts == 1:
             return super().training_step(model, inputs, num_items_in_batch)
         # The Trainer's own accumulation would count the parts, not the batches, as an epoch's steps.
-        step = super().training_step
-        losses = [step(model, part, num_items_in_batch) for part in in_parts(inputs, parts)]
+        losses, cut = [], list(in_parts(inputs, parts))
+        for place, part in enumerate(cut, 1):
+            # Once for all parts, of which another process may have fewer.
+            with self.accelerator.no_sync(model) if place < len(cut) else nullcontext():
+                losses.append(super().training_step(model, part, num_items_in_batch))
         return torch.stack(losses).sum()
 
     def _mind_patience(self, measurement: Measurement) -> None:
@@ -233,20 +246,37 @@ class _Trainer(Trainer):
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Measure the model on dev, report it, and keep it if it is the run's best so far."""
-        answers = self._course.questions.put_to(self.model, autocast_dtype(self.args))
-        measurement = Measurement(
-            epoch=_Timetable.epoch_of(self.state, self._course.recipe.evals_per_epoch),
-            step=self.state.global_step,
-            **answers,
-            train_loss=self._loss_since_last(),
-            seconds=time.monotonic() - self._began,
-        )
+        measurement = self._measure()
         if not measurement.finite:
             raise NonFiniteLoss(
                 f"the loss is not finite after step {measurement.step}: "
                 f"train {measurement.train_loss}, dev {measurement.loss}"
             )
         self._mind_patience(measurement)
+        goes_on = self._write_and_report(measurement) if self._ranks.lead else True
+        if not all(self._ranks.told([goes_on], self.args.device)):
+            self.control.should_training_stop = True
+        self._ranks.draw_apart(self._course.seed, measurement.step)
+        return {"eval_f1": measurement.f1, "eval_loss": measurement.loss}
+
+    def _measure(self) -> Measurement:
+        """The same measurement in every process, of which the first takes it."""
+        train_loss = self._loss_since_last()
+        answers = dict.fromkeys(("f1", "precision", "recall", "loss", "accuracy"), 0.0)
+        if self._ranks.lead:
+            answers = self._course.questions.put_to(self.model, autocast_dtype(self.args))
+        keys = sorted(answers)
+        own = (*map(answers.__getitem__, keys), time.monotonic() - self._began)
+        *told, seconds = self._ranks.told(own, self.args.device)
+        return Measurement(
+            epoch=_Timetable.epoch_of(self.state, self._course.recipe.evals_per_epoch),
+            step=self.state.global_step,
+            **dict(zip(keys, told, strict=True)),
+            train_loss=train_loss,
+            seconds=seconds,
+        )
+
+    def _write_and_report(self, measurement: Measurement) -> bool:
         if self._best is None or measurement.rank > self._best.rank:
             self._best = measurement
             if folder := self._course.keep(measurement):
@@ -256,9 +286,7 @@ class _Trainer(Trainer):
             pace = self.state.max_steps // self.state.num_train_epochs
             snapshot = Snapshot(measurement, self._best, pace, self.patience)
             write_snapshot(self._course.state, snapshot, self.model, self.optimizer)
-        if not self._course.report(measurement):
-            self.control.should_training_stop = True
-        return {"eval_f1": measurement.f1, "eval_loss": measurement.loss}
+        return self._course.report(measurement)
 
     # The three steps below are where the Trainer takes a run up again. Its own read pickles, and
     # know only of a run that goes on with the very settings it had.
@@ -290,11 +318,12 @@ class _Trainer(Trainer):
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
             restore_random_state(Path(checkpoint))
+            self._ranks.draw_apart(self._course.seed, self.snapshot.last.step if self.snapshot else 0)
 
     def _loss_since_last(self) -> float:
         steps = self.state.global_step - self._measured_step
         self._measured_step = self.state.global_step
-        loss = self._tr_loss.item() / max(1, steps)
+        loss = self._ranks.mean(self._tr_loss).item() / max(1, steps)
         self._tr_loss -= self._tr_loss
         return float(loss)
 

@@ -202,6 +202,20 @@ def test_several_nodes_start_ray_on_ports_of_the_job_with_slurms_own_counts(star
     assert f"HPO_RAY_ADDRESS=10.1.2.3:{port}" in written("environment")
 
 
+def test_two_jobs_on_a_machine_have_no_port_in_common(start):
+    taken = []
+    for job, restarts in (("4321", "0"), ("4322", "0"), ("4321", "1"), ("5520", "0")):
+        code, said = finish(start(site={"nodes": 2}, SLURM_JOB_ID=job, SLURM_RESTART_COUNT=restarts))
+        assert code == 0, said
+        options = {name: value for name, value in pairwise(written("ray")) if name.startswith("--")}
+        ports = {int(value) for name, value in options.items() if name.endswith("-port")}
+        taken.append(ports | {int(options["--address"].rpartition(":")[2])})
+    assert [len(ports) for ports in taken] == [7] * 4
+    assert len(set().union(*taken)) == 7 * 4
+    # The kernel hands out what is above: see /proc/sys/net/ipv4/ip_local_port_range.
+    assert all(1024 < port < 32768 for ports in taken for port in ports)
+
+
 def test_a_head_that_did_not_start_is_no_success(start):
     code, said = finish(start(site={"nodes": 2}, RAY_STUB_FAILS=1))
     assert code == 1

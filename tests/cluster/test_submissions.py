@@ -190,6 +190,27 @@ def test_a_dry_run_prints_the_script_and_the_cost_and_submits_nothing(hpo, monke
     assert "#SBATCH --array=0-1\n" in out
 
 
+def test_a_grid_asks_of_a_job_what_a_submission_does(hpo):
+    rows = ("grid", "--train-on", "cased,uncased", "--dry-run", "--nodes", "2", "--gpus", "4", "--cpus", "16")
+    words = ("--time", "06:00:00", "--partition", "gpu")
+    code, out, err = hpo(*rows, *words, "--backend", "slurm")
+    assert code == 0, err
+    for line in ("nodes=2", "gpus-per-node=4", "time=06:00:00", "partition=gpu"):
+        assert f"#SBATCH --{line}\n" in out
+    code, _, err = hpo(*rows)
+    assert (code, err) == (2, "--nodes: asks something of a job: 2 (add --backend slurm)\n")
+
+
+def test_a_trial_of_more_gpus_than_a_node_of_the_job_has_is_not_submitted(hpo):
+    words = ("--backend", "slurm", "--nodes", "2", "--gpus-per-trial", "4", "--dry-run", "--study", "s")
+    code, _, err = hpo("submit", *words, "--gpus", "2")
+    assert (code, err) == (
+        2,
+        "study s: gpus_per_trial is more than a node's, and a trial lies on one: 4.0 "
+        "(the job asks for 2 nodes with 2 each)\n",
+    )
+
+
 def test_without_slurm_a_submission_ends_with_one_line(hpo, monkeypatch):
     monkeypatch.setenv("PATH", "")
     code, _, err = hpo("submit", "--backend", "slurm", "--study", "s")

@@ -7,9 +7,10 @@ import time
 
 import pytest
 
+from hpo.errors import UserError
 from hpo.results import StudyFolder, read_lines
 from hpo.search.conductor import MOST_LOSSES, Conductor
-from hpo.search.driver import Resources, plan_cluster, plan_resources, search
+from hpo.search.driver import Resources, _worker_environment, plan_cluster, plan_resources, search
 from hpo.search.trials import State, read_trials
 from hpo.study import build_study
 from hpo.training.measurement import Measurement
@@ -141,6 +142,11 @@ def test_an_interrupt_leaves_running_trials_to_be_run_again(tmp_path):
         (1, 1, 8, 0, Resources(1, 8, 0.0)),
         (None, 1, 16, 4, Resources(4, 4, 1)),
         (None, 0.25, 16, 2, Resources(8, 2, 0.25)),
+        (None, 4, 16, 8, Resources(2, 8, 4)),
+        (None, 3, 16, 8, Resources(2, 8, 3)),  # two GPUs are left over
+        (5, 4, 16, 4, Resources(1, 16, 4)),
+        (None, 4, 2, 0, Resources(2, 1, 0.0)),  # the study of a cluster runs on a laptop
+        (None, 0, 16, 4, Resources(16, 1, 0.0)),
         (3, 0.5, 2, 1, Resources(2, 1, 0.5)),  # more would wait for a GPU, with a trial proposed too early
     ],
 )
@@ -157,12 +163,35 @@ def test_a_machine_is_shared_out_without_oversubscription(workers, share, cores,
         (2, 1, [(16, 0), (16, 0)], Resources(2, 16, 0.0)),
         (3, 1, [(16, 0), (16, 0)], Resources(3, 8, 0.0)),  # two on one machine, eight threads each
         (99, 1, [(16, 4), (16, 4)], Resources(8, 4, 1)),
+        (None, 4, [(16, 4), (16, 4), (16, 2)], Resources(2, 16, 4)),
+        (None, 2, [(16, 5), (8, 2)], Resources(3, 8, 2)),
+        (None, 0, [(4, 4), (4, 4)], Resources(8, 1, 0.0)),
         (None, 1, [(4, 0), (4, 2)], Resources(2, 2, 1)),  # no trial lies where there is no GPU
         (None, 0.25, [(2, 1), (2, 1)], Resources(4, 1, 0.25)),  # a core for each, or it would never start
     ],
 )
 def test_several_machines_are_shared_out_so_that_every_trial_lies_on_one(workers, share, nodes, expected):
     assert plan_cluster(workers, share, nodes) == expected
+
+
+def test_more_gpus_for_a_trial_than_a_machine_has_are_refused_with_what_there_is():
+    with pytest.raises(UserError) as here:
+        plan_resources(None, 4, 16, 2)
+    rule = "gpus_per_trial: is more GPUs than one machine has, and a trial lies on one: 4"
+    assert str(here.value) == f"{rule} (there are 2; take 2 at most)"
+    with pytest.raises(UserError) as there:
+        plan_cluster(None, 4, [(16, 3), (16, 0), (8, 2)])
+    assert str(there.value) == f"{rule} (the cluster's 3 nodes have 3, 0, 2; take 3 at most)"
+
+
+@pytest.mark.parametrize("gpus, processes", [(0.0, 1), (0.25, 1), (1, 1), (4, 4), (4.0, 4)])
+def test_a_trial_has_a_process_for_each_of_its_gpus(gpus, processes):
+    assert Resources(1, 8, gpus).processes == processes
+
+
+@pytest.mark.parametrize("gpus, seen", [(0.0, ""), (0.25, None), (2, None)])
+def test_a_trial_without_a_gpu_sees_none(gpus, seen):
+    assert _worker_environment(Resources(1, 1, gpus)).get("CUDA_VISIBLE_DEVICES") == seen
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])

@@ -92,6 +92,22 @@ def _tell(update: Callable[[str], None], where: str, text: str) -> None:
     update(f"{where}: {text}")
 
 
+@app.command()
+def gpu(
+    quick: Annotated[bool, typer.Option("--quick", help="tiny sizes, without a GPU too")] = False,
+    out: Annotated[Path, typer.Option(help="stem of the .json and .md to write")] = ROOT / "bench-gpu",
+) -> None:
+    """Measure trials on a GPU: one beside a plain PyTorch loop, then 1, 2, 4 and 8 side by side.
+
+    Needs no Ray, and a model of BERT-base's shape with random weights.
+
+    Example: hpo bench gpu
+    """
+    from hpo.bench.speed.gpus import FULL, QUICK, measure, render
+
+    print(render(measure(out, QUICK if quick else FULL)), end="")
+
+
 @app.command("table")
 def table_of(out: Out = STEM) -> None:
     """Print the table of the figures taken so far, and write it anew.
