@@ -63,12 +63,15 @@ def run_in(folder: StudyFolder, study: Study, console: Console) -> MatrixRow:
         console.print(f"{study.name} is done already, and was not run again", markup=False)
         return read_matrix(folder.matrix).rows[0]
     refuse_absent(study.trackers)
-    from hpo.training.preparation import window_notes  # brings transformers, for which one done has no use
+    # Brings transformers, for which a study that is done has no use.
+    from hpo.training.preparation import joined_notes, window_notes
 
     with console.status("preparing the corpus …"):
         corpus, family = read_corpus(study)
         data = encode(study, corpus, family)
-        corpus = replace(corpus, notes=(*corpus.notes, *window_notes(data)))
+        schemes = study.space.possible(study.space.fixed | study.fixed)["label_scheme"]
+        notes = (*corpus.notes, *window_notes(data), *joined_notes(data, schemes))
+        corpus = replace(corpus, notes=notes)
     with folder.locked(), tracked(study, folder, lambda line: console.print(line, markup=False)) as tracking:
         environment = describe_environment() | {"corpus_sha256": corpus.sha256, "notes": corpus.notes}
         if not folder.study.exists():  # its time is when the study was started
@@ -169,7 +172,7 @@ def _score_best(
         plain = {split: each.model_dump(mode="json") for split, each in confusions.items()}
         write_json(target / "confusion.json", plain)
         write_json(target / "scores.json", row.model_dump(mode="json"))
-        write_text(target / "README.md", render_card(study, family, trial, row, environment))
+        write_text(target / "README.md", render_card(study, family, trial, row, environment, data))
         return row
 
     rows = [export(trial, folder.best / str(rank)) for rank, trial in enumerate(best, 1)]

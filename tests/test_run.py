@@ -244,3 +244,27 @@ def test_a_model_is_asked_for_what_any_trial_may_ask(knob, values, asked):
     space = {"parameters": {knob: {"type": "choice", "values": values}}}
     domain = build_study({"space": space}).space.parameters[knob]
     assert _telling(knob, domain) == asked
+
+
+def test_label_schemes_can_be_searched_and_their_models_are_scored_alike(empty_folder):
+    data = write_corpus(empty_folder / "corpus", {"train": 200, "dev": 60, "test": 40})
+    space = {
+        "parameters": {"label_scheme": {"type": "choice", "values": ["plain", "bilou"]}},
+        "fixed": {"epochs": 2, "batch_size": 16, "evals_per_epoch": 1, "learning_rate": 2e-3},
+    }
+    study = build_study(
+        settings(data, space=space, algorithm="grid", trials=2, baseline=False, name="schemes", workers=1)
+    )
+    row = run(study, quiet=True)
+    folder = StudyFolder("schemes")
+    scored = {}
+    for rank in ("1", "2"):
+        place = folder.best / rank
+        labels = json.loads((place / "config.json").read_text())["id2label"]
+        scheme = {10: "plain", 37: "bilou"}[len(labels)]
+        scored[scheme] = evaluate(place, str(data), "suc-original", 42)["test"]["cased"]
+        assert ("hpo predict" in (place / "README.md").read_text()) == (scheme == "bilou")
+        rows = json.loads((place / "scores.json").read_text())["scores"]["test"]["cased"]
+        assert scored[scheme].f1 == rows["f1"]
+    assert row.hyperparameters["label_scheme"] in scored
+    assert scored["plain"].gold == scored["bilou"].gold > 10

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 
 from transformers import PreTrainedTokenizerBase
 
 from hpo.corpora.families import TagFamily
+from hpo.corpora.label_sets import OWN_SETS, PLAIN, count_joined
 from hpo.corpora.sentences import Corpus
 from hpo.corpora.spans import label_names
 from hpo.results import cached
@@ -39,11 +41,19 @@ def prepare(
     window = min(max_length, longest_window(tokenizer, model))
     tokenizer.model_max_length = window  # saved with it, so that a checkpoint is scored as it was trained
     names = label_names(family.types)
-    key = _fingerprint(corpus, names, tokenizer, window, context, seed)
+    own = OWN_SETS[corpus.scheme]
+    key = _fingerprint(corpus, (*names, own), tokenizer, window, context, seed)
     folder = cached(
         key,
         lambda fresh: write_corpus(
-            fresh, corpus.splits, names, tokenizer, max_length=window, seed=seed, context=context
+            fresh,
+            corpus.splits,
+            names,
+            tokenizer,
+            max_length=window,
+            seed=seed,
+            context=context,
+            own_labels=own,
         ),
     )
     return EncodedCorpus.open(folder.resolve())
@@ -53,6 +63,20 @@ def window_notes(data: EncodedCorpus) -> tuple[str, ...]:
     """What windows save of each split in which a sentence is longer than one, in words."""
     notes = (windows_note(data.split(name), name) for name in data.splits)
     return tuple(note for note in notes if note)
+
+
+def joined_notes(data: EncodedCorpus, schemes: Iterable[str]) -> tuple[str, ...]:
+    """What plain labels, where a trial may learn them, cannot tell apart of each split, in words."""
+    if all(data.model_labels(scheme)[0] != PLAIN for scheme in schemes):
+        return ()
+    splits = {name: data.split(name) for name in data.splits}
+    counted = {name: count_joined(split.labels, split.sentence_offsets) for name, split in splits.items()}
+    return tuple(
+        f"{name}: {joined} of {entities} entities stand right behind one of their own type, and are one with "
+        "it in plain labels"
+        for name, (joined, entities) in counted.items()
+        if joined
+    )
 
 
 def _fingerprint(

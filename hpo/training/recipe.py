@@ -94,6 +94,9 @@ class Recipe(BaseModel):
     label_alignment: Literal["first", "all"] = Field(
         "first", description="subtokens of a token that carry its label in training (scores read the first)"
     )
+    label_scheme: Literal["bio", "plain", "bilou", "auto"] = Field(
+        "bio", description="labels that the model learns, scored as IOB2 spans; auto: those of the corpus"
+    )
     pooling: Literal["first", "last", "mean", "first-last"] = Field(
         "first", description="what of a token's subtokens the classifier reads; first-last reads both at once"
     )
