@@ -10,6 +10,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from hpo.errors import Fault, UserError
+from hpo.training.heads import own_config
 from hpo.training.recipe import Recipe
 
 EMBEDDINGS = 0
@@ -141,7 +142,7 @@ def weight_depths(model: PreTrainedModel, knob: str, value: object) -> tuple[dic
 
 
 def _layers(model: PreTrainedModel) -> nn.ModuleList | None:
-    count = getattr(model.config, "num_hidden_layers", None)
+    count = getattr(own_config(model.config), "num_hidden_layers", None)
     for module in model.modules():  # the outermost first
         if isinstance(module, nn.ModuleList) and len(module) == count:
             return module
