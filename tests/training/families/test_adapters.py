@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from peft import PeftModel
+from safetensors.torch import load_file
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from hpo.corpora.spans import label_names
@@ -18,6 +19,7 @@ from hpo.training.checkpoints import load_checkpoint
 from hpo.training.heads import PooledTagger
 from hpo.training.modeling import build_model
 from hpo.training.recipe import Recipe
+from hpo.training.snapshots import WEIGHTS
 from hpo.training.trainer import _Trainer, train
 
 LABELS = label_names(("person", "place"))
@@ -140,6 +142,10 @@ def test_a_run_that_was_cut_goes_on_exactly(learned, folder, encoded, tmp_path, 
     uncut, _ = learned
     state = tmp_path / "state"
     assert run(folder, encoded, RECIPE, state=state, reports=cut) == uncut[:cut]
+    held = load_file(state / WEIGHTS)  # what is trained, and nothing that can be read again
+    model = build(folder, **RECIPE.model_dump(include={"lora_r", "lora_targets"}))
+    assert set(held) == {name for name, weight in model.named_parameters() if weight.requires_grad}
+    assert sum(map(torch.numel, held.values())) < sum(map(torch.numel, model.parameters())) / 4
     torch.manual_seed(999)
     assert run(folder, encoded, RECIPE, state=state) == uncut[cut:]
 
