@@ -98,6 +98,7 @@ def encode(study: Study, corpus: Corpus, family: TagFamily) -> EncodedCorpus:
         max_length=recipe.max_length,
         seed=study.seed,
         context=recipe.context,
+        exactly="max_length" in recipe.model_fields_set,
     )
     model = build_model(study.model, data.label_names, data.vocabulary, recipe, study.seed)
     for name, domain in study.space.parameters.items():

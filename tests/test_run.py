@@ -268,3 +268,11 @@ def test_label_schemes_can_be_searched_and_their_models_are_scored_alike(empty_f
         assert scored[scheme].f1 == rows["f1"]
     assert row.hyperparameters["label_scheme"] in scored
     assert scored["plain"].gold == scored["bilou"].gold > 10
+
+
+def test_a_window_that_the_model_cannot_read_is_refused_before_anything_is_written(empty_folder):
+    data = write_corpus(empty_folder / "corpus", {"train": 5, "dev": 5})
+    rule = r"max_length: must not be over the 256 subtokens that tiny reads at once: 300"
+    with pytest.raises(UserError, match=rule):
+        run(build_study(settings(data, fixed={"max_length": 300})), quiet=True)
+    assert not (empty_folder / "results" / "small").exists()

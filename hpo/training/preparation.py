@@ -12,6 +12,7 @@ from hpo.corpora.families import TagFamily
 from hpo.corpora.label_sets import OWN_SETS, PLAIN, count_joined
 from hpo.corpora.sentences import Corpus
 from hpo.corpora.spans import label_names
+from hpo.errors import Fault, UserError
 from hpo.results import cached
 from hpo.training.encoding import EncodedCorpus, windows_note, write_corpus
 from hpo.training.recipe import TINY
@@ -22,23 +23,36 @@ LAYOUT = 2
 
 
 def prepare(
-    corpus: Corpus, family: TagFamily, model: str, *, max_length: int, seed: int, context: int = 0
+    corpus: Corpus,
+    family: TagFamily,
+    model: str,
+    *,
+    max_length: int,
+    seed: int,
+    context: int = 0,
+    exactly: bool = False,
 ) -> EncodedCorpus:
     """Encode every split of a corpus for a model.
 
     ``corpus`` carries the family's labels already; ``model`` is ``tiny``, whose vocabulary is trained on
     the train split, a hub id or a folder. ``seed`` draws the mixes; ``context`` is as `encode` takes it.
+    Windows are of ``max_length`` subtokens, or of as many as the model reads where that is fewer, and they
+    need not be ``exactly`` so long.
 
     Raises
     ------
     UserError
-        if the model's tokenizer cannot be loaded.
+        if the model's tokenizer cannot be loaded, or it reads fewer subtokens than it is told to exactly.
     """
     if model == TINY:
         tokenizer = train_wordpiece(sentence.tokens for sentence in corpus.splits["train"])
     else:
         tokenizer = load_tokenizer(model)
-    window = min(max_length, longest_window(tokenizer, model))
+    longest = longest_window(tokenizer, model)
+    if exactly and max_length > longest:
+        rule = f"must not be over the {longest} subtokens that {model} reads at once"
+        raise UserError(Fault("max_length", rule, max_length, "longer sentences become several windows"))
+    window = min(max_length, longest)
     tokenizer.model_max_length = window  # saved with it, so that a checkpoint is scored as it was trained
     names = label_names(family.types)
     own = OWN_SETS[corpus.scheme]

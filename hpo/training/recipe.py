@@ -83,7 +83,10 @@ class Recipe(BaseModel):
         1, ge=1, le=4096, description="parts in which a batch goes through the model, to save memory"
     )
     max_length: int = Field(
-        512, ge=8, le=8192, description="subtokens per window; longer sentences become several windows"
+        512,
+        ge=8,
+        le=8192,
+        description="subtokens per window (unset: at most what the model reads); longer sentences get several",
     )
     context: int = Field(
         0,

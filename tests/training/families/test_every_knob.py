@@ -1,4 +1,4 @@
-"""On every family each knob's value arrives in a real run: in the optimizer, the scheduler, the loader, the loss."""
+"""On every family each knob's value arrives in the optimizer, scheduler, loader or loss of a run."""
 
 import ast
 import math
@@ -255,7 +255,7 @@ def test_checkpointing_and_accumulation_change_no_gradient(family, folder, encod
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("transformers.modeling_utils.checkpoint", counted)
             measured, seen = watched_run(folder, encoded, patch, Recipe(**common, **knobs))
-        return measured[-1], {n: w for n, w in seen["trainer"].model.named_parameters()}, len(calls)
+        return measured[-1], dict(seen["trainer"].model.named_parameters()), len(calls)
 
     kept, weights, none = run()
     again, also, some = run(gradient_checkpointing=True)
