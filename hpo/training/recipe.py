@@ -86,7 +86,7 @@ class Recipe(BaseModel):
         512,
         ge=8,
         le=8192,
-        description="subtokens per window (unset: at most what the model reads); longer sentences get several",
+        description="subtokens per window, unset at most what the model reads; longer sentences get several",
     )
     context: int = Field(
         0,
