@@ -11,8 +11,11 @@ from safetensors.torch import load_file
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from hpo.corpora.spans import label_names
+from hpo.corpora.texts import from_line
 from hpo.errors import UserError
 from hpo.evaluation.checkpoints import score_split
+from hpo.evaluation.prediction import predict
+from hpo.reporting.cards import _use
 from hpo.training.adapters import merged_weights
 from hpo.training.batching import Rows
 from hpo.training.checkpoints import load_checkpoint
@@ -196,3 +199,21 @@ def test_the_pipeline_serves_it_without_adapter_code(learned, encoded, tmp_path)
     ids = AutoTokenizer.from_pretrained(str(tmp_path / "whole"))(" ".join(words))["input_ids"]
     specials = set(AutoTokenizer.from_pretrained(str(tmp_path / "whole")).all_special_ids)
     assert len(found) == len([each for each in ids if each not in specials])
+
+
+def test_a_written_model_is_put_to_work_as_its_card_says(learned, family, encoded, tmp_path):
+    whole = tmp_path / "whole"
+    shutil.copytree(learned[1], whole)
+    shutil.copytree(encoded.tokenizer, whole, dirs_exist_ok=True)
+    said = _use(RECIPE, "bio", encoded.has_fast_tokenizer)
+    text = "today Ada Lindqvist walked in Uppsala ."
+    assert ("hpo predict" in said) == (family == "byt5")
+    if family == "byt5":
+        with pytest.raises(ValueError, match="aggregation"):
+            pipeline("ner", str(whole), aggregation_strategy="first")(text)
+    else:
+        assert 'aggregation_strategy="first"' in said
+        pipeline("ner", str(whole), aggregation_strategy="first")(text)
+    (found,) = predict(whole, [from_line(text, "1")])
+    assert found.tokens == tuple(text.split())
+    assert all(text[span.start_char : span.end_char] == span.text for span in found.spans)
