@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,13 +27,15 @@ TrialFunction = Callable[[dict[str, Any], Callable[[Measurement], bool]], None]
 class TrialRun:
     """Runs the trials of a study; small enough to travel to every worker.
 
-    Paths are absolute: a worker's working directory is Ray's.
+    Paths are absolute: a worker's working directory is Ray's. ``encoded`` holds the corpus, and ``readings``,
+    by ``max_length`` and ``context``, each way in which trials read it.
     """
 
     study: Study
     folder: StudyFolder
     encoded: Path
     model: str
+    readings: Mapping[tuple[int, int], Path] = field(default_factory=dict)
 
     def __call__(self, trial: dict[str, Any], report: Callable[[Measurement], bool]) -> None:
         """Train one trial, from its snapshot if it has one; ``trial`` is as `Trial.to_worker` has it.
@@ -54,11 +56,13 @@ class TrialRun:
         if snapshot and snapshot.last.epoch > trial["measured"] and not report(snapshot.last):
             return
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-        data = EncodedCorpus.open(self.encoded)
+        recipe = self.study.recipe(trial["params"])
+        encoded = self.readings.get((recipe.max_length, recipe.context), self.encoded)
+        data = EncodedCorpus.open(encoded)
         _set_imports_apart()
         _free_memory()  # of the trial before, whose thread may have ended in the middle of an epoch
         train(
-            self.study.recipe(trial["params"]),
+            recipe,
             data,
             model=self.model,
             train_on=self.study.train_on,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from transformers import PreTrainedTokenizerBase
 
@@ -73,10 +73,18 @@ def prepare(
     return EncodedCorpus.open(folder.resolve())
 
 
-def window_notes(data: EncodedCorpus) -> tuple[str, ...]:
-    """What windows save of each split in which a sentence is longer than one, in words."""
-    notes = (windows_note(data.split(name), name) for name in data.splits)
-    return tuple(note for note in notes if note)
+def window_notes(readings: Mapping[tuple[int, int], EncodedCorpus]) -> tuple[str, ...]:
+    """What windows save of each split in which a sentence is longer than one, in words.
+
+    ``readings`` are the ways in which trials read a corpus, by ``max_length`` and ``context``.
+    """
+    notes = (
+        (f"max_length {max_length}, context {context}: " if len(readings) > 1 else "") + note
+        for (max_length, context), data in readings.items()
+        for name in data.splits
+        if (note := windows_note(data.split(name), name))
+    )
+    return tuple(notes)
 
 
 def joined_notes(data: EncodedCorpus, schemes: Iterable[str]) -> tuple[str, ...]:
