@@ -129,7 +129,7 @@ def run_grid(
 def rerank_study(name: str, *, top: int = 5, seeds: int = 5, quiet: bool = False) -> list[Repeated]:
     """Train the best configurations of a study, and the default one, under fresh seeds; the best mean first.
 
-    They stand by their means on dev. Each has its parameters, and the F1 of every run on dev and test with mean
+    They stand by their means on dev. Each has its parameters, and every F1 on dev and test with mean
     and population standard deviation. Interrupted, it goes on where it was when it is called again.
 
     Raises
