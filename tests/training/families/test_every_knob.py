@@ -242,6 +242,18 @@ def test_more_frozen_layers_than_there_are_is_refused_whatever_the_head(folder):
             refuse_misfit(build_model(folder, LABELS, 0, recipe, 1), recipe)
 
 
+@pytest.mark.parametrize(
+    ("frozen", "rule"),
+    [(-1, "freezes only what LoRA does not train anyway"), (2, "leaves LoRA nothing to train")],
+)
+def test_frozen_layers_that_are_all_or_nothing_to_lora_are_refused(folder, frozen, rule):
+    recipe = Recipe(frozen_layers=frozen, **LORA)
+    with pytest.raises(UserError) as caught:
+        refuse_misfit(build_model(folder, LABELS, 0, recipe, 1), recipe)
+    assert str(caught.value) == f"frozen_layers: {rule}: {frozen} (leave one of the two out)"
+    refuse_misfit(build_model(folder, LABELS, 0, Recipe(), 1), Recipe(frozen_layers=frozen))
+
+
 @shapes
 def test_checkpointing_and_accumulation_change_no_gradient(family, folder, encoded, monkeypatch, shape):
     still = {"hidden_dropout": 0.0} | ({} if family in ("t5", "byt5") else {"attention_dropout": 0.0})
