@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hpo.api import (
         build_study,
+        compare,
         evaluate,
         list_studies,
         load_corpus,
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
         matrix_rows,
         predict,
         render_matrix,
+        replay_study,
+        rerank_study,
         resume_study,
         run_grid,
         run_study,
@@ -36,8 +39,9 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "hpo.api": (
-        "build_study", "evaluate", "list_studies", "load_corpus", "load_study", "load_tags", "matrix_rows",
-        "predict", "render_matrix", "resume_study", "run_grid", "run_study", "show_study",
+        "build_study", "compare", "evaluate", "list_studies", "load_corpus", "load_study", "load_tags",
+        "matrix_rows", "predict", "render_matrix", "replay_study", "rerank_study", "resume_study", "run_grid",
+        "run_study", "show_study",
     ),
     "hpo.corpora.families": ("TagFamily",),
     "hpo.corpora.sentences": ("Corpus", "Sentence"),
@@ -65,6 +69,7 @@ __all__ = [
     "TagFamily",
     "UserError",
     "build_study",
+    "compare",
     "evaluate",
     "list_studies",
     "load_corpus",
@@ -73,6 +78,8 @@ __all__ = [
     "matrix_rows",
     "predict",
     "render_matrix",
+    "replay_study",
+    "rerank_study",
     "resume_study",
     "run_grid",
     "run_study",

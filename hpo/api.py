@@ -22,6 +22,8 @@ from hpo.study import load_study as load_file
 if TYPE_CHECKING:  # these bring torch
     from hpo.evaluation.checkpoints import VariantScores
     from hpo.evaluation.prediction import Prediction
+    from hpo.evaluation.significance import Comparison
+    from hpo.reporting.repeats import Repeated
 
 
 def build_study(**fields: Any) -> Study:
@@ -124,6 +126,45 @@ def run_grid(
     return rows
 
 
+def rerank_study(name: str, *, top: int = 5, seeds: int = 5, quiet: bool = False) -> list[Repeated]:
+    """Train the best configurations of a study, and the default one, under fresh seeds; the best mean first.
+
+    They stand by their means on dev. Each has its parameters, and every F1 on dev and test with mean
+    and population standard deviation. Interrupted, it goes on where it was when it is called again.
+
+    Raises
+    ------
+    UserError
+        if the study is not done, cannot be reranked, or was reranked with other numbers.
+    StudyFailed
+        if no run succeeded.
+    StudyInterrupted
+        if the user stopped it.
+    """
+    from hpo.rerank import rerank
+
+    return rerank(name, top, seeds, quiet=quiet)
+
+
+def replay_study(name: str, *, quiet: bool = False) -> tuple[Path, Mapping[str, VariantScores]]:
+    """Train one model from scratch with the schedule that a study of ``pbt`` or ``pb2`` found.
+
+    Gives the model's folder, and its scores by split, then by variant.
+
+    Raises
+    ------
+    UserError
+        if the study has no schedule.
+    StudyFailed
+        if the training diverged.
+    """
+    import sys
+
+    from hpo.replay import replay
+
+    return replay(name, lambda line: None if quiet else print(line, file=sys.stderr))
+
+
 def list_studies() -> list[dict[str, Any]]:
     """A summary of each study, oldest first: state, trials, epochs, best dev F1 and test F1."""
     from hpo.reporting.overview import overview
@@ -184,6 +225,29 @@ def evaluate(
     from hpo.evaluation.checkpoints import evaluate as evaluate_checkpoint
 
     return evaluate_checkpoint(Path(checkpoint), str(data), str(tags), seed)
+
+
+def compare(
+    first: str | Path,
+    second: str | Path,
+    data: str | Path,
+    tags: str | Path,
+    *,
+    split: str = "test",
+    seed: int = 42,
+) -> Mapping[str, Comparison]:
+    """Whether the second model folder beats the first on a split: by variant, the difference in F1, its
+    interval of 95 %, and p. ``seed`` draws the mixes and the test.
+
+    Raises
+    ------
+    UserError
+        if a checkpoint, the corpus or the family is refused, or there is no such split.
+    """
+    from hpo.evaluation.significance import compare as compare_checkpoints
+
+    folders = Path(first), Path(second)
+    return compare_checkpoints(*folders, str(data), str(tags), split=split, seed=seed)
 
 
 def predict(checkpoint: str | Path, texts: str | Iterable[str | Sequence[str]]) -> list[Prediction]:

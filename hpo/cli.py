@@ -18,6 +18,7 @@ from hpo.errors import EXIT_FAILED, EXIT_INTERRUPTED, Fault, StudyFailed, UserEr
 from hpo.evaluation.commands import register as register_evaluation
 from hpo.search.algorithms import ALGORITHMS
 from hpo.study_commands import register as register_study_commands
+from hpo.tracking.names import given_trackers
 
 app = typer.Typer(
     help="Hyperparameter search for named-entity recognition: from a corpus to the result matrix.",
@@ -51,6 +52,12 @@ Seed = Annotated[int | None, typer.Option(help="of search, training, mixes and c
 Seeds = Annotated[int | None, typer.Option(help="runs of each configuration of a grid [default: 1]")]
 Workers = Annotated[int | None, typer.Option(help="trials side by side [default: all cores or GPUs]")]
 GpusPerTrial = Annotated[float | None, typer.Option(help="GPUs per trial, or a share of one [default: 1]")]
+Tracker = Annotated[
+    str | None,
+    typer.Option(
+        help="tensorboard, mlflow[:URI], wandb[:PROJECT], by commas, or none [default: tensorboard]"
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="print what would be run and its cost; run nothing")]
 
@@ -118,6 +125,7 @@ def run(
     ] = None,
     gpus_per_trial: GpusPerTrial = None,
     workers: Workers = None,
+    tracker: Tracker = None,
     objective: Annotated[
         str | None, typer.Option(help="a variant, mean(…) or min(…) of several [default: trained-on]")
     ] = None,
@@ -140,6 +148,7 @@ def run(
         alg=alg, trials=trials, data=data, tags=tags, train_on=train_on, model=model, space=space,
         searcher=searcher, epochs=epochs, seed=seed, seeds=seeds, study=study, workers=workers,
         gpus_per_trial=gpus_per_trial, objective=objective, warm_start=warm_start,
+        trackers=given_trackers(tracker),
     )  # fmt: skip
     resolved = load_study(file, options) if file else build_study(options)
     resolved = start_warm(resolved)
@@ -258,6 +267,7 @@ def grid(
     seed: Seed = None,
     gpus_per_trial: GpusPerTrial = None,
     workers: Workers = None,
+    tracker: Tracker = None,
     backend: Where = None,
     profile: Profile = None,
     nodes: Nodes = None,
@@ -278,7 +288,7 @@ def grid(
 
     options = _given(
         trials=trials, data=data, model=model, space=space, searcher=searcher, epochs=epochs, seed=seed,
-        gpus_per_trial=gpus_per_trial, workers=workers,
+        gpus_per_trial=gpus_per_trial, workers=workers, trackers=given_trackers(tracker),
     )  # fmt: skip
     studies = plan_rows(options, train_on=train_on, tags=tags, algorithms=alg)
     given = _given(nodes=nodes, gpus=gpus, cpus=cpus, time=time, partition=partition)

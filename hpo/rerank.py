@@ -55,7 +55,9 @@ def plan_rerank(record: Record, top: int, seeds: int) -> Study:
     return Study.model_validate(planned.model_copy(update={"trials": len(planned.guesses)}).model_dump())
 
 
-def rerank(name: str, top: int, seeds: int, console: Console) -> list[Repeated]:
+def rerank(
+    name: str, top: int, seeds: int, console: Console | None = None, *, quiet: bool = False
+) -> list[Repeated]:
     """Train the best of a study again, score every run, and write ``rerank.json`` and the report anew.
 
     Interrupted or killed, it goes on where it was when it is asked for again.
@@ -69,6 +71,7 @@ def rerank(name: str, top: int, seeds: int, console: Console) -> list[Repeated]:
     StudyInterrupted
         if the user stopped it.
     """
+    console = console or Console(stderr=True, highlight=False, quiet=quiet)
     folder = StudyFolder(name)
     record = read_record(folder)
     if not folder.matrix.exists():

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rich.console import Console
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:  # it brings transformers, which hpo ls has no use for
     from hpo.search.driver import Resources
     from hpo.training.encoding import EncodedCorpus
 
+    Readings: TypeAlias = Mapping[tuple[int, int], EncodedCorpus]
+
 
 def run(study: Study, console: Console | None = None, *, quiet: bool = False) -> MatrixRow:
     """Run a study to its end, from its start or from where it was left, and score its best models.
@@ -64,45 +67,62 @@ def run_in(folder: StudyFolder, study: Study, console: Console) -> MatrixRow:
         console.print(f"{study.name} is done already, and was not run again", markup=False)
         return read_matrix(folder.matrix).rows[0]
     refuse_absent(study.trackers)
-    from hpo.training.preparation import window_notes  # brings transformers, for which one done has no use
+    # Brings transformers, for which a study that is done has no use.
+    from hpo.training.preparation import joined_notes, window_notes
 
     resources, clustered = plan_search(study)
     with console.status("preparing the corpus …"):
         corpus, family = read_corpus(study)
-        data = encode(study, corpus, family)
-        corpus = replace(corpus, notes=(*corpus.notes, *window_notes(data)))
+        readings = encode_each(study, corpus, family)
+        schemes = study.space.possible(study.space.fixed | study.fixed)["label_scheme"]
+        joined = joined_notes(next(iter(readings.values())), schemes)
+        corpus = replace(corpus, notes=(*corpus.notes, *window_notes(readings), *joined))
     with folder.locked(), tracked(study, folder, lambda line: console.print(line, markup=False)) as tracking:
         environment = describe_environment() | {"corpus_sha256": corpus.sha256, "notes": corpus.notes}
         if not folder.study.exists():  # its time is when the study was started
             write_text(folder.study, study.to_yaml())
         write_json(folder.environment, environment)
-        _search(study, folder, data, resources, clustered, console, tracking)
+        _search(study, folder, readings, resources, clustered, console, tracking)
         with console.status("scoring the best models …"):
-            row = _score_best(study, folder, family, corpus, data, environment)
+            row = _score_best(study, folder, family, corpus, readings, environment)
         tracking.score(row)
         return row
 
 
 def encode(study: Study, corpus: Corpus, family: TagFamily) -> EncodedCorpus:
-    """Encode the corpus, and load the model once: what is wrong with it is told before any trial starts."""
+    """As `encode_each`, the first of them: of a study whose trials all read alike."""
+    return next(iter(encode_each(study, corpus, family).values()))
+
+
+def encode_each(study: Study, corpus: Corpus, family: TagFamily) -> Readings:
+    """Encode the corpus in each way that a trial may read it, by ``max_length`` and ``context``.
+
+    The model is loaded once, so that what is wrong with it is told before any trial starts.
+    """
     from hpo.training.modeling import build_model
     from hpo.training.optimization import refuse_misfit
     from hpo.training.preparation import prepare
 
     recipe = study.recipe({name: _telling(name, domain) for name, domain in study.space.parameters.items()})
-    data = prepare(
-        corpus,
-        family,
-        study.model,
-        max_length=recipe.max_length,
-        seed=study.seed,
-        context=recipe.context,
-    )
+    possible = study.space.possible(study.space.fixed | study.fixed)
+    readings = {
+        (max_length, context): prepare(
+            corpus,
+            family,
+            study.model,
+            max_length=max_length,
+            seed=study.seed,
+            context=context,
+            exactly="max_length" in recipe.model_fields_set,
+        )
+        for max_length, context in product(possible["max_length"], possible["context"])
+    }
+    data = next(iter(readings.values()))
     model = build_model(study.model, data.label_names, data.vocabulary, recipe, study.seed)
     for name, domain in study.space.parameters.items():
         for value in domain.ends:
             refuse_misfit(model, recipe.model_copy(update={name: value}))
-    return data
+    return readings
 
 
 def _telling(knob: str, domain: Parameter) -> Any:
@@ -129,7 +149,7 @@ def plan_search(study: Study) -> tuple[Resources, bool]:
 def _search(
     study: Study,
     folder: StudyFolder,
-    data: EncodedCorpus,
+    readings: Readings,
     resources: Resources,
     clustered: bool,
     console: Console,
@@ -151,8 +171,15 @@ def _search(
     conductor.listen(tracking.hear)
     local = study.model != TINY and Path(study.model).is_dir()
     model = str(Path(study.model).resolve()) if local else study.model
+    folders = {reading: data.folder for reading, data in readings.items()}
     trial_run = TrialRun(
-        study, absolute, data.folder, model, gpus=resources.gpus, processes=resources.processes
+        study,
+        absolute,
+        next(iter(folders.values())),
+        model,
+        folders,
+        gpus=resources.gpus,
+        processes=resources.processes,
     )
     try:
         if not conductor.finished:
@@ -170,7 +197,7 @@ def _score_best(
     folder: StudyFolder,
     family: TagFamily,
     corpus: Corpus,
-    data: EncodedCorpus,
+    readings: Readings,
     environment: Mapping[str, Any],
 ) -> MatrixRow:
     """Turn the kept checkpoints into model folders, score them, and write the study's results."""
@@ -184,6 +211,7 @@ def _score_best(
         raise _nothing_succeeded(study, trials)
 
     def export(trial: Trial, target: Path) -> MatrixRow:
+        data = _reading(study, trial, readings)
         promote(folder.checkpoint(trial.number), target, data.tokenizer)
         scores, confusions = examine_checkpoint(target, data, ("dev", "test"), study.train_on)
         row = _row(study, family, corpus, trial, scores)
@@ -191,14 +219,14 @@ def _score_best(
         plain = {split: each.model_dump(mode="json") for split, each in confusions.items()}
         write_json(target / "confusion.json", plain)
         write_json(target / "scores.json", row.model_dump(mode="json"))
-        write_text(target / "README.md", render_card(study, family, trial, row, environment))
+        write_text(target / "README.md", render_card(study, family, trial, row, environment, data))
         return row
 
     rows = [export(trial, folder.best / str(rank)) for rank, trial in enumerate(best, 1)]
     default = default_trial(study, trials)
     if default in leading(trials) and default not in best and folder.checkpoint(default.number).exists():
         export(default, folder.default)
-    _score_leaders(study, folder, trials, data)
+    _score_leaders(study, folder, trials, readings)
     if ALGORITHMS[study.algorithm].population:
         write_text(folder.schedule, dump_yaml(winning_schedule(trials, best[0])))
     write_report(folder)
@@ -210,7 +238,7 @@ def _score_best(
     return rows[0]
 
 
-def _score_leaders(study: Study, folder: StudyFolder, trials: list[Trial], data: EncodedCorpus) -> None:
+def _score_leaders(study: Study, folder: StudyFolder, trials: list[Trial], readings: Readings) -> None:
     """Score who led after 10, 27, 50 … trials, as far as their models were kept and have no scores yet."""
     from hpo.evaluation.checkpoints import score_checkpoint
 
@@ -218,8 +246,15 @@ def _score_leaders(study: Study, folder: StudyFolder, trials: list[Trial], data:
     for trial in milestone_leaders(trials, study.runs).values():
         checkpoint = folder.checkpoint(trial.number)
         if checkpoint.exists() and not folder.scores(trial.number).exists():
+            data = _reading(study, trial, readings)
             promote(checkpoint, place, data.tokenizer)
             write_scores(folder.scores(trial.number), score_checkpoint(place, data, ("dev", "test")))
+
+
+def _reading(study: Study, trial: Trial, readings: Readings) -> EncodedCorpus:
+    """The corpus as a trial read it."""
+    recipe = study.recipe(trial.params)
+    return readings[recipe.max_length, recipe.context]
 
 
 def promote(checkpoint: Path, target: Path, tokenizer: Path) -> None:

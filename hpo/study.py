@@ -132,9 +132,10 @@ class Study(BaseModel):
         if faults or (faults := list(self._combination_faults())):
             raise Broken(faults)
         for name in ("max_length", "context"):
-            if name in self.space.parameters:
+            domain = self.space.parameters.get(name)
+            if domain and domain.type != "choice":
                 raise ValueError(
-                    f"{name} decides how the corpus is encoded, once for all trials; set it in fixed"
+                    f"{name} decides how the corpus is encoded, once for each value; search it as a choice"
                 )
         chosen = self.searcher != type(self).model_fields["searcher"].default
         if chosen and ALGORITHMS[self.algorithm].sampler is not None:

@@ -97,6 +97,30 @@ def test_a_grid_runs_lists_and_commas_alike(empty_folder, monkeypatch):
     ]  # fmt: skip
 
 
+def test_reranking_replaying_and_comparing_are_those_of_the_command_line(monkeypatch, capsys):
+    calls = []
+    monkeypatch.setattr("hpo.rerank.rerank", lambda *args, quiet: calls.append((*args, quiet)) or ["r"])
+    monkeypatch.setattr("hpo.replay.replay", lambda name, tell: (tell("epoch 1"), calls.append(name)))
+    monkeypatch.setattr(
+        "hpo.evaluation.significance.compare",
+        lambda *args, **options: calls.append((*map(str, args), options)) or {},
+    )
+    assert hpo.rerank_study("s", top=3, quiet=True) == ["r"]
+    hpo.replay_study("s")
+    hpo.replay_study("t", quiet=True)
+    hpo.compare("a", "b", "demo", "conll", split="dev")
+    assert calls == [
+        ("s", 3, 5, True), "s", "t", ("a", "b", "demo", "conll", {"split": "dev", "seed": 42})
+    ]  # fmt: skip
+    assert capsys.readouterr() == ("", "epoch 1\n")
+
+
+@pytest.mark.parametrize("call", [hpo.rerank_study, hpo.replay_study])
+def test_a_study_that_is_not_there_is_neither_reranked_nor_replayed(call, empty_folder):
+    with pytest.raises(UserError, match="nope"):
+        call("nope")
+
+
 def test_a_corpus_is_loaded_as_it_is_or_in_a_family(tmp_path):
     lines = [json.dumps({"tokens": ["Ada", "x"], "ner_tags": ["B-PER", "O"]})] * 20
     (tmp_path / "train.jsonl").write_text("\n".join(lines))

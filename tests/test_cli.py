@@ -96,6 +96,7 @@ def done():
         ("resume nope", r"study nope: is not under results/ \(hpo ls lists .*\)"),
         ("show nope", r"study nope: is not under results/ \(hpo ls lists .*\)"),
         ("rerank nope", r"study nope: is not under results/ \(hpo ls lists .*\)"),
+        ("run --tracker comet", r"study: trackers: must be among tensorboard, mlflow, wandb: .*"),
         ("run --seeds 5", r"study: asha tries no .* twice, .*\(can: random, grid; .*hpo rerank .*"),
         ("show nope --json", r"study nope: is not under results/ \(hpo ls lists .*\)"),
         ("matrix nope", r"study nope: is not under results/"),
@@ -197,6 +198,23 @@ def test_a_default_name_that_another_study_has_taken_gets_a_number(hpo, done):
 
 def test_an_option_that_is_empty_is_as_if_not_given(hpo):
     assert hpo("run", "--dry-run", "--alg", "", "--study", "") == hpo("run", "--dry-run")
+
+
+@pytest.mark.parametrize("command", [("run",), ("submit",), ("grid", "--train-on", "cased")])
+@pytest.mark.parametrize(
+    ("told", "trackers"),
+    [
+        (None, ["tensorboard"]),
+        ("tensorboard, mlflow:sqlite:///r.db", ["tensorboard", "mlflow:sqlite:///r.db"]),
+        ("wandb:mine", ["wandb:mine"]),
+        ("none", []),
+    ],
+)
+def test_a_tracker_is_chosen_by_an_option(hpo, command, told, trackers, empty_folder):
+    code, out, _ = hpo(*command, "--dry-run", *(["--tracker", told] if told else []))
+    assert code == 0
+    printed = out[out.index("name: ") :].partition("\n# ")[0]
+    assert parse_yaml(printed, empty_folder).data["trackers"] == trackers
 
 
 def test_options_win_over_a_study_file(hpo, empty_folder):

@@ -252,3 +252,43 @@ def test_a_model_is_asked_for_what_any_trial_may_ask(knob, values, asked):
     space = {"parameters": {knob: {"type": "choice", "values": values}}}
     domain = build_study({"space": space}).space.parameters[knob]
     assert _telling(knob, domain) == asked
+
+
+def test_labels_and_windows_can_be_searched_and_each_model_is_scored_as_it_was_trained(empty_folder):
+    data = write_corpus(empty_folder / "corpus", {"train": 150, "dev": 50, "test": 40})
+    choices = {"label_scheme": ["plain", "bilou"], "max_length": [12, 64]}
+    space = {
+        "parameters": {name: {"type": "choice", "values": values} for name, values in choices.items()},
+        "fixed": {"epochs": 2, "batch_size": 16, "evals_per_epoch": 1, "learning_rate": 2e-3},
+    }
+    study = build_study(
+        settings(data, space=space, algorithm="grid", trials=4, baseline=False, name="schemes", keep=4)
+    )
+    row = run(study, quiet=True)
+    folder = StudyFolder("schemes")
+    trials = ranked(read_trials(read_lines(folder.trials)))
+    assert len({tuple(trial.params.values()) for trial in trials}) == 4
+    gold = set()
+    for rank, trial in enumerate(trials, 1):
+        place = folder.best / str(rank)
+        labels = json.loads((place / "config.json").read_text())["id2label"]
+        assert {10: "plain", 37: "bilou"}[len(labels)] == trial.params["label_scheme"]
+        window = json.loads((place / "tokenizer_config.json").read_text())["model_max_length"]
+        assert window == trial.params["max_length"]
+        assert ("hpo predict" in (place / "README.md").read_text()) == (len(labels) == 37)
+        scored = evaluate(place, str(data), "suc-original", 42)
+        written = json.loads((place / "scores.json").read_text())["scores"]
+        assert scored["test"]["cased"].f1 == written["test"]["cased"]["f1"]
+        assert scored["dev"]["cased"].f1 == written["dev"]["cased"]["f1"] == trial.best.f1
+        gold.add(scored["test"]["cased"].gold)
+    assert len(gold) == 1 and row.hyperparameters["max_length"] in (12, 64)
+    notes = json.loads(folder.environment.read_text())["notes"]
+    assert any(note.startswith("max_length 12, context 0: train: ") for note in notes)
+
+
+def test_a_window_that_the_model_cannot_read_is_refused_before_anything_is_written(empty_folder):
+    data = write_corpus(empty_folder / "corpus", {"train": 5, "dev": 5})
+    rule = r"max_length: must not be over the 256 subtokens that tiny reads at once: 300"
+    with pytest.raises(UserError, match=rule):
+        run(build_study(settings(data, fixed={"max_length": 300})), quiet=True)
+    assert not (empty_folder / "results" / "small").exists()

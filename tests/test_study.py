@@ -203,9 +203,12 @@ def test_a_name_says_what_differs_and_no_paths():
 
 
 @pytest.mark.parametrize("knob, values", [("max_length", [64, 128]), ("context", [0, 64])])
-def test_what_decides_the_encoding_is_not_searched(knob, values):
-    space = {"parameters": {knob: {"type": "choice", "values": values}}}
-    assert f"{knob} decides how the corpus is encoded" in refused({"space": space})
+def test_what_decides_the_encoding_is_searched_by_single_values_alone(knob, values):
+    choice = {"parameters": {knob: {"type": "choice", "values": values}}}
+    assert build_study({"space": choice}).space.parameters[knob].ends == tuple(values)
+    within = {"parameters": {knob: {"type": "int", "low": values[0], "high": values[1]}}}
+    assert f"{knob} decides how the corpus is encoded, once for each value" in refused({"space": within})
+    assert f"{knob}: cannot change on the way" in refused({"space": choice, "algorithm": "pbt"})
 
 
 SEARCHED_RANK = {"parameters": {"lora_r": {"type": "choice", "values": [0, 8]}}}

@@ -82,6 +82,7 @@ def submit(
     name: Annotated[str | None, typer.Option("--study", help="name under results/")] = None,
     gpus_per_trial: Annotated[float | None, typer.Option()] = None,
     workers: Annotated[int | None, typer.Option()] = None,
+    tracker: Annotated[str | None, typer.Option()] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="print the plan, its cost and the exact script; submit nothing")
     ] = False,
@@ -96,11 +97,13 @@ def submit(
     from hpo.results import StudyFolder
     from hpo.run import free_name, start_warm
     from hpo.study import build_study, load_study, stored_study
+    from hpo.tracking.names import given_trackers
 
     options: dict[str, Any] = {
         "algorithm": alg, "trials": trials, "data": data, "tags": tags, "train_on": train_on, "model": model,
         "space": space, "searcher": searcher, "seed": seed, "name": name, "workers": workers,
-        "gpus_per_trial": gpus_per_trial, "fixed": {"epochs": epochs} if epochs else None,
+        "gpus_per_trial": gpus_per_trial, "trackers": given_trackers(tracker),
+        "fixed": {"epochs": epochs} if epochs else None,
     }  # fmt: skip
     options = {key: value for key, value in options.items() if value is not None}
     settings = {

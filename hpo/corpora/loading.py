@@ -186,7 +186,8 @@ def _convert(
             findings.notes.append(f"{split.split}: labels repaired to IOB2: {repaired[split.split]}")
     if manual.scheme != "IOB2":
         findings.notes.append(f"labels are {manual.scheme} and were turned into IOB2")
-    corpus = Corpus(name, converted, sha256, tuple(findings.notes), _find_places(splits, converted))
+    places = _find_places(splits, converted)
+    corpus = Corpus(name, converted, sha256, tuple(findings.notes), places, manual.scheme)
     return Reading(corpus, repaired)
 
 

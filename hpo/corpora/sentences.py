@@ -35,7 +35,8 @@ class Corpus:
 
     ``splits`` holds some of `SPLITS`, in that order. ``notes`` says in plain words what reading
     did to the data (labels repaired, a dev split cut). ``places`` gives, for each raw entity type,
-    the ``file:line`` where it stands first. ``sha256`` is over the source files' bytes.
+    the ``file:line`` where it stands first. ``sha256`` is over the source files' bytes. ``scheme`` is the one
+    in which the source was written, a name in `hpo.corpora.schemes.SCHEMES`.
     """
 
     name: str
@@ -43,3 +44,4 @@ class Corpus:
     sha256: str
     notes: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
+    scheme: str = "IOB2"

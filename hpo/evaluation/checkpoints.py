@@ -11,6 +11,7 @@ import numpy as np
 
 from hpo.corpora.families import apply as apply_family
 from hpo.corpora.families import load_family
+from hpo.corpora.label_sets import recognize
 from hpo.corpora.loading import load
 from hpo.corpora.spans import Scores
 from hpo.corpora.variants import arrange
@@ -99,15 +100,16 @@ def refuse_other_labels(folder: Path, data: EncodedCorpus) -> None:
     Raises
     ------
     UserError
-        if they are not.
+        if they are not, in any label set.
     """
-    if checkpoint_labels(folder) != data.label_names:
+    found = recognize(checkpoint_labels(folder))
+    if found is None or found[1] != data.types:
         raise UserError(
             Fault(
                 str(folder),
                 "was trained on other labels than the tag family's",
                 ", ".join(checkpoint_labels(folder)),
-                f"the family has {', '.join(data.label_names)}",
+                f"the family has the types {', '.join(data.types)}",
             )
         )
 
@@ -116,7 +118,9 @@ def read_split(model: Model, data: EncodedCorpus, name: str) -> tuple[Reading, E
     """What a model makes of every encoding of a split, and the split."""
     split = data.split(name)
     every = np.arange(len(split.sentences))
-    return Examination(split, every, data.pad_id, len(data.types)).read(model), split
+    found = recognize([model.config.id2label[number] for number in range(model.config.num_labels)])
+    assert found is not None, "its labels were looked at before it was loaded"
+    return Examination(split, every, data.pad_id, len(data.types), found[0]).read(model), split
 
 
 def score_split(model: Model, data: EncodedCorpus, name: str) -> VariantScores:

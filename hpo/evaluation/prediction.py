@@ -8,7 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from hpo.corpora.spans import extract, label_names
+from hpo.corpora.label_sets import LABEL_SETS, LabelSet, recognize
+from hpo.corpora.spans import extract
 from hpo.corpora.texts import Text
 from hpo.errors import Fault, UserError
 from hpo.evaluation.checkpoints import checkpoint_labels, reading_of
@@ -72,40 +73,44 @@ def predict(checkpoint: Path, texts: Iterable[Text]) -> Iterator[Prediction]:
     Raises
     ------
     UserError
-        at once, if the folder is no checkpoint, or its labels are not IOB2.
+        at once, if the folder is no checkpoint, or its labels are of no known set.
     """
-    types = checkpoint_types(checkpoint)
-    return _predict(Labeller(checkpoint, *reading_of(checkpoint)), types, iter(texts))
+    scheme, types = checkpoint_types(checkpoint)
+    return _predict(Labeller(checkpoint, *reading_of(checkpoint)), LABEL_SETS[scheme], types, iter(texts))
 
 
-def checkpoint_types(folder: Path) -> tuple[str, ...]:
-    """The entity types of a checkpoint, in the order of its labels.
+def checkpoint_types(folder: Path) -> tuple[str, tuple[str, ...]]:
+    """The label set of a checkpoint, by name, and its entity types in the order of its labels.
 
     Raises
     ------
     UserError
-        if its labels are not those of `hpo.corpora.spans.label_names`.
+        if its labels are those of no set in `hpo.corpora.label_sets.LABEL_SETS`.
     """
     labels = checkpoint_labels(folder)
-    types = tuple(label.removeprefix("B-") for label in labels[1::2])
-    if not types or labels != label_names(types):
-        rule = "its labels must be O, B-x, I-x, B-y, I-y …"
+    found = recognize(labels)
+    if found is None:
+        rule = "its labels must be O, B-x, I-x, B-y, I-y … (or those of plain or bilou)"
         raise UserError(Fault(str(folder), rule, ", ".join(labels), "give a model folder of a study"))
-    return types
+    return found
 
 
-def _predict(labeller: Labeller, types: Sequence[str], texts: Iterator[Text]) -> Iterator[Prediction]:
+def _predict(
+    labeller: Labeller, scheme: LabelSet, types: Sequence[str], texts: Iterator[Text]
+) -> Iterator[Prediction]:
     while chunk := list(islice(texts, CHUNK_SENTENCES)):
-        spans = _find([text for text in chunk if text.tokens], labeller, types)
+        spans = _find([text for text in chunk if text.tokens], labeller, scheme, types)
         for text in chunk:
             yield Prediction(text.id, text.text, text.tokens, next(spans) if text.tokens else ())
 
 
-def _find(texts: list[Text], labeller: Labeller, types: Sequence[str]) -> Iterator[tuple[Span, ...]]:
+def _find(
+    texts: list[Text], labeller: Labeller, scheme: LabelSet, types: Sequence[str]
+) -> Iterator[tuple[Span, ...]]:
     if not texts:
         return
     found = labeller.label([text.tokens for text in texts])
-    spans = extract(found.numbers, found.offsets)
+    spans = extract(scheme.read(found.numbers, found.offsets), found.offsets)
     rows = zip(spans.starts.tolist(), spans.ends.tolist(), spans.types.tolist(), strict=True)
     row = next(rows, None)
     for text, offset, end in zip(texts, found.offsets[:-1].tolist(), found.offsets[1:].tolist(), strict=True):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from hpo.corpora.families import TagFamily
+from hpo.corpora.label_sets import BILOU
 from hpo.corpora.spans import MODE, SCHEME, Scores
 from hpo.evaluation.matrix import MatrixRow
 from hpo.reporting.markdown import render_matrix, render_table
@@ -15,9 +16,17 @@ from hpo.search.trials import Trial
 from hpo.study import Study
 from hpo.training.recipe import Recipe
 
+if TYPE_CHECKING:
+    from hpo.training.encoding import EncodedCorpus
+
 
 def render_card(
-    study: Study, family: TagFamily, trial: Trial, row: MatrixRow, environment: Mapping[str, Any]
+    study: Study,
+    family: TagFamily,
+    trial: Trial,
+    row: MatrixRow,
+    environment: Mapping[str, Any],
+    data: EncodedCorpus,
 ) -> str:
     """The README.md of a model folder, with the metadata block that model hubs read."""
     best = trial.best
@@ -37,7 +46,7 @@ def render_card(
         f"# {study.name}, trial {trial.number}\n",
         f"A named-entity recognizer for the tag family {family.name} ({', '.join(family.types)}): "
         f"{family.description.strip()}\n",
-        _use(recipe),
+        _use(recipe, data.model_labels(recipe.label_scheme)[0], data.has_fast_tokenizer),
         "## Training\n",
         f"Trained from `{study.model}` on the {study.train_on} variant of {study.data} "
         f"({' + '.join(study.train_splits)}), found by {row.algorithm} as trial {trial.number} of "
@@ -65,12 +74,25 @@ def render_card(
     return "\n".join(parts)
 
 
-def _use(recipe: Recipe) -> str:
-    """How the folder is loaded, and by what it is not."""
+_OURS = '```sh\nhpo predict path/to/this/folder --text "…"\n```\n'
+
+
+def _use(recipe: Recipe, label_set: str, fast: bool) -> str:
+    """How the folder is put to work, and by what not; ``fast``: its tokenizer tells where words begin."""
     if recipe.pooling != "first":
         return (
-            f"Its classifier reads a token's subtokens pooled ({recipe.pooling}), for which transformers has "
-            "no model, so that `pipeline` does not load it. `hpo evaluate path/to/this/folder` does.\n"
+            f"{_OURS}\nIts classifier reads a token's subtokens pooled ({recipe.pooling}), for which "
+            "transformers has no model, so that `pipeline` does not load it.\n"
+        )
+    if not fast:
+        return (
+            f"{_OURS}\nIts tokenizer does not tell where words begin, so that `pipeline` knows no "
+            "`aggregation_strategy` for it, and labels its subtokens one by one.\n"
+        )
+    if label_set == BILOU:
+        return (
+            f"{_OURS}\nIts labels are BILOU. `pipeline` loads it, and gives each token's label, but "
+            "puts only B- and I- together.\n"
         )
     call = f'pipeline("ner", "path/to/this/folder", aggregation_strategy="{_aggregation(recipe)}")("…")'
     lines = [f"```python\nfrom transformers import pipeline\n\n{call}\n```\n"]

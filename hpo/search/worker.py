@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,14 +27,16 @@ TrialFunction = Callable[[dict[str, Any], Callable[[Measurement], bool]], None]
 class TrialRun:
     """Runs the trials of a study; small enough to travel to every worker.
 
-    Paths are absolute: a worker's working directory is Ray's. ``gpus`` and ``processes`` are of each trial,
-    as `Resources` has them.
+    Paths are absolute: a worker's working directory is Ray's. ``encoded`` holds the corpus, and ``readings``,
+    by ``max_length`` and ``context``, each way in which trials read it. ``gpus`` and ``processes`` are of
+    each trial, as `Resources` has them.
     """
 
     study: Study
     folder: StudyFolder
     encoded: Path
     model: str
+    readings: Mapping[tuple[int, int], Path] = field(default_factory=dict)
     gpus: float = 0.0
     processes: int = 1
 
@@ -59,10 +61,11 @@ class TrialRun:
         if snapshot and snapshot.last.epoch > trial["measured"] and not report(snapshot.last):
             return
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-        data = EncodedCorpus.open(self.encoded)
+        recipe = self.study.recipe(trial["params"])
+        encoded = self.readings.get((recipe.max_length, recipe.context), self.encoded)
+        data = EncodedCorpus.open(encoded)
         _set_imports_apart()
         _free_memory()  # of the trial before, whose thread may have ended in the middle of an epoch
-        recipe = self.study.recipe(trial["params"])
         with within_share(recipe, self.gpus):
             (train if self.processes == 1 else partial(train_together, self.processes))(
                 recipe,

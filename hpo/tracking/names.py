@@ -44,6 +44,16 @@ def take_apart(tracker: str) -> tuple[str, str]:
     return name, target
 
 
+NO_TRACKER = "none"
+
+
+def given_trackers(text: str | None) -> tuple[str, ...] | None:
+    """The trackers that an option names, parted by commas; () for ``none``, None where it was not given."""
+    if not text:
+        return None
+    return () if text.strip() == NO_TRACKER else tuple(each.strip() for each in text.split(","))
+
+
 def refuse_absent(trackers: Iterable[str]) -> None:
     """Refuse trackers whose library is not installed.
 

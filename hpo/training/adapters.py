@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from transformers import PreTrainedModel
 
 from hpo.errors import Fault, UserError
-from hpo.training.recipe import Recipe
+from hpo.training.recipe import TINY, Recipe
 
 ADAPTER = "adapter"
 """The folder, in a model's, of what LoRA has learned, as peft reads it."""
@@ -101,6 +101,19 @@ def adapter_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
         for name, weight in model.named_parameters()
         if weight.requires_grad
     }
+
+
+def held_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The weights without which a run could not go on: all, or with LoRA those alone that are trained.
+
+    The others are read again from what the model began with, unless that was drawn and not read: a
+    population hands weights from one trial to another, whose draws differ.
+    """
+    weights: dict[str, torch.Tensor] = model.state_dict()
+    config = getattr(getattr(model, "base_model", None), "peft_config", None)
+    if not config or config[_NAME].base_model_name_or_path == TINY:
+        return weights
+    return {name: weights[name] for name, weight in model.named_parameters() if weight.requires_grad}
 
 
 def write_adapter(model: PreTrainedModel, weights: dict[str, torch.Tensor], folder: Path) -> None:

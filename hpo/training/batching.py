@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset, Sampler
 
+from hpo.corpora.label_sets import BIO, LABEL_SETS
 from hpo.training.encoding import CONTEXT, EncodedSplit, Ints, ranges
 
 IGNORED = -100
@@ -34,6 +35,7 @@ class Rows(Dataset[Batch]):
         pad_id: int,
         label_alignment: str | None = None,
         pooled: bool = False,
+        label_set: str = BIO,
     ) -> None:
         first_rows = np.searchsorted(split.row_encodings, np.arange(len(split.sentences) + 1))
         rows = ranges(first_rows[encodings], np.diff(first_rows)[encodings])
@@ -44,7 +46,7 @@ class Rows(Dataset[Batch]):
         self._ids = split.ids
         self._pad_id = pad_id
         self._pooled = pooled
-        self._labels = None if label_alignment is None else subtoken_labels(split, label_alignment)
+        self._labels = None if label_alignment is None else subtoken_labels(split, label_alignment, label_set)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -86,17 +88,19 @@ class Rows(Dataset[Batch]):
         return np.where(tokens == CONTEXT, -1, np.maximum.accumulate(np.where(begins, columns, 0), axis=1))
 
 
-def subtoken_labels(split: EncodedSplit, alignment: str) -> Ints:
+def subtoken_labels(split: EncodedSplit, alignment: str, label_set: str = BIO) -> Ints:
     """What each subtoken is trained to say, `IGNORED` where nothing; *shape:* (subtokens,).
 
     ``first``: a token's first subtoken carries its label. ``all``: every subtoken does, and what
-    follows the first of a ``B-`` says ``I-``.
+    follows the first of a ``B-`` says ``I-``. ``label_set`` is a name in `LABEL_SETS`.
     """
     first = split.first_subtokens()
-    labels = split.labels[split.tokens].astype(np.int32)  # the last token's where it is CONTEXT
+    scheme = LABEL_SETS[label_set]
+    labels = scheme.write(split.labels, split.sentence_offsets)
+    labels = labels[split.tokens].astype(np.int32)  # the last token's where it is CONTEXT
     if alignment == "all":
-        begins = (labels % 2 == 1) & ~first
-        return np.where(split.tokens != CONTEXT, labels + begins, IGNORED)
+        said = np.where(first, labels, scheme.inside(labels))
+        return np.where(split.tokens != CONTEXT, said, IGNORED)
     return np.where(first, labels, IGNORED)
 
 

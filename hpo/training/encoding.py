@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from transformers import PreTrainedTokenizerBase
 
+from hpo.corpora.label_sets import AUTO, BIO, LABEL_SETS
 from hpo.corpora.sentences import Sentence
 from hpo.corpora.spans import IntArray
 from hpo.corpora.variants import FORMS, draw
@@ -236,21 +237,36 @@ def _numbers(array: pa.Array) -> Ints:
 
 @dataclass(frozen=True)
 class EncodedCorpus:
-    """The encoded splits of a corpus under one tag family and tokenizer, in a folder of their own."""
+    """The encoded splits of a corpus under one tag family and tokenizer, in a folder of their own.
+
+    Its labels are IOB2, ``label_names``; ``own_labels`` is the label set that is nearest to the corpus's own
+    scheme, a name in `hpo.corpora.label_sets.LABEL_SETS`.
+    """
 
     folder: Path
     label_names: tuple[str, ...]
     pad_id: int
     vocabulary: int
     splits: tuple[str, ...]
+    own_labels: str = BIO
 
     @classmethod
     def open(cls, folder: Path) -> EncodedCorpus:
         """Open a folder that `write_corpus` has written."""
         facts = json.loads((folder / "encoding.json").read_text(encoding="utf-8"))
         return cls(
-            folder, tuple(facts["label_names"]), facts["pad_id"], facts["vocabulary"], tuple(facts["splits"])
+            folder,
+            tuple(facts["label_names"]),
+            facts["pad_id"],
+            facts["vocabulary"],
+            tuple(facts["splits"]),
+            facts.get("own_labels", BIO),
         )
+
+    def model_labels(self, label_scheme: str) -> tuple[str, tuple[str, ...]]:
+        """The label set, by name, that a recipe's ``label_scheme`` is for this corpus, and its labels."""
+        name = self.own_labels if label_scheme == AUTO else label_scheme
+        return name, LABEL_SETS[name].names(self.types)
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -261,6 +277,11 @@ class EncodedCorpus:
     def tokenizer(self) -> Path:
         """The folder of the tokenizer's files."""
         return self.folder / "tokenizer"
+
+    @property
+    def has_fast_tokenizer(self) -> bool:
+        """Whether the tokenizer is one that tells which word a subtoken is of."""
+        return (self.tokenizer / "tokenizer.json").exists()
 
     def split(self, name: str) -> EncodedSplit:
         """One split, mapped from disk."""
@@ -276,6 +297,7 @@ def write_corpus(
     max_length: int,
     seed: int,
     context: int = 0,
+    own_labels: str = BIO,
 ) -> EncodedCorpus:
     """Encode every split of a corpus into an existing, empty folder, the tokenizer's files beside it."""
     label_ids = {name: number for number, name in enumerate(label_names)}
@@ -296,6 +318,7 @@ def write_corpus(
         "splits": list(splits),
         "max_length": max_length,
         "context": context,
+        "own_labels": own_labels,
     }
     (folder / "encoding.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     return EncodedCorpus.open(folder)

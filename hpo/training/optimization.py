@@ -10,6 +10,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from hpo.errors import Fault, UserError
+from hpo.training.heads import own_config
 from hpo.training.recipe import Recipe
 
 EMBEDDINGS = 0
@@ -76,8 +77,16 @@ def refuse_misfit(model: PreTrainedModel, recipe: Recipe) -> None:
     if recipe.gradient_checkpointing and not model.supports_gradient_checkpointing:
         rule = f"a {model.config.model_type} model cannot do that"
         raise UserError(Fault("gradient_checkpointing", rule, True, "leave this knob out"))
-    _frozen(model, recipe)
+    frozen = {id(weight) for weight in _frozen(model, recipe)}
     _scales(model, recipe)
+    adapters = [id(weight) in frozen for name, weight in model.named_parameters() if "lora_" in name]
+    if frozen and adapters and len(set(adapters)) == 1:
+        rule = (
+            "leaves LoRA nothing to train"
+            if all(adapters)
+            else "freezes only what LoRA does not train anyway"
+        )
+        raise UserError(Fault("frozen_layers", rule, recipe.frozen_layers, "leave one of the two out"))
 
 
 def _frozen(model: PreTrainedModel, recipe: Recipe) -> list[nn.Parameter]:
@@ -141,7 +150,7 @@ def weight_depths(model: PreTrainedModel, knob: str, value: object) -> tuple[dic
 
 
 def _layers(model: PreTrainedModel) -> nn.ModuleList | None:
-    count = getattr(model.config, "num_hidden_layers", None)
+    count = getattr(own_config(model.config), "num_hidden_layers", None)
     for module in model.modules():  # the outermost first
         if isinstance(module, nn.ModuleList) and len(module) == count:
             return module

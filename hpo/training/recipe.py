@@ -83,7 +83,10 @@ class Recipe(BaseModel):
         1, ge=1, le=4096, description="parts in which a batch goes through the model, to save memory"
     )
     max_length: int = Field(
-        512, ge=8, le=8192, description="subtokens per window; longer sentences become several windows"
+        512,
+        ge=8,
+        le=8192,
+        description="subtokens per window, unset at most what the model reads; longer sentences get several",
     )
     context: int = Field(
         0,
@@ -93,6 +96,9 @@ class Recipe(BaseModel):
     )
     label_alignment: Literal["first", "all"] = Field(
         "first", description="subtokens of a token that carry its label in training (scores read the first)"
+    )
+    label_scheme: Literal["bio", "plain", "bilou", "auto"] = Field(
+        "bio", description="labels that the model learns, scored as IOB2 spans; auto: those of the corpus"
     )
     pooling: Literal["first", "last", "mean", "first-last"] = Field(
         "first", description="what of a token's subtokens the classifier reads; first-last reads both at once"

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from hpo.corpora.label_sets import BIO, LABEL_SETS
 from hpo.corpora.spans import Scores, SpanCounts, count, score
 from hpo.training.batching import Rows
 from hpo.training.encoding import EncodedSplit, Ints, ranges
@@ -26,7 +27,7 @@ class Reading:
     """What a model made of some encodings: span counts per encoding, and the loss of each.
 
     *Shape:* ``losses`` and ``tokens`` (encodings,): the summed cross entropy in nats, and over how
-    many tokens. ``gold`` and ``predicted`` (tokens of all encodings,): the labels, end to end.
+    many tokens. ``gold`` and ``predicted`` (tokens of all encodings,): the IOB2 labels, end to end.
     """
 
     counts: SpanCounts
@@ -114,13 +115,20 @@ class Passes:
 
 
 class Examination:
-    """The marking of some distinct encodings of a split, laid out once."""
+    """The marking of some distinct encodings of a split, laid out once, for models of one label set.
 
-    def __init__(self, split: EncodedSplit, encodings: Ints, pad_id: int, n_types: int) -> None:
+    What a model says is read as IOB2 before it is counted; its loss is over its own labels.
+    """
+
+    def __init__(
+        self, split: EncodedSplit, encodings: Ints, pad_id: int, n_types: int, label_set: str = BIO
+    ) -> None:
         self._n_types = n_types
         self._passes = Passes(split, encodings, pad_id)
         places = ranges(self._passes.starts, self._passes.lengths)
         self._gold = np.asarray(split.labels[places], np.int64)
+        self._labels = LABEL_SETS[label_set]
+        self._learned = np.asarray(self._labels.write(self._gold, self._passes.offsets), np.int64)
 
     def read(self, model: torch.nn.Module, autocast: torch.dtype | None = None) -> Reading:
         """Run the model over every encoding once."""
@@ -128,12 +136,13 @@ class Examination:
         losses = np.empty(len(self._gold), np.float64)
 
         def mark(tokens: Ints, logits: torch.Tensor) -> None:
-            gold = torch.from_numpy(self._gold[tokens]).to(logits.device)
+            gold = torch.from_numpy(self._learned[tokens]).to(logits.device)
             losses[tokens] = functional.cross_entropy(logits, gold, reduction="none").cpu().numpy()
             predicted[tokens] = logits.argmax(-1).cpu().numpy()
 
         self._passes.run(model, mark, autocast)
         offsets = self._passes.offsets
+        predicted = np.asarray(self._labels.read(predicted, offsets), np.int64)
         return Reading(
             counts=count(self._gold, predicted, offsets, self._n_types),
             losses=np.add.reduceat(losses, offsets[:-1]) if len(losses) else losses,

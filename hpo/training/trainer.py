@@ -19,6 +19,7 @@ from accelerate.data_loader import prepare_data_loader
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 from transformers import (
+    PreTrainedModel,
     PrinterCallback,
     Trainer,
     TrainerCallback,
@@ -27,6 +28,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from hpo.corpora.label_sets import BIO
 from hpo.corpora.variants import arrange
 from hpo.training.batching import Batch, LengthGroupedBatches, Rows, in_parts
 from hpo.training.checkpoints import CheckpointWriter
@@ -81,12 +83,13 @@ def train(
     NonFiniteLoss
         at the first evaluation after the loss has diverged.
     """
-    network = build_model(model, data.label_names, data.vocabulary, recipe, seed)
-    rows = _train_rows(data, train_on, recipe.label_alignment, recipe.pooling != FIRST)
+    label_set, labels = data.model_labels(recipe.label_scheme)
+    network = build_model(model, labels, data.vocabulary, recipe, seed)
+    rows = _train_rows(data, train_on, recipe.label_alignment, recipe.pooling != FIRST, label_set)
     freeze(network, recipe)
     asked = objective or Objective("mean", (train_on,))
     with CheckpointWriter() as writer:
-        course = _Course(recipe, seed, _dev_questions(data, asked), report, keep, writer, state)
+        course = _Course(recipe, seed, _dev_questions(data, asked, label_set), report, keep, writer, state)
         trainer = _Trainer(network, rows, course)
         if trainer.patience.over:
             return
@@ -94,9 +97,11 @@ def train(
 
 
 @lru_cache(maxsize=2)
-def _train_rows(data: EncodedCorpus, variant: str, label_alignment: str, pooled: bool) -> Rows:
+def _train_rows(
+    data: EncodedCorpus, variant: str, label_alignment: str, pooled: bool, label_set: str = BIO
+) -> Rows:
     split = data.split("train")
-    return Rows(split, _encodings(split, variant), data.pad_id, label_alignment, pooled)
+    return Rows(split, _encodings(split, variant), data.pad_id, label_alignment, pooled, label_set)
 
 
 @dataclass(frozen=True)
@@ -126,14 +131,14 @@ class _Questions:
 
 # Both caches outlive a trial: a warm worker lays its data out once per study.
 @lru_cache(maxsize=2)
-def _dev_questions(data: EncodedCorpus, objective: Objective) -> _Questions:
+def _dev_questions(data: EncodedCorpus, objective: Objective, label_set: str = BIO) -> _Questions:
     split = data.split("dev")
     asked = [_encodings(split, variant) for variant in objective.variants]
     distinct = np.unique(np.concatenate(asked))
     times = tuple(
         np.bincount(np.searchsorted(distinct, encodings), minlength=len(distinct)) for encodings in asked
     )
-    examination = Examination(split, distinct, data.pad_id, len(data.types))
+    examination = Examination(split, distinct, data.pad_id, len(data.types), label_set)
     return _Questions(examination, times, data.types, objective)
 
 
@@ -160,15 +165,16 @@ class _Trainer(Trainer):
 
     optimizer: torch.optim.Optimizer
 
-    def __init__(self, model: torch.nn.Module, rows: Rows, course: _Course) -> None:
-        types = course.questions.types
+    def __init__(self, model: PreTrainedModel, rows: Rows, course: _Course) -> None:
         self._ranks = Ranks.here()
         super().__init__(
             model=model,
             args=arguments(course.recipe, course.seed),
             train_dataset=rows,
             compute_loss_func=build_loss(
-                course.recipe, lambda: rows.label_counts(2 * len(types) + 1), in_parts=self._ranks.count > 1
+                course.recipe,
+                lambda: rows.label_counts(model.config.num_labels),
+                in_parts=self._ranks.count > 1,
             ),
         )
         self._ranks.draw_apart(course.seed, 0)

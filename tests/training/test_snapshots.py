@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from hpo.training.measurement import FACTS, read_snapshot
 from hpo.training.recipe import Recipe
@@ -106,3 +107,11 @@ def test_new_settings_take_the_place_of_the_old(corpus, tmp_path, monkeypatch):
         "dropout": (0.33, 0.44), "step": 15,
     }  # fmt: skip
     assert [each["epoch"] for each in measured] == pytest.approx([1 + number / 3 for number in range(1, 7)])
+
+
+def test_what_was_drawn_and_not_read_is_held_whole_under_lora_too(corpus, tmp_path):
+    """A population hands a run to a trial of another seed, which would draw another frozen model."""
+    recipe = RECIPE.model_copy(update={"lora_r": 2, "classifier_dropout": 0.1})
+    run(corpus, recipe, state=tmp_path / "state", reports=1)
+    held = load_file(tmp_path / "state" / WEIGHTS)
+    assert "bert.embeddings.word_embeddings.weight" in held and any("lora_A" in name for name in held)

@@ -7,17 +7,22 @@ import numpy as np
 import pytest
 import torch
 from peft import PeftModel
+from safetensors.torch import load_file
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from hpo.corpora.spans import label_names
+from hpo.corpora.texts import from_line
 from hpo.errors import UserError
 from hpo.evaluation.checkpoints import score_split
+from hpo.evaluation.prediction import predict
+from hpo.reporting.cards import _use
 from hpo.training.adapters import merged_weights
 from hpo.training.batching import Rows
 from hpo.training.checkpoints import load_checkpoint
 from hpo.training.heads import PooledTagger
 from hpo.training.modeling import build_model
 from hpo.training.recipe import Recipe
+from hpo.training.snapshots import WEIGHTS
 from hpo.training.trainer import _Trainer, train
 
 LABELS = label_names(("person", "place"))
@@ -140,6 +145,10 @@ def test_a_run_that_was_cut_goes_on_exactly(learned, folder, encoded, tmp_path, 
     uncut, _ = learned
     state = tmp_path / "state"
     assert run(folder, encoded, RECIPE, state=state, reports=cut) == uncut[:cut]
+    held = load_file(state / WEIGHTS)  # what is trained, and nothing that can be read again
+    model = build(folder, **RECIPE.model_dump(include={"lora_r", "lora_targets"}))
+    assert set(held) == {name for name, weight in model.named_parameters() if weight.requires_grad}
+    assert sum(map(torch.numel, held.values())) < sum(map(torch.numel, model.parameters())) / 4
     torch.manual_seed(999)
     assert run(folder, encoded, RECIPE, state=state) == uncut[cut:]
 
@@ -190,3 +199,21 @@ def test_the_pipeline_serves_it_without_adapter_code(learned, encoded, tmp_path)
     ids = AutoTokenizer.from_pretrained(str(tmp_path / "whole"))(" ".join(words))["input_ids"]
     specials = set(AutoTokenizer.from_pretrained(str(tmp_path / "whole")).all_special_ids)
     assert len(found) == len([each for each in ids if each not in specials])
+
+
+def test_a_written_model_is_put_to_work_as_its_card_says(learned, family, encoded, tmp_path):
+    whole = tmp_path / "whole"
+    shutil.copytree(learned[1], whole)
+    shutil.copytree(encoded.tokenizer, whole, dirs_exist_ok=True)
+    said = _use(RECIPE, "bio", encoded.has_fast_tokenizer)
+    text = "today Ada Lindqvist walked in Uppsala ."
+    assert ("hpo predict" in said) == (family == "byt5")
+    if family == "byt5":
+        with pytest.raises(ValueError, match="aggregation"):
+            pipeline("ner", str(whole), aggregation_strategy="first")(text)
+    else:
+        assert 'aggregation_strategy="first"' in said
+        pipeline("ner", str(whole), aggregation_strategy="first")(text)
+    (found,) = predict(whole, [from_line(text, "1")])
+    assert found.tokens == tuple(text.split())
+    assert all(text[span.start_char : span.end_char] == span.text for span in found.spans)

@@ -1,5 +1,7 @@
 """A sentence is what a family's own tokenizer makes of it, and every label stands where it belongs."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForTokenClassification, ByT5Tokenizer, DebertaV2Config
 
-from hpo.corpora.sentences import Sentence
+from hpo.corpora.families import TagFamily
+from hpo.corpora.sentences import Corpus, Sentence
 from hpo.corpora.spans import label_names
 from hpo.corpora.variants import FORMS, form
+from hpo.errors import UserError
 from hpo.training.batching import IGNORED, subtoken_labels
 from hpo.training.encoding import CONTEXT, encode
+from hpo.training.preparation import prepare
 from hpo.training.tokenization import UNLIMITED, encode_words, longest_window
 
 LABELS = label_names(("person", "place"))
@@ -122,3 +127,28 @@ def test_a_model_reads_as_much_as_it_may_and_no_more(folder, own_tokenizer):
         ids = torch.full((1, longest + 1), 7)
         with pytest.raises((IndexError, RuntimeError)):
             model(input_ids=ids, attention_mask=torch.ones_like(ids))
+
+
+def test_a_window_that_is_told_and_that_the_model_cannot_read_is_refused(
+    family, folder, own_tokenizer, sentences, empty_folder
+):
+    labels = TagFamily(
+        name="f", title="f", description="f", types=("person", "place"),
+        mapping={"person": "person", "place": "place"},
+    )  # fmt: skip
+    corpus = Corpus("c", {"train": sentences[:5]}, "0")
+    longest = longest_window(own_tokenizer, folder)
+    told = {"max_length": 1024, "seed": 1}
+    if longest == UNLIMITED:
+        assert prepare(corpus, labels, folder, **told, exactly=True).splits == ("train",)
+        return
+    with pytest.raises(UserError) as caught:
+        prepare(corpus, labels, folder, **told, exactly=True)
+    assert str(caught.value) == (
+        f"max_length: must not be over the {longest} subtokens that {folder} reads at once: 1024 "
+        "(longer sentences become several windows)"
+    )
+    assert not list(empty_folder.iterdir())
+    facts = json.loads((prepare(corpus, labels, folder, **told).folder / "encoding.json").read_text())
+    assert facts["max_length"] == longest
+    prepare(corpus, labels, folder, max_length=longest, seed=1, exactly=True)

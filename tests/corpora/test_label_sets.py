@@ -1,0 +1,114 @@
+"""Labels that a model may learn are made of IOB2 and read back, as corpora in these schemes are read."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpo.corpora.label_sets import BILOU, BIO, LABEL_SETS, OWN_SETS, PLAIN, count_joined, recognize
+from hpo.corpora.schemes import SCHEMES, LabelReader
+from hpo.corpora.spans import encode, extract, label_names
+
+TYPES = ("PER", "LOC", "ORG-x")
+READERS = {PLAIN: "plain", BIO: "IOB2", BILOU: "BILOU"}
+sets = pytest.mark.parametrize("name", LABEL_SETS)
+
+
+@st.composite
+def corpora(draw):
+    """Sentences in IOB2, with entities that touch and entities at both ends."""
+    sentences = []
+    for _ in range(draw(st.integers(0, 4))):
+        labels = []
+        for kind, length in draw(
+            st.lists(st.tuples(st.sampled_from((None, *TYPES)), st.integers(1, 3)), max_size=5)
+        ):
+            if kind is None:
+                labels += ["O"] * length
+            else:
+                labels += [f"B-{kind}"] + [f"I-{kind}"] * (length - 1)
+        sentences.append(labels)
+    return sentences
+
+
+def in_words(numbers, offsets, names):
+    return [[names[n] for n in numbers[a:b]] for a, b in pairwise(offsets)]
+
+
+@sets
+@given(sentences=corpora())
+def test_what_is_written_is_read_as_a_corpus_in_that_scheme_is(name, sentences):
+    labels, offsets = encode(sentences, TYPES)
+    scheme = LABEL_SETS[name]
+    written = scheme.write(labels, offsets)
+    words = in_words(written, offsets, scheme.names(TYPES))
+    reader = LabelReader(READERS[name])
+    read = [reader.read(each) for each in words]
+    assert all(not reader.fault_of(label) for each in words for label in each)
+    assert sum(repaired for _, repaired in read) == 0
+    again = scheme.read(written, offsets)
+    assert in_words(again, offsets, label_names(TYPES)) == [list(each) for each, _ in read]
+    if name != PLAIN:  # plain joins what touches
+        assert np.array_equal(again, labels)
+
+
+@given(sentences=corpora())
+def test_plain_joins_entities_that_touch_and_nothing_else(sentences):
+    labels, offsets = encode(sentences, TYPES)
+    again = LABEL_SETS[PLAIN].read(LABEL_SETS[PLAIN].write(labels, offsets), offsets)
+    joined, entities = count_joined(labels, offsets)
+    assert entities == len(extract(labels, offsets).starts)
+    assert entities - joined == len(extract(again, offsets).starts)
+    assert np.array_equal(again > 0, labels > 0)
+
+
+@sets
+@given(data=st.data())
+def test_whatever_a_model_says_is_read_as_a_corpus_would_be(name, data):
+    names = LABEL_SETS[name].names(TYPES)
+    lengths = data.draw(st.lists(st.integers(0, 6), max_size=4))
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    said = np.asarray(
+        data.draw(st.lists(st.integers(0, len(names) - 1), min_size=sum(lengths), max_size=sum(lengths))),
+        np.int64,
+    )
+    read = LABEL_SETS[name].read(said, offsets)
+    reader = LabelReader(READERS[name])
+    expected = [list(reader.read(each)[0]) for each in in_words(said, offsets, names)]
+    if name == BIO:  # taken as it stands; spans are what seqeval makes of it
+        assert read is said
+        gold, _ = encode(expected, TYPES)
+        assert np.array_equal(extract(said, offsets).starts, extract(gold, offsets).starts)
+    else:
+        assert in_words(read, offsets, label_names(TYPES)) == expected
+
+
+def test_the_labels_of_each_set():
+    assert LABEL_SETS[PLAIN].names(("a", "b")) == ("O", "a", "b")
+    assert LABEL_SETS[BIO].names(("a", "b")) == label_names(("a", "b"))
+    assert LABEL_SETS[BILOU].names(("a",)) == ("O", "B-a", "I-a", "L-a", "U-a")
+
+
+@sets
+def test_a_set_is_known_by_its_labels(name):
+    assert recognize(LABEL_SETS[name].names(TYPES)) == (name, TYPES)
+    assert recognize(LABEL_SETS[name].names(("one",))) == (name, ("one",))
+
+
+@pytest.mark.parametrize(
+    "names", [("B-a", "I-a", "O"), ("O",), ("O", "B-a", "I-b"), ("O", "I-a", "B-a"), ("O", "B-a"), ()]
+)
+def test_labels_of_no_set_are_not_known(names):
+    assert recognize(names) is None
+
+
+def test_behind_its_first_subtoken_a_token_that_begins_goes_on():
+    for name, expected in ((PLAIN, [0, 1, 2]), (BIO, [0, 2, 2, 4, 4]), (BILOU, [0, 2, 2, 3, 4, 6, 6, 7, 8])):
+        assert LABEL_SETS[name].inside(np.arange(len(expected))).tolist() == expected, name
+
+
+def test_every_scheme_of_a_corpus_has_a_set_of_its_own():
+    assert OWN_SETS.keys() == SCHEMES.keys()
+    assert set(OWN_SETS.values()) == set(LABEL_SETS)

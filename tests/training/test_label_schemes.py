@@ -1,0 +1,178 @@
+"""A model may learn plain, IOB2 or BILOU labels; its scores, spans and folder are right in each."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from transformers import pipeline
+
+from hpo.corpora.families import TagFamily
+from hpo.corpora.label_sets import LABEL_SETS
+from hpo.corpora.loading import load
+from hpo.corpora.sentences import Corpus, Sentence
+from hpo.corpora.spans import count, label_names, score
+from hpo.corpora.texts import from_tokens
+from hpo.errors import UserError
+from hpo.evaluation.checkpoints import read_split, refuse_other_labels, score_checkpoint
+from hpo.evaluation.prediction import predict
+from hpo.training.batching import IGNORED, Rows
+from hpo.training.checkpoints import load_checkpoint
+from hpo.training.encoding import EncodedCorpus, write_corpus
+from hpo.training.preparation import joined_notes, prepare
+from hpo.training.recipe import Recipe
+from hpo.training.trainer import _Trainer, train
+
+torch.set_num_threads(1)
+TYPES = ("person", "place")
+SCHEMES = ("bio", "plain", "bilou")
+
+
+@pytest.fixture(scope="module", params=SCHEMES)
+def learned(request, corpus, tmp_path_factory):
+    """A run in a label scheme: the scheme, its measurements, its model folder, and the sizes that it saw."""
+    folder = tmp_path_factory.mktemp(request.param) / "best"
+    seen, measured = {}, []
+    loss = _Trainer.compute_loss
+
+    def looked(self, model, inputs, *args, **kwargs):
+        labels = inputs["labels"][inputs["labels"] != IGNORED]
+        seen["labels"] = max(seen.get("labels", 0), int(labels.max()) + 1)
+        seen["outputs"] = model.config.num_labels
+        return loss(self, model, inputs, *args, **kwargs)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(_Trainer, "compute_loss", looked)
+    recipe = Recipe(
+        learning_rate=2e-3, epochs=6, batch_size=16, warmup_ratio=0.1, evals_per_epoch=1,
+        label_scheme=request.param, class_weighting="effective", label_alignment="all",
+    )  # fmt: skip
+    train(
+        recipe, corpus, model="tiny", train_on="cased", seed=1,
+        report=lambda each: measured.append(each) or True, keep=lambda each: folder,
+    )  # fmt: skip
+    patch.undo()
+    shutil.copytree(corpus.tokenizer, folder, dirs_exist_ok=True)
+    return request.param, measured, folder, seen
+
+
+def test_the_model_says_the_labels_of_the_scheme_and_learns_all_of_them(learned):
+    scheme, measured, folder, seen = learned
+    labels = json.loads((folder / "config.json").read_text())["id2label"]
+    assert tuple(labels.values()) == LABEL_SETS[scheme].names(TYPES)
+    assert seen["labels"] == seen["outputs"] == len(labels) == {"bio": 5, "plain": 3, "bilou": 9}[scheme]
+    assert measured[-1].f1 > (0.8 if scheme == "plain" else 0.9)  # plain joins what touches
+
+
+def test_it_is_scored_from_disk_as_it_was_in_training_on_the_same_gold_spans(learned, corpus):
+    _, measured, folder, _ = learned
+    best = max(measured, key=lambda each: each.rank)
+    scores = score_checkpoint(folder, corpus, ("dev", "test"))["dev"]["cased"]
+    reading, split = read_split(load_checkpoint(folder), corpus, "dev")
+    assert (scores.f1, scores.precision) == (best.f1, best.precision)
+    assert scores.gold == (split.labels % 2 == 1).sum()  # every B-
+    assert reading.gold.max() < 5 and reading.predicted.max() < 5
+    cased = np.bincount(split.forms[0], minlength=len(split.sentences))
+    assert reading.accuracy(cased) == best.accuracy
+
+
+def test_its_spans_at_work_are_those_that_it_is_scored_by(learned, corpus, sentences):
+    _, _, folder, _ = learned
+    found = [each.labels for each in predict(folder, [from_tokens(list(s.tokens)) for s in sentences])]
+    ids = {name: number for number, name in enumerate(label_names(TYPES))}
+    offsets = np.concatenate([[0], np.cumsum([len(s.tokens) for s in sentences])])
+    gold, said = (
+        np.array([ids[label] for labels in each for label in labels])
+        for each in ([s.labels for s in sentences], found)
+    )
+    expected = score_checkpoint(folder, corpus, ("train",))["train"]["cased"]
+    scores = score(count(gold, said, offsets, len(TYPES)).by_type(), TYPES)
+    assert (scores.correct, scores.predicted, scores.gold) == (
+        expected.correct, expected.predicted, expected.gold
+    )  # fmt: skip
+
+
+def test_the_pipeline_puts_plain_labels_together_as_the_card_says(learned):
+    scheme, _, folder, _ = learned
+    if scheme == "bilou":
+        pytest.skip("the card shows hpo predict")
+    tagger = pipeline("ner", str(folder), aggregation_strategy="simple")
+    found = tagger("today Ada Lindqvist walked in Uppsala .")
+    assert ("person", "Ada Lindqvist") in {(each["entity_group"], each["word"]) for each in found}
+
+
+@pytest.mark.parametrize("alignment", ["first", "all"])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_subtokens_carry_their_tokens_label_of_the_scheme(corpus, scheme, alignment):
+    split = corpus.split("train")
+    rows = Rows(split, split.forms[0], corpus.pad_id, alignment, label_set=scheme)
+    names = LABEL_SETS[scheme].names(TYPES)
+    written = LABEL_SETS[scheme].write(split.labels, split.sentence_offsets)
+    for row in range(40):
+        labels = rows.__getitems__([row])["labels"][0].numpy()
+        tokens = split.tokens[split.row_offsets[row] : split.row_offsets[row + 1]]
+        before = None
+        for token, label in zip(tokens, labels, strict=True):
+            if token < 0 or (token == before and alignment == "first"):
+                assert label == IGNORED
+            elif token == before:
+                assert names[label] == names[written[token]].replace("B-", "I-")
+            else:
+                assert label == written[token]
+            before = token
+    counts = rows.label_counts(len(names))
+    every = torch.cat([rows.__getitems__([row])["labels"][0] for row in range(len(rows))])
+    assert counts.tolist() == [int((every == number).sum()) for number in range(len(names))]
+    if alignment == "first":  # persons have two tokens here, places one
+        assert {name for name, times in zip(names, counts, strict=True) if times} == {
+            "bio": {"O", "B-person", "I-person", "B-place"},
+            "plain": {"O", "person", "place"},
+            "bilou": {"O", "B-person", "L-person", "U-place"},
+        }[scheme]
+
+
+def test_auto_is_the_scheme_of_the_corpus(tmp_path, monkeypatch, sentences):
+    monkeypatch.chdir(tmp_path)
+    family = TagFamily(name="f", title="f", description="f", types=TYPES, mapping={t: t for t in TYPES})
+    for scheme, expected in (("plain", "plain"), ("IOB1", "bio"), ("BMES", "bilou")):
+        corpus = Corpus("c", {"train": sentences[:20], "dev": sentences[20:25]}, "0", scheme=scheme)
+        data = prepare(corpus, family, "tiny", max_length=32, seed=1)
+        assert data.model_labels("auto") == (expected, LABEL_SETS[expected].names(TYPES))
+        assert data.model_labels("plain")[0] == "plain"
+
+
+def test_a_corpus_knows_the_scheme_that_it_was_written_in(tmp_path):
+    (tmp_path / "train.tsv").write_text("Ada\tU-PER\nin\tO\nNew\tB-LOC\nYork\tL-LOC\n\n" * 3)
+    assert load(str(tmp_path)).scheme == "BILOU"
+    assert load("demo").scheme == "IOB2"
+
+
+def test_what_plain_labels_join_is_told(tmp_path, tokenizer, sentences):
+    touching = Sentence(("Ada", "Grace", "in", "Rose"), ("B-person", "B-person", "O", "B-place"))
+    splits = {"train": (touching,), "dev": sentences[:3]}
+    data = write_corpus(tmp_path, splits, label_names(TYPES), tokenizer, max_length=32, seed=1)
+    note = (
+        "train: 1 of 3 entities stand right behind one of their own type, and are one with it in plain labels"
+    )
+    assert joined_notes(data, ("bio", "plain")) == (note,)
+    assert joined_notes(data, ("bio", "auto")) == ()
+    plain = dataclasses.replace(data, own_labels="plain")
+    assert joined_notes(plain, ("auto",)) == (note,)
+
+
+def test_a_checkpoint_of_other_types_is_refused_in_every_scheme(learned, corpus):
+    _, _, folder, _ = learned
+    refuse_other_labels(folder, corpus)
+    other = dataclasses.replace(corpus, label_names=label_names(("person", "animal")))
+    with pytest.raises(UserError, match="was trained on other labels than the tag family's"):
+        refuse_other_labels(folder, other)
+
+
+def test_a_folder_encoded_without_a_scheme_is_iob2(corpus, tmp_path):
+    shutil.copytree(corpus.folder, tmp_path / "old")
+    facts = json.loads((tmp_path / "old" / "encoding.json").read_text())
+    del facts["own_labels"]
+    (tmp_path / "old" / "encoding.json").write_text(json.dumps(facts))
+    assert EncodedCorpus.open(tmp_path / "old").model_labels("auto")[0] == "bio"
