@@ -57,7 +57,8 @@ def render_contenders(record: Record) -> str:
         gains = [_gain(found[0].dev, found[1].dev), _gain(found[0].test, found[1].test)]
         rows.append(("gain", "", "", gains[0], "", gains[1], ""))
     notes = [
-        f"{name}: the default {default} lies outside of what is searched; {tried} was tried in its place.\n"
+        f"{name}: the default {'(unset)' if default is None else default} lies outside of what is searched; "
+        f"{tried} was tried in its place.\n"
         for name, (default, tried) in moved_defaults(record.study).items()
     ]
     return "\n".join([render_table(headings, rows), verdict(record), *notes])

@@ -78,6 +78,14 @@ def test_a_default_outside_of_what_is_searched_is_told(record):
     assert "learning_rate:" not in render_contenders(record)
 
 
+def test_a_default_that_is_unset_is_told_as_such(record):
+    searched = SPACE["parameters"] | {"classifier_dropout": {"type": "uniform", "low": 0.0, "high": 0.3}}
+    study = build_study({"name": "s", "space": SPACE | {"parameters": searched}})
+    record.trials[0].params = study.space.defaults
+    told = "classifier_dropout: the default (unset) lies outside of what is searched; 0.0 was tried"
+    assert told in render_contenders(replace(record, study=study))
+
+
 def test_what_became_of_the_defaults_is_told_where_there_is_no_score(record):
     record.trials[0].state = State.FAILED
     record.trials[0].reason = "out of memory"
