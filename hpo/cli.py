@@ -255,9 +255,10 @@ def matrix(
 
 @app.command()
 def grid(
-    train_on: Annotated[str, typer.Option(help="case variants, separated by commas")] = "all",
-    tags: Annotated[str, typer.Option(help="tag families, separated by commas")] = "suc-original",
-    alg: Annotated[str, typer.Option(help="algorithms, separated by commas")] = "asha",
+    file: Annotated[Path | None, typer.Argument(help="a study file; options given besides it win")] = None,
+    train_on: Annotated[str | None, typer.Option(help="case variants, by commas [default: all]")] = None,
+    tags: Annotated[str | None, typer.Option(help="tag families, by commas [default: suc-original]")] = None,
+    alg: Annotated[str | None, typer.Option(help="algorithms, by commas [default: asha]")] = None,
     trials: Trials = None,
     data: Data = None,
     model: Model = None,
@@ -290,7 +291,7 @@ def grid(
         trials=trials, data=data, model=model, space=space, searcher=searcher, epochs=epochs, seed=seed,
         gpus_per_trial=gpus_per_trial, workers=workers, trackers=given_trackers(tracker),
     )  # fmt: skip
-    studies = plan_rows(options, train_on=train_on, tags=tags, algorithms=alg)
+    studies = plan_rows(options, train_on=train_on, tags=tags, algorithms=alg, file=file)
     given = _given(nodes=nodes, gpus=gpus, cpus=cpus, time=time, partition=partition)
     if backend:  # of SLURM one array, with a row per element; hpo matrix collects
         return submit_studies(studies, backend, profile, given, dry_run=dry_run)

@@ -51,6 +51,7 @@ OWNERS = {
     "datasets": ("hpo.corpora", "hpo.bench.speed.peers"),
     "seqeval": ("hpo.bench.speed.peers",),
     "matplotlib": ("hpo.reporting.figures",),
+    "PIL": ("hpo.reporting.figures",),
     "tensorboardX": ("hpo.tracking.tensorboard_events",),
     "mlflow": ("hpo.tracking.mlflow_runs",),
     "wandb": ("hpo.tracking.wandb_runs",),

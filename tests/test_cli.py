@@ -102,6 +102,7 @@ def done():
         ("matrix nope", r"study nope: is not under results/"),
         ("matrix", r"results/: holds no study that is done \(make one with: hpo run\)"),
         ("grid --train-on cased,lower", r"--train-on: unknown case variant: 'lower' \(known: cased, .*\)"),
+        ("grid no.yaml --tags conll", r"no\.yaml: no such file"),
         ("grid --tags conll,conl --dry-run", r"tag families: unknown name: 'conl' \(known: .*\)"),
         ("grid --alg asha,sha --dry-run", r"study: algorithm: must be one of .*: 'sha'"),
         ("validate no.yaml", r"no\.yaml: no such file"),

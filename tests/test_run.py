@@ -178,6 +178,28 @@ def test_the_grid_finds_its_rows_that_are_done(done):
     assert len({each.name for each in planned}) == 4
 
 
+def test_the_rows_of_a_grid_take_what_its_study_file_says(empty_folder):
+    file = empty_folder / "base.yaml"
+    file.write_text("trials: 3\ntags: conll\nalgorithm: random\nprune: {train: 0.5}\nfixed: {gamma: 0.5, "
+                    "schedule: exponential}\n")  # fmt: skip
+    planned = plan_rows({"trials": 2, "fixed": {"epochs": 4}}, train_on="cased,uncased", file=file)
+    assert [(each.name, each.train_on) for each in planned] == [
+        ("demo-conll-cased-random", "cased"), ("demo-conll-uncased-random", "uncased"),
+    ]  # fmt: skip
+    for each in planned:
+        assert (each.tags, each.algorithm, each.trials, each.prune) == ("conll", "random", 2, {"train": 0.5})
+        assert each.fixed == {"gamma": 0.5, "schedule": "exponential", "epochs": 4}
+    assert len(plan_rows({}, algorithms="asha,pbt", file=file)) == 14
+
+
+def test_a_name_in_the_study_file_of_a_grid_stands_before_its_rows(empty_folder):
+    file = empty_folder / "base.yaml"
+    file.write_text("name: suc\ntrials: 3\ntrain_on: uncased\n")
+    assert [each.name for each in plan_rows({}, tags="conll,finer", algorithms="asha,pbt", file=file)] == [
+        "suc-conll-uncased-asha", "suc-conll-uncased-pbt", "suc-finer-uncased-asha", "suc-finer-uncased-pbt",
+    ]  # fmt: skip
+
+
 def test_a_study_without_a_successful_trial_ends_with_the_reasons(done, tmp_path, monkeypatch):
     from transformers import AutoModelForTokenClassification
 

@@ -9,21 +9,21 @@ from hpo.study import build_study
 from hpo.validation import validate_file
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+KINDS = {"search_spaces": "search space", "tag_families": "tag family", "results/published": "study"}
 SHIPPED = sorted(
-    path for folder in ("search_spaces", "tag_families") for path in (REPOSITORY / folder).rglob("*.yaml")
+    (path, kind) for folder, kind in KINDS.items() for path in REPOSITORY.glob(f"{folder}/*.yaml")
 )
 
 
 def test_there_are_files_to_check():
-    assert {path.parent.name for path in SHIPPED} == {"search_spaces", "tag_families"}
+    assert {kind for _, kind in SHIPPED} == set(KINDS.values())
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_every_shipped_file_is_valid_and_of_its_folders_kind(path):
-    assert (
-        validate_file(path)
-        == {"search_spaces": "search space", "tag_families": "tag family"}[path.parent.name]
-    )
+@pytest.mark.parametrize(
+    ("path", "kind"), SHIPPED, ids=[f"{path.parent.name}/{path.stem}" for path, _ in SHIPPED]
+)
+def test_every_shipped_file_is_valid_and_of_its_folders_kind(path, kind):
+    assert validate_file(path) == kind
 
 
 @pytest.mark.parametrize(

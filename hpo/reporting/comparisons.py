@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpo.corpora.spans import Scores
 from hpo.reporting.markdown import NOT_RUN, render_table
 from hpo.reporting.records import Record
+from hpo.reporting.repeats import Repeated, Runs, describe, repeated
 from hpo.search.baseline import default_trial, moved_defaults
 from hpo.search.trials import MILESTONES, State, Trial, leading, milestone_leaders
 
@@ -38,7 +40,12 @@ def _contender(record: Record, name: str, trial: Trial) -> Contender:
 
 
 def render_contenders(record: Record) -> str:
-    """The default configuration against the best, on dev and on test; empty where there is no default."""
+    """The default configuration against the best, on dev and on test; empty where there is no default.
+
+    Under several seeds it is their means that are compared: a run's best seed is luck.
+    """
+    if record.study.seeds > 1:
+        return "\n".join([_render_means(record), *_moved(record)]) if _means(record) else ""
     found = contenders(record)
     if not found or not found[0].name.startswith("default"):
         return ""
@@ -56,11 +63,58 @@ def render_contenders(record: Record) -> str:
     if len(found) > 1:
         gains = [_gain(found[0].dev, found[1].dev), _gain(found[0].test, found[1].test)]
         rows.append(("gain", "", "", gains[0], "", gains[1], ""))
-    notes = [
-        f"{name}: the default {default} lies outside of what is searched; {tried} was tried in its place.\n"
+    return "\n".join([render_table(headings, rows), verdict(record), *_moved(record)])
+
+
+def _moved(record: Record) -> list[str]:
+    return [
+        f"{name}: the default {'(unset)' if default is None else default} lies outside of what is searched; "
+        f"{tried} was tried in its place.\n"
         for name, (default, tried) in moved_defaults(record.study).items()
     ]
-    return "\n".join([render_table(headings, rows), verdict(record), *notes])
+
+
+def _means(record: Record) -> list[Repeated]:
+    """The default configuration and the best by their means on dev; one where they are the same."""
+    found = repeated(record)
+    default = next((each for each in found if each.is_default), None)
+    if default is None:
+        return []
+    return [default] if default is found[0] else [default, found[0]]
+
+
+def _render_means(record: Record) -> str:
+    default, *better = _means(record)
+    rows = [_means_line("best" if better else "default, and best", (better or [default])[0])]
+    told = "No configuration that was searched did better on dev than the default one"
+    for best in better:
+        gains = [_mean_gain(default.dev, best.dev), _mean_gain(default.test, best.test)]
+        shown = [NOT_RUN if gain is None else f"{100 * gain:+.2f}" for gain in gains]
+        rows = [_means_line("default", default), *rows, ("gain", "", *shown)]
+        told = f"The search beat the default configuration {_told(gains)}"
+    table = render_table(("configuration", "knobs", "mean dev F1", "mean test F1"), rows)
+    return f"{table}\n{told}, by the mean of {record.study.seeds} seeds.\n"
+
+
+def _means_line(name: str, one: Repeated) -> tuple[str, ...]:
+    return name, describe(one.params), *(_percent(runs.mean) for runs in (one.dev, one.test))
+
+
+def _percent(score: float | None) -> str:
+    return NOT_RUN if score is None else f"{100 * score:.2f}"
+
+
+def _mean_gain(before: Runs, after: Runs) -> float | None:
+    return None if before.mean is None or after.mean is None else after.mean - before.mean
+
+
+def _told(gains: Sequence[float | None]) -> str:
+    """What was gained on dev and on test, in words; empty where neither is known."""
+    return ", and ".join(
+        f"by {gain:+.5f} on {split}" if gain > 0 else f"not on {split} ({gain:+.5f})"
+        for split, gain in zip(("dev", "test"), gains, strict=True)
+        if gain is not None
+    )
 
 
 def verdict(record: Record) -> str:
@@ -75,15 +129,10 @@ def verdict(record: Record) -> str:
         return f"The default configuration was stopped after {trial.epochs:g} epochs.\n"
     if len(found) == 1:
         return "No configuration that was searched did better on dev than the default one.\n"
-    told = [
-        f"by {gain:+.5f} on {split}" if gain > 0 else f"not on {split} ({gain:+.5f})"
-        for split, gain in (
-            ("dev", _difference(found[0].dev, found[1].dev)),
-            ("test", _difference(found[0].test, found[1].test)),
-        )
-        if gain is not None
-    ]
-    return f"The search beat the default configuration {', and '.join(told)}.\n" if told else ""
+    told = _told(
+        [_difference(found[0].dev, found[1].dev), _difference(found[0].test, found[1].test)],
+    )
+    return f"The search beat the default configuration {told}.\n" if told else ""
 
 
 def _difference(before: Scores | None, after: Scores | None) -> float | None:

@@ -78,6 +78,14 @@ def test_a_default_outside_of_what_is_searched_is_told(record):
     assert "learning_rate:" not in render_contenders(record)
 
 
+def test_a_default_that_is_unset_is_told_as_such(record):
+    searched = SPACE["parameters"] | {"classifier_dropout": {"type": "uniform", "low": 0.0, "high": 0.3}}
+    study = build_study({"name": "s", "space": SPACE | {"parameters": searched}})
+    record.trials[0].params = study.space.defaults
+    told = "classifier_dropout: the default (unset) lies outside of what is searched; 0.0 was tried"
+    assert told in render_contenders(replace(record, study=study))
+
+
 def test_what_became_of_the_defaults_is_told_where_there_is_no_score(record):
     record.trials[0].state = State.FAILED
     record.trials[0].reason = "out of memory"
@@ -184,6 +192,24 @@ def test_means_are_those_of_the_published_table_and_whole_rows_come_first(seeded
     assert dev[2][5:] == ["-", "85.27 ± 1.06"]
     assert test[1][1:] == ["75.00", "76.00", "77.00", "78.00", "79.00", "77.00 ± 1.41"]
     assert "under the seeds 1, 2, 3, 4, 5" in render_repeats(seeded)
+
+
+def test_under_several_seeds_it_is_the_means_that_are_compared(seeded):
+    _, default, best, gain = cells(render_contenders(seeded))
+    assert default == ["default", "learning rate 5e-05, batch size 8", "85.27", "71.50"]
+    assert best == ["best", "learning rate 0.00016, batch size 4", "84.01", "77.00"]
+    assert gain == ["gain", "", "-1.26", "+5.50"]
+    assert (
+        "The search beat the default configuration not on dev (-0.01262), and by +0.05500 on test, "
+        "by the mean of 5 seeds.\n"
+    ) in render_contenders(seeded)
+
+
+def test_another_seed_of_the_default_configuration_does_not_beat_it(seeded, measure):
+    seeded.trials[4].state = State.COMPLETE
+    seeded.trials[4].measurements.append(measure(9, 0.9))
+    assert [line[0] for line in cells(render_contenders(seeded))[1:]] == ["default, and best"]
+    assert "did better on dev than the default one, by the mean of 5 seeds" in render_contenders(seeded)
 
 
 def test_repeats_as_json_name_their_trials_and_seeds(seeded):

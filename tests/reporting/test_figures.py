@@ -55,6 +55,16 @@ def test_the_same_numbers_make_the_same_files(record, tmp_path):
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
 
 
+def test_a_picture_is_small_in_its_colours_and_not_in_its_dots(record, tmp_path):
+    from PIL import Image
+
+    draw_pictures(record, tmp_path)
+    with Image.open(tmp_path / "learning-curves.png") as image:
+        assert (image.mode, image.size) == ("P", (1440, 1020))
+        assert [round(dots) for dots in image.info["dpi"]] == [150, 150]
+        assert image.convert("RGB").getpixel((5, 5)) == (255, 255, 255)
+
+
 def test_a_study_that_has_measured_nothing_has_no_curves(record):
     fresh = Record(record.study, [Trial(0, record.study.space.defaults, 0)], None, {}, {}, None)
     assert pictures(fresh) == []
