@@ -26,6 +26,7 @@ _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # its tables; ours are drawn by the reporting room
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_prestart_worker_first_driver": "0",  # a process for each core, of which a trial takes none
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the journal holds it all
     "TUNE_DISABLE_AUTO_CALLBACK_SYNCER": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
@@ -194,6 +195,8 @@ def _tune(
 ) -> None:
     from hpo.search.ray_adapters import Scheduler, Suggester, trainable
 
+    # Workers start side by side; by itself Tune waits for one before it asks for the next trial.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.workers)
     tuner = tune.Tuner(
         tune.with_resources(trainable(run_trial), {"cpu": resources.threads, "gpu": resources.gpus}),
         tune_config=tune.TuneConfig(
