@@ -24,6 +24,7 @@ from hpo.reporting.markdown import KNOBS
 from hpo.results import StudyFolder, link_folder, read_lines, write_json, write_text
 from hpo.search.algorithms import ALGORITHMS
 from hpo.search.baseline import default_trial
+from hpo.search.leaders import best_of_values
 from hpo.search.schedules import params_at_best, winning_schedule
 from hpo.search.spaces import Parameter
 from hpo.search.trials import Trial, leading, milestone_leaders, read_trials
@@ -239,11 +240,12 @@ def _score_best(
 
 
 def _score_leaders(study: Study, folder: StudyFolder, trials: list[Trial], readings: Readings) -> None:
-    """Score who led after 10, 27, 50 … trials, as far as their models were kept and have no scores yet."""
+    """Score who led after 10, 27, 50 … trials and who is the best of a knob's value, where not done yet."""
     from hpo.evaluation.checkpoints import score_checkpoint
 
     place = folder.checkpoints / ".scored"
-    for trial in milestone_leaders(trials, study.runs).values():
+    leaders = milestone_leaders(trials, study.runs).values()
+    for trial in (*leaders, *best_of_values(study.space, trials).values()):
         checkpoint = folder.checkpoint(trial.number)
         if checkpoint.exists() and not folder.scores(trial.number).exists():
             data = _reading(study, trial, readings)

@@ -12,6 +12,8 @@ from hpo.errors import StudyFailed, UserError
 from hpo.evaluation.checkpoints import evaluate
 from hpo.evaluation.matrix import read_matrix
 from hpo.grid import plan_rows
+from hpo.reporting.pivots import pivot
+from hpo.reporting.records import read_record
 from hpo.results import StudyFolder, read_lines
 from hpo.run import _telling, free_name, read_corpus, run, stored_study
 from hpo.search.trials import State, ranked, read_trials
@@ -21,6 +23,7 @@ SPACE = {
     "parameters": {"learning_rate": {"type": "loguniform", "low": 3e-4, "high": 3e-3}},
     "fixed": {"epochs": 4, "batch_size": 16, "evals_per_epoch": 2},
 }
+CHOICE = {"attention_dropout": {"type": "choice", "values": [0.0, 0.1]}}
 
 
 def write_corpus(folder, counts):
@@ -59,6 +62,15 @@ def test_a_trial_of_more_gpus_than_there_are_is_refused_before_anything_is_writt
     with pytest.raises(UserError, match=r"^gpus_per_trial: is more GPUs than one machine has.*there are 2"):
         run(study, quiet=True)
     assert not list(empty_folder.iterdir())
+
+
+def test_each_value_of_a_choice_has_its_best_models_test_score(done):
+    *_, place = done
+    space = SPACE | {"parameters": SPACE["parameters"] | CHOICE}
+    run(build_study(settings(place / "corpus", name="choice", space=space, keep=1)), quiet=True)
+    groups = pivot(read_record(StudyFolder("choice")), "attention_dropout")
+    assert [group.value for group in groups] == ["0", "0.1"]
+    assert all(group.test is not None for group in groups)
 
 
 def test_the_row_has_every_cell_of_dev_and_test(done):

@@ -12,12 +12,11 @@ from hpo.reporting.markdown import NOT_RUN, render_table
 from hpo.reporting.records import Record
 from hpo.search.importance import knob_importance
 from hpo.search.schedules import params_at_best
+from hpo.search.spaces import MOST_VALUES
 from hpo.search.trials import State, Trial, leading
 
 BINS = 4
 """Groups of about equal size that the values of a range are put into."""
-MOST_VALUES = 8
-"""A range with no more different values than these is shown value by value."""
 
 TRUSTED_TRIALS = 50
 """With fewer trials an importance is told with a warning."""

@@ -38,14 +38,16 @@ def disk_bound(study: Study) -> str:
 
     states = states_at_once(study, study.workers or available_cores())
     kept = study.keep + len(study.spared)
-    leaders = sum(count < study.runs for count in MILESTONES) if study.seeds == 1 else 0
+    on_the_way = sum(count < study.runs for count in MILESTONES)
+    of_values = sum(map(len, study.space.few_valued.values()))
+    leaders = on_the_way + of_values if study.seeds == 1 else 0
     model = count_weights(study.model) * BYTES_PER_WEIGHT
     live = 2 * states * state_bytes(study.model)  # a new one stands beside the old until it is whole
     return (
         f"at most {((kept + leaders) * model + live) / 1e9:,.2f} GB: {kept + leaders} models of "
-        f"{model / 1e6:,.0f} MB ({kept} kept, {leaders} that led on the way), and up to {live / 1e9:,.2f} GB "
-        f"of state of {states} trials that may go on, which is in memory (/dev/shm) where there is room; "
-        "besides, the encoded corpus"
+        f"{model / 1e6:,.0f} MB ({kept} kept, {leaders} that led on the way or are the best of a knob's "
+        f"value), and up to {live / 1e9:,.2f} GB of state of {states} trials that may go on, which is in "
+        "memory (/dev/shm) where there is room; besides, the encoded corpus"
     )
 
 

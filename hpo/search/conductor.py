@@ -15,7 +15,7 @@ import numpy as np
 from hpo.results import Journal, StudyFolder, link_folder, read_lines, write_json, write_lines
 from hpo.search.algorithms import ALGORITHMS
 from hpo.search.keeping import Keeper
-from hpo.search.leaders import Leaders
+from hpo.search.leaders import Bar, Leaders
 from hpo.search.policies import build_policy
 from hpo.search.policies.protocol import Continuation, Verdict
 from hpo.search.rungs import rung_levels
@@ -55,7 +55,7 @@ class Conductor:
         self._keeper.bring_back(trial.number for trial in self.trials if trial.is_open)
         self._cut_off: list[Trial] = []
         self._leaders = Leaders(study)
-        self._told_bar: tuple[float, float] | None = None
+        self._told_bar: Bar | None = None
         self.folder.bar.unlink(missing_ok=True)
         self._hear_again()
         self._raise_bar()
@@ -259,10 +259,10 @@ class Conductor:
         A trial that has not ended has no part in the bar, since it may yet fail, and keeps its checkpoint,
         whose measurement may not have come in yet.
         """
-        last = self.best[-1].best if len(self.best) == self.study.keep else None
-        if last and last.rank != self._told_bar:
-            self._told_bar = last.rank
-            write_json(self.folder.bar, last.rank)
+        bar = self._leaders.bar
+        if bar and bar != self._told_bar:
+            self._told_bar = bar
+            write_json(self.folder.bar, bar.to_json())
         kept = {trial.number for trial in (*self.best, *self._leaders.apart)}
         for number in kept:
             self._keeper.keep(number)

@@ -99,6 +99,10 @@ class Parameter(BaseModel):
         return self.values[0]
 
 
+MOST_VALUES = 8
+"""Of a knob, for each of them to be shown by itself."""
+
+
 class Space(BaseModel):
     """What a study searches over (``parameters``), sets (``fixed``) and tries first (``first_guesses``)."""
 
@@ -121,6 +125,15 @@ class Space(BaseModel):
         """The searched knobs at the recipe's defaults, or at what the domain has nearest to them."""
         fields = Recipe.model_fields
         return {name: domain.nearest(fields[name].default) for name, domain in self.parameters.items()}
+
+    @property
+    def few_valued(self) -> dict[str, tuple[Any, ...]]:
+        """The choices among so few values that each can be shown, with its best model's scores."""
+        return {
+            name: domain.values
+            for name, domain in self.parameters.items()
+            if domain.values is not None and len(domain.values) <= MOST_VALUES
+        }
 
     @model_validator(mode="after")
     def _fits_the_recipe(self) -> Space:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.results import StudyFolder, read_json
+from hpo.search.leaders import Bar
+from hpo.search.spaces import Params
 from hpo.study import Study
 from hpo.training.measurement import Measurement, read_snapshot
 
@@ -75,7 +77,7 @@ class TrialRun:
                 seed=trial["seed"],
                 report=report,
                 objective=self.study.goal,
-                keep=partial(self._place, trial["number"]),
+                keep=partial(self._place, trial["number"], trial["params"]),
                 state=state,
             )
         if self.study.seeds > 1:
@@ -89,14 +91,15 @@ class TrialRun:
         scores = score_checkpoint(self.folder.candidate(number), data, ("dev", "test"))
         write_scores(self.folder.scores(number), scores)
 
-    def _place(self, number: int, measurement: Measurement) -> Path | None:
-        """Where a new best of a trial is to be written; None if enough have ended with a better one.
+    def _place(self, number: int, params: Params, measurement: Measurement) -> Path | None:
+        """Where a new best of a trial is to be written; None if enough that ended are better, as `Bar` says.
 
         A trial whose model is scored in any case has it written in any case.
         """
         if number not in self.study.spared and self.study.seeds == 1:
             with suppress(FileNotFoundError):
-                if measurement.rank < tuple(read_json(self.folder.bar)):
+                bar = Bar.from_json(read_json(self.folder.bar))
+                if not bar.is_reached(measurement.rank, params):
                     return None
         return self.folder.candidate(number)
 

@@ -39,7 +39,7 @@ def test_what_is_likely_is_never_over_what_is_possible(trials, grace):
 
 def test_a_plan_bounds_the_models_on_disk_and_the_states_in_memory():
     plan = render_plan(build_study({"keep": 5, "workers": 3}))
-    assert "at most 0.13 GB: 8 models of 4 MB (6 kept, 2 that led on the way)" in plan
+    assert "11 models of 4 MB (6 kept, 5 that led on the way or are the best of a knob's value)" in plan
     assert "up to 0.10 GB of state of 3 trials" in plan
     paused = render_plan(build_study({"keep": 5, "workers": 3, "algorithm": "bohb", "trials": 20}))
     assert "0.64 GB of state of 20 trials" in paused

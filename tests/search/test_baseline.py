@@ -23,6 +23,8 @@ SPACE = {
     "first_guesses": [{"learning_rate": 1e-3, "batch_size": 4}],
 }
 DEFAULTS = {"learning_rate": 5e-5, "batch_size": 8}
+RANGE = {"parameters": {"learning_rate": SPACE["parameters"]["learning_rate"]}}
+"""Without a choice, of whose values each would keep a model."""
 
 
 def study_of(**options):
@@ -113,22 +115,22 @@ def test_the_defaults_of_a_space_are_the_recipes():
 
 def test_the_model_of_the_defaults_is_written_and_stays_however_many_are_better(tmp_path, measure):
     folder = StudyFolder("s", tmp_path)
-    conductor = Conductor(study_of(algorithm="random", keep=1), folder)
+    conductor = Conductor(study_of(algorithm="random", keep=1, space=RANGE), folder)
     run = TrialRun(conductor.study, folder, encoded=folder.path, model="tiny")
     for f1 in (0.1, 0.5, 0.4):
         number = conductor.next_trial().number
-        if place := run._place(number, measure(1, f1)):
+        if place := run._place(number, {}, measure(1, f1)):
             place.mkdir(parents=True)
         conductor.measured(number, measure(1, f1))
         conductor.ended(number, State.COMPLETE)
     assert sorted(path.name for path in folder.written_checkpoints()) == ["0", "1"]
-    assert run._place(0, measure(2, 0.0)) == folder.checkpoint(0)
-    assert run._place(3, measure(2, 0.0)) is None
+    assert run._place(0, {}, measure(2, 0.0)) == folder.checkpoint(0)
+    assert run._place(3, {}, measure(2, 0.0)) is None
 
 
 def test_who_led_after_so_many_trials_stays_to_be_scored(tmp_path, measure):
     folder = StudyFolder("s", tmp_path)
-    conductor = Conductor(study_of(algorithm="random", keep=1, baseline=False), folder)
+    conductor = Conductor(study_of(algorithm="random", keep=1, space=RANGE, baseline=False), folder)
     for number in range(12):
         conductor.next_trial()
         folder.checkpoint(number).mkdir(parents=True)

@@ -7,6 +7,7 @@ import pytest
 
 from hpo.results import StudyFolder, read_json, read_lines
 from hpo.search.conductor import Conductor
+from hpo.search.leaders import Bar, best_of_values
 from hpo.search.trials import State, read_trials
 from hpo.search.worker import TrialRun
 from hpo.study import build_study
@@ -18,6 +19,9 @@ SPACE = {
     },
     "fixed": {"epochs": 9},
 }
+
+RANGE = {"parameters": {"learning_rate": SPACE["parameters"]["learning_rate"]}}
+"""Without a choice, of whose values each would keep a model."""
 
 
 def study_of(**options):
@@ -197,7 +201,7 @@ def test_a_failed_trial_is_never_among_the_best(folder, measure):
     conductor.ended(0, State.FAILED)
     conductor.ended(1, State.COMPLETE)
     assert [trial.number for trial in conductor.best] == [1]
-    assert read_json(folder.bar) == [0.2, -0.5]
+    assert Bar.from_json(read_json(folder.bar)).kept == (0.2, -0.5)
 
 
 def test_the_bar_is_the_worst_of_the_kept_and_stands_once_enough_have_ended(folder, measure):
@@ -207,7 +211,7 @@ def test_the_bar_is_the_worst_of_the_kept_and_stands_once_enough_have_ended(fold
         assert folder.bar.exists() == (number >= 2)
         conductor.measured(number, measure(1, f1))
         conductor.ended(number, State.COMPLETE)
-    assert read_json(folder.bar) == [0.4, -0.5]
+    assert Bar.from_json(read_json(folder.bar)).kept == (0.4, -0.5)
     assert Conductor(study_of(algorithm="random", keep=2), folder).best == conductor.best
 
 
@@ -221,17 +225,17 @@ def test_a_running_trial_raises_no_bar_since_it_may_yet_fail(folder, measure):
 def test_a_worker_writes_what_reaches_the_bar_and_nothing_below_it(folder, measure):
     conductor = Conductor(study_of(algorithm="random", keep=1), folder)
     run = TrialRun(conductor.study, folder, encoded=folder.path, model="tiny")
-    assert run._place(7, measure(1, 0.0)) == folder.checkpoint(7)
+    assert run._place(7, {}, measure(1, 0.0)) == folder.checkpoint(7)
     start(conductor, 1)
     conductor.measured(0, measure(1, 0.5, loss=0.3))
     conductor.ended(0, State.COMPLETE)
-    assert run._place(7, measure(1, 0.5, loss=0.31)) is None
-    assert run._place(7, measure(1, 0.5, loss=0.3)) == folder.checkpoint(7)
-    assert run._place(7, measure(1, 0.6, loss=9.0)) == folder.checkpoint(7)
+    assert run._place(7, {}, measure(1, 0.5, loss=0.31)) is None
+    assert run._place(7, {}, measure(1, 0.5, loss=0.3)) == folder.checkpoint(7)
+    assert run._place(7, {}, measure(1, 0.6, loss=9.0)) == folder.checkpoint(7)
 
 
 def test_checkpoints_of_the_best_and_of_running_trials_stay_and_others_go(folder, measure):
-    conductor = Conductor(study_of(algorithm="random", keep=2), folder)
+    conductor = Conductor(study_of(algorithm="random", keep=2, space=RANGE), folder)
     start(conductor, 5)
     for number in range(5):
         checkpoint(folder, number)
@@ -243,13 +247,57 @@ def test_checkpoints_of_the_best_and_of_running_trials_stay_and_others_go(folder
     assert sorted(path.name for path in folder.written_checkpoints()) == ["1", "2", "4"]
 
 
+CHOICES = {
+    "parameters": {
+        "learning_rate": {"type": "loguniform", "low": 1e-5, "high": 1e-2},
+        "batch_size": {"type": "choice", "values": [8, 16, 32]},
+    },
+    "first_guesses": [{"learning_rate": 1e-3, "batch_size": size} for size in (16, 16, 32, 32, 16)],
+}
+
+
+def test_the_best_of_each_value_of_a_choice_is_written_and_stays_to_be_scored(folder, measure):
+    study = study_of(algorithm="random", keep=1, space=CHOICES)
+    conductor, run = Conductor(study, folder), TrialRun(study, folder, encoded=folder.path, model="tiny")
+    written = []
+    for f1 in (0.3, 0.5, 0.2, 0.1, 0.4):
+        trial = conductor.next_trial()
+        if place := run._place(trial.number, trial.params, measure(1, f1)):
+            place.mkdir(parents=True)
+            written.append(trial.number)
+        conductor.measured(trial.number, measure(1, f1))
+        conductor.ended(trial.number, State.COMPLETE)
+    assert written == [0, 1, 2], "3 and 4 are behind the best of their value"
+    assert sorted(path.name for path in folder.written_checkpoints()) == ["1", "2"]
+    of_values = best_of_values(study.space, conductor.trials)
+    assert {value: trial.number for (_, value), trial in of_values.items()} == {16: 1, 32: 2}
+    assert run._place(9, {"batch_size": 8}, measure(1, 0.0)), "nothing has been heard of 8"
+    again = Conductor(study, folder)
+    assert again._leaders.bar == conductor._leaders.bar == Bar.from_json(read_json(folder.bar))
+
+
+def test_where_runs_are_repeated_no_model_stays_for_a_value(folder, measure):
+    study = study_of(
+        algorithm="grid",
+        keep=1,
+        seeds=2,
+        space=CHOICES
+        | {"parameters": {"batch_size": CHOICES["parameters"]["batch_size"]}, "first_guesses": []},
+    )
+    conductor = Conductor(study, folder)
+    start(conductor, 2)
+    conductor.measured(0, measure(1, 0.3))
+    conductor.ended(0, State.COMPLETE)
+    assert conductor._leaders.apart == []
+
+
 def test_each_of_the_final_best_has_its_checkpoint_whatever_fails(folder, measure):
-    study = study_of(algorithm="random", keep=2, trials=6)
+    study = study_of(algorithm="random", keep=2, trials=6, space=RANGE)
     conductor, run = Conductor(study, folder), TrialRun(study, folder, encoded=folder.path, model="tiny")
     start(conductor, 6)
     scores = {0: 0.9, 1: 0.3, 2: 0.8, 3: 0.4, 4: 0.35, 5: 0.3}
     for number, f1 in scores.items():
-        if place := run._place(number, measure(1, f1)):
+        if place := run._place(number, {}, measure(1, f1)):
             place.mkdir(parents=True)
         conductor.measured(number, measure(1, f1))
         conductor.ended(number, State.FAILED if f1 > 0.5 else State.COMPLETE)
