@@ -34,7 +34,7 @@ from hpo.training.batching import Batch, LengthGroupedBatches, Rows, in_parts
 from hpo.training.checkpoints import CheckpointWriter
 from hpo.training.encoding import EncodedCorpus, EncodedSplit, Ints
 from hpo.training.heads import FIRST
-from hpo.training.losses import build_loss
+from hpo.training.losses import CorpusLoss
 from hpo.training.measurement import Measurement, Snapshot, read_snapshot
 from hpo.training.modeling import build_model
 from hpo.training.objective import Objective
@@ -167,22 +167,19 @@ class _Trainer(Trainer):
 
     def __init__(self, model: PreTrainedModel, rows: Rows, course: _Course) -> None:
         self._ranks = Ranks.here()
+        counts = rows.label_counts(model.config.num_labels)
+        self._loss = CorpusLoss(course.recipe, counts, batches=-(-len(rows) // course.recipe.batch_size))
         super().__init__(
             model=model,
             args=arguments(course.recipe, course.seed),
             train_dataset=rows,
-            compute_loss_func=build_loss(
-                course.recipe,
-                lambda: rows.label_counts(model.config.num_labels),
-                in_parts=self._ranks.count > 1,
-            ),
+            compute_loss_func=self._loss,
         )
         self._ranks.draw_apart(course.seed, 0)
         self._course = course
         self.snapshot = read_snapshot(course.state) if course.state else None
         self.patience = self.snapshot.patience if self.snapshot else Patience()
         self._began = time.monotonic() - (self.snapshot.last.seconds if self.snapshot else 0.0)
-        self._measured_step = 0
         self._best = self.snapshot.best if self.snapshot else None
         self.remove_callback(PrinterCallback)
         self.add_callback(_Timetable(course.recipe.evals_per_epoch))
@@ -311,7 +308,7 @@ class _Trainer(Trainer):
         step = self.snapshot.last.step
         if steps_per_epoch != self.snapshot.steps_per_epoch:
             step = math.ceil(self.snapshot.last.epoch * steps_per_epoch)
-        self.state.global_step = self._measured_step = step
+        self.state.global_step = step
         self.state.epoch = step / steps_per_epoch
         return step // steps_per_epoch, step % steps_per_epoch
 
@@ -327,9 +324,10 @@ class _Trainer(Trainer):
             self._ranks.draw_apart(self._course.seed, self.snapshot.last.step if self.snapshot else 0)
 
     def _loss_since_last(self) -> float:
-        steps = self.state.global_step - self._measured_step
-        self._measured_step = self.state.global_step
-        loss = self._ranks.mean(self._tr_loss).item() / max(1, steps)
+        taken = (
+            self._ranks.mean(self._loss.batches_taken().to(self._tr_loss.device)).item() * self._ranks.count
+        )
+        loss = self._ranks.mean(self._tr_loss).item() / taken if taken else 0.0
         self._tr_loss -= self._tr_loss
         return float(loss)
 

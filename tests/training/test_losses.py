@@ -1,4 +1,4 @@
-"""The loss that is trained on: the model's own, or smoothed, weighted, in parts."""
+"""The loss that is trained on: of labels that count alike, or smoothed, weighted, in parts."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from hpo.training.batching import IGNORED, in_parts
-from hpo.training.losses import build_loss, class_weights
+from hpo.training.losses import CorpusLoss, class_weights
 from hpo.training.recipe import Recipe
 from hpo.training.trainer import _train_rows, _Trainer, train
 
@@ -21,12 +21,19 @@ def logits():
     return torch.randn(2, 4, 5, generator=torch.Generator().manual_seed(1))
 
 
-def test_where_no_knob_asks_for_another_the_loss_is_the_models_own():
-    assert build_loss(Recipe(), lambda: pytest.fail("nothing is to be counted")) is None
+def test_every_label_counts_alike_whatever_batch_it_is_in():
+    loss = CorpusLoss(Recipe(), COUNTS, batches=10)
+    summed = functional.cross_entropy(logits().flatten(0, 1), LABELS.flatten(), reduction="sum")
+    assert loss({"logits": logits()}, LABELS, 6).item() == pytest.approx(summed.item() / 10), (
+        "100 in 10 batches"
+    )
+    assert loss.batches_taken().item() == pytest.approx(6 / 10), "of the average"
+    one = functional.cross_entropy(logits()[:1].flatten(0, 1), LABELS[:1].flatten(), reduction="sum")
+    assert loss({"logits": logits()[:1]}, LABELS[:1], 3).item() == pytest.approx(one.item() / 10)
 
 
 def test_labels_are_smoothed_as_torch_smooths_them():
-    loss = build_loss(Recipe(label_smoothing=0.2), lambda: pytest.fail("nothing is to be counted"))
+    loss = CorpusLoss(Recipe(label_smoothing=0.2), np.array([2, 1, 1, 1, 1]), batches=1)
     expected = functional.cross_entropy(logits().flatten(0, 1), LABELS.flatten(), label_smoothing=0.2)
     assert loss({"logits": logits()}, LABELS, torch.tensor(6)).item() == pytest.approx(expected.item())
     assert expected.item() != pytest.approx(
@@ -35,11 +42,11 @@ def test_labels_are_smoothed_as_torch_smooths_them():
 
 
 def test_rare_labels_weigh_more():
-    loss = build_loss(Recipe(class_weighting="inverse"), lambda: COUNTS)
+    loss = CorpusLoss(Recipe(class_weighting="inverse"), COUNTS, batches=10)
     weights = torch.tensor(class_weights(Recipe(class_weighting="inverse"), COUNTS)).float()
     each = functional.cross_entropy(logits().flatten(0, 1), LABELS.flatten(), reduction="none")
     real = LABELS.flatten() != IGNORED
-    expected = (each[real] * weights[LABELS.flatten()[real]]).sum() / 6
+    expected = (each[real] * weights[LABELS.flatten()[real]]).sum() / 10
     assert loss({"logits": logits()}, LABELS, 6).item() == pytest.approx(expected.item())
 
 

@@ -308,7 +308,8 @@ def test_a_donor_whose_snapshot_has_vanished_is_survived(folder, measure, worker
 
 
 def test_no_more_snapshots_than_members_and_no_more_models_than_members_and_the_best(folder, measure):
-    study = study_of(keep=1)
+    ranges = {name: each for name, each in SPACE["parameters"].items() if each["type"] != "choice"}
+    study = study_of(keep=1, space=SPACE | {"parameters": ranges})  # a choice keeps a model of each value
     conductor = Conductor(study, folder)
 
     def count():
