@@ -18,6 +18,7 @@ class Recorder:
     heard: list
 
     def __init__(self, ground):
+        self.heard = type(self).heard  # one that hung may go on while the next test has a list of its own
         self._do("init")
 
     def _do(self, what, *facts):
