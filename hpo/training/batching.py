@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -74,10 +75,14 @@ class Rows(Dataset[Batch]):
 
     def label_counts(self, labels: int) -> Ints:
         """How often each of so many labels is trained on in one pass; *shape:* (labels,)."""
+        return np.pad(self._counts, (0, labels - len(self._counts)))
+
+    @cached_property
+    def _counts(self) -> Ints:  # every trial asks for them, and the rows outlive a trial
         if self._labels is None:
             raise ValueError("rows without a label alignment have no labels")
         trained = self._labels[ranges(self.starts, self.lengths)]
-        return np.bincount(trained[trained != IGNORED], minlength=labels)
+        return np.bincount(trained[trained != IGNORED])
 
     def _words(self, places: Ints, real: npt.NDArray[np.bool_]) -> Ints:
         """The column of the first subtoken of each subtoken's token, -1 where there is none."""

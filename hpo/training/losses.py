@@ -28,7 +28,7 @@ class CorpusLoss:
         self._weights = torch.from_numpy(class_weights(recipe, counts)).float() if weighted else None
         self._label_smoothing = recipe.label_smoothing
         self._taken: torch.Tensor | float = 0.0
-        self.labels_per_batch = float(counts.sum()) / batches
+        self._labels_per_batch = float(counts.sum()) / batches
 
     def __call__(
         self, outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int
@@ -44,11 +44,11 @@ class CorpusLoss:
             reduction="sum",
             label_smoothing=self._label_smoothing,
         )
-        return summed / self.labels_per_batch
+        return summed / self._labels_per_batch
 
     def batches_taken(self) -> torch.Tensor:
         """How many batches of average size the labels since the last call come to; *shape:* ()."""
-        taken, self._taken = torch.as_tensor(self._taken) / self.labels_per_batch, 0.0
+        taken, self._taken = torch.as_tensor(self._taken) / self._labels_per_batch, 0.0
         return taken
 
 
