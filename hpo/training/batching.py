@@ -1,4 +1,4 @@
-"""Encoded rows to padded batches of similar length, without Python per row."""
+"""Encoded rows to batches, without Python per row."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from hpo.corpora.label_sets import BIO, LABEL_SETS
 from hpo.training.encoding import CONTEXT, EncodedSplit, Ints, ranges
+from hpo.training.packing import Placement
 
 IGNORED = -100
 """The label that PyTorch's cross entropy leaves out."""
-CHUNK = 100
-"""Batches that are sorted by length together; fewer shuffle better, more pad less."""
+
+PLACES = ("sentences", "columns")
+"""What a placed batch says of where its rows stand, of which models are told in ways of their own."""
 
 Batch = dict[str, torch.Tensor]
 
@@ -26,7 +27,9 @@ class Rows(Dataset[Batch]):
 
     ``self[[i, j, …]]`` is a padded batch: ``input_ids``, ``attention_mask``, where a label alignment is
     given ``labels``, and for a head that is ``pooled`` the ``words`` of `PooledTagger.forward`;
-    *shape* of each: (rows, longest row), int64.
+    *shape* of each: (rows, longest row), int64. ``self[placement]`` is one whose rows share its lines: in
+    place of the mask it has ``sentences``, the number of each subtoken's row from 1, and ``columns``, its
+    place in that row; both are 0 in the padding.
     """
 
     def __init__(
@@ -52,26 +55,41 @@ class Rows(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.starts)
 
-    def __getitems__(self, rows: Sequence[int] | Ints) -> Batch:
-        """The padded batch of some rows."""
-        return self.batch(rows, self._pooled)
+    def __getitems__(self, rows: Sequence[int] | Ints | Placement) -> Batch:
+        """The batch of some rows."""
+        return self.place(rows) if isinstance(rows, Placement) else self.batch(rows, self._pooled)
 
     def batch(self, rows: Sequence[int] | Ints, pooled: bool) -> Batch:
         """The padded batch of some rows, for a head that is ``pooled`` or for one that is not."""
         chosen = np.asarray(rows)
-        lengths = self.lengths[chosen]
-        columns = np.arange(int(lengths.max()))
-        real = columns < lengths[:, None]
-        places = np.minimum(self.starts[chosen][:, None] + columns, len(self._ids) - 1)
-        batch = {
-            "input_ids": torch.from_numpy(np.where(real, self._ids[places], self._pad_id).astype(np.int64)),
-            "attention_mask": torch.from_numpy(real.astype(np.int64)),
+        return alone(self._laid_out(Placement.one_to_a_line(chosen, self.lengths[chosen]), pooled))
+
+    def place(self, placement: Placement) -> Batch:
+        """The batch of some rows that share its lines."""
+        return self._laid_out(placement, self._pooled)
+
+    def _laid_out(self, placement: Placement, pooled: bool) -> Batch:
+        lengths = self.lengths[placement.rows]
+        size = placement.height * placement.width
+        places = ranges(placement.lines * placement.width + placement.columns, lengths)
+        subtokens = ranges(self.starts[placement.rows], lengths)
+
+        def filled(values: Ints, padding: int) -> Ints:
+            whole = np.full(size, padding, np.int64)
+            whole[places] = values
+            return whole.reshape(placement.height, placement.width)
+
+        laid_out = {
+            "input_ids": filled(self._ids[subtokens], self._pad_id),
+            "sentences": filled(np.repeat(np.arange(1, len(lengths) + 1), lengths), 0),
+            "columns": filled(ranges(np.zeros_like(lengths), lengths), 0),
         }
         if self._labels is not None:
-            batch["labels"] = torch.from_numpy(np.where(real, self._labels[places], IGNORED).astype(np.int64))
+            labels = self._labels[subtokens] if placement.labelled else np.full(len(subtokens), IGNORED)
+            laid_out["labels"] = filled(labels, IGNORED)
         if pooled:
-            batch["words"] = torch.from_numpy(self._words(places, real))
-        return batch
+            laid_out["words"] = _words(filled(self._split.tokens[subtokens], CONTEXT))
+        return {name: torch.from_numpy(values) for name, values in laid_out.items()}
 
     def label_counts(self, labels: int) -> Ints:
         """How often each of so many labels is trained on in one pass; *shape:* (labels,)."""
@@ -84,13 +102,13 @@ class Rows(Dataset[Batch]):
         trained = self._labels[ranges(self.starts, self.lengths)]
         return np.bincount(trained[trained != IGNORED])
 
-    def _words(self, places: Ints, real: npt.NDArray[np.bool_]) -> Ints:
-        """The column of the first subtoken of each subtoken's token, -1 where there is none."""
-        tokens = np.where(real, self._split.tokens[places], CONTEXT)
-        begins = np.ones_like(real)
-        begins[:, 1:] = tokens[:, 1:] != tokens[:, :-1]
-        columns = np.arange(places.shape[1], dtype=np.int64)
-        return np.where(tokens == CONTEXT, -1, np.maximum.accumulate(np.where(begins, columns, 0), axis=1))
+
+def _words(tokens: Ints) -> Ints:
+    """The column of the first subtoken of each subtoken's token, -1 where it is `CONTEXT`."""
+    begins = np.ones(tokens.shape, bool)
+    begins[:, 1:] = tokens[:, 1:] != tokens[:, :-1]
+    columns = np.arange(tokens.shape[1], dtype=np.int64)
+    return np.where(tokens == CONTEXT, -1, np.maximum.accumulate(np.where(begins, columns, 0), axis=1))
 
 
 def subtoken_labels(split: EncodedSplit, alignment: str, label_set: str = BIO) -> Ints:
@@ -109,43 +127,13 @@ def subtoken_labels(split: EncodedSplit, alignment: str, label_set: str = BIO) -
     return np.where(first, labels, IGNORED)
 
 
+def alone(batch: Batch) -> Batch:
+    """A placed batch whose rows have a line each, as every model reads it."""
+    told = {name: part for name, part in batch.items() if name not in PLACES}
+    return told | {"attention_mask": batch["sentences"].clamp(max=1)}
+
+
 def in_parts(batch: Batch, parts: int) -> Iterator[Batch]:
     """A batch in at most so many parts of equal size, the last of which may be smaller."""
     for part in zip(*(tensor.chunk(parts) for tensor in batch.values()), strict=True):
         yield dict(zip(batch, part, strict=True))
-
-
-class LengthGroupedBatches(Sampler[list[int]]):
-    """Batches of rows of similar length, drawn anew each epoch from a seed.
-
-    The rows are shuffled, sorted by length within chunks of `CHUNK` batches, and the batches are
-    shuffled. `set_epoch` chooses the draw, so that a run that goes on in the middle of an epoch
-    sees the batches that it would have seen.
-    """
-
-    def __init__(self, lengths: npt.NDArray[np.integer], batch_size: int, seed: int) -> None:
-        self.lengths = lengths
-        self.batch_size = batch_size
-        self.seed = seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the draw of an epoch, counted from 0."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return -(-len(self.lengths) // self.batch_size)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        generator = np.random.default_rng([self.seed, self.epoch])
-        order = generator.permutation(len(self.lengths))
-        chunk = CHUNK * self.batch_size
-        batches: list[list[int]] = []
-        for start in range(0, len(order), chunk):
-            rows = order[start : start + chunk]
-            rows = rows[np.argsort(self.lengths[rows], kind="stable")]
-            batches.extend(
-                rows[at : at + self.batch_size].tolist() for at in range(0, len(rows), self.batch_size)
-            )
-        for place in generator.permutation(len(batches)):
-            yield batches[place]

@@ -65,14 +65,17 @@ class PooledTagger(PreTrainedModel):
         attention_mask: torch.Tensor,
         words: torch.Tensor,
         labels: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
     ) -> TokenClassifierOutput:
         """Logits, and a loss where labels are given.
 
         *Shape:* ``input_ids``, ``attention_mask``, ``words`` and ``labels`` (rows, subtokens), the logits
         (rows, subtokens, labels). ``words`` holds for each subtoken the place in its row of its token's first
-        subtoken, -1 where it belongs to no token.
+        subtoken, -1 where it belongs to no token. ``position_ids`` are for the encoder, where it takes any.
         """
-        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        positions = {} if position_ids is None else {"position_ids": position_ids}
+        read = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **positions)
+        hidden = read.last_hidden_state
         logits = self.classifier(self.dropout(pool(hidden, words, self.config.pooling)))
         loss = None
         if labels is not None:

@@ -16,11 +16,9 @@ from hpo.training.recipe import Recipe
 class CorpusLoss:
     """The loss of a recipe over a corpus with so many of each label (``counts``), read in so many batches.
 
-    It is the summed cross entropy over the number of labels that a batch has on average, in nats. Batches
-    hold sentences of similar length; over the number of its own labels, each in a batch of short sentences
-    would weigh many times one among long ones. (Ten trainings on the demo ended 1.8 points of F1 below such
-    with random batches, and end 0.6 below now.) A batch in parts, or shared by several processes, gives the
-    gradient of the whole.
+    It is the summed cross entropy over the number of labels that a batch has on average, in nats, so that
+    every label counts alike, whatever batch it is in. A batch in parts, or shared by several processes, gives
+    the gradient of the whole.
     """
 
     def __init__(self, recipe: Recipe, counts: npt.NDArray[np.integer[Any]], batches: int) -> None:

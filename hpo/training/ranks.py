@@ -1,4 +1,4 @@
-"""The processes that train one model together: the part of a batch that each takes, and how they agree."""
+"""The processes that train one model together, and how they agree."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import distributed
-
-from hpo.training.batching import IGNORED, Batch
 
 
 @dataclass(frozen=True)
@@ -30,21 +28,6 @@ class Ranks:
     def lead(self) -> bool:
         """Whether this process measures, reports and writes for all."""
         return self.own == 0
-
-    def part(self, batch: Batch) -> Batch:
-        """This process's rows of a batch, cut to the longest of them; all parts together are the batch.
-
-        Rows are dealt out in turn, since they stand in the order of their lengths. Where there are fewer rows
-        than processes, one that goes without takes a row that has no labels, and so no part in the gradient.
-        """
-        if self.count == 1:
-            return batch
-        own = {name: tensor[self.own :: self.count] for name, tensor in batch.items()}
-        if not len(own["input_ids"]):
-            own = {name: tensor[:1] for name, tensor in batch.items()}
-            own["labels"] = torch.full_like(own["labels"], IGNORED)
-        width = int(own["attention_mask"].sum(dim=1).max())
-        return {name: tensor[:, :width].contiguous() for name, tensor in own.items()}
 
     def mean(self, value: torch.Tensor) -> torch.Tensor:
         """The mean of a number over all processes, which all must ask for; *shape:* ()."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +29,9 @@ from transformers import (
 
 from hpo.corpora.label_sets import BIO
 from hpo.corpora.variants import arrange
-from hpo.training.batching import Batch, LengthGroupedBatches, Rows, in_parts
+from hpo.training.arguments import arguments, autocast_dtype
+from hpo.training.attention import reading
+from hpo.training.batching import Rows, in_parts
 from hpo.training.checkpoints import CheckpointWriter
 from hpo.training.encoding import EncodedCorpus, EncodedSplit, Ints
 from hpo.training.heads import FIRST
@@ -161,12 +162,13 @@ class _Course:
 
 
 class _Trainer(Trainer):
-    """A Trainer with batches of similar length, a recipe's rates, and an evaluation that counts spans."""
+    """A Trainer with packed batches, a recipe's rates, and an evaluation that counts spans."""
 
     optimizer: torch.optim.Optimizer
 
     def __init__(self, model: PreTrainedModel, rows: Rows, course: _Course) -> None:
         self._ranks = Ranks.here()
+        self._drawn, self._tell = reading(model)
         counts = rows.label_counts(model.config.num_labels)
         self._loss = CorpusLoss(course.recipe, counts, batches=-(-len(rows) // course.recipe.batch_size))
         super().__init__(
@@ -185,16 +187,17 @@ class _Trainer(Trainer):
         self.add_callback(_Timetable(course.recipe.evals_per_epoch))
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        """Batches of similar length, drawn by epoch, so that a run can go on in the middle of one."""
-        recipe, rows = self._course.recipe, self.train_dataset
-        batches = LengthGroupedBatches(rows.lengths, recipe.batch_size, self._course.seed)
+        """Batches with little padding, drawn by epoch, so that a run can go on in the middle of one."""
+        recipe, rows, ranks = self._course.recipe, self.train_dataset, self._ranks
         loader = DataLoader(
             rows,
-            batch_sampler=batches,
-            collate_fn=lambda batch: self._ranks.part(cast(Batch, batch)),
+            batch_sampler=self._drawn(
+                rows.lengths, recipe.batch_size, self._course.seed, ranks.own, ranks.count
+            ),
+            collate_fn=lambda batch: batch,
             pin_memory=self.args.device.type == "cuda",
         )
-        if self._ranks.count == 1:
+        if ranks.count == 1:
             return self.accelerator.prepare(loader)
         # The parts are dealt out already; left to itself, Accelerate would deal out whole batches.
         return prepare_data_loader(loader, self.args.device, 1, 0, put_on_device=True)
@@ -227,6 +230,7 @@ class _Trainer(Trainer):
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
         """Forward and backward over a batch, in parts where the recipe accumulates."""
+        inputs = self._tell(inputs)
         parts = self._course.recipe.accumulation_steps
         if parts == 1:
             return super().training_step(model, inputs, num_items_in_batch)
@@ -357,42 +361,3 @@ class _Timetable(TrainerCallback):
         """Epochs done, rounded down to the timetable's shares, so that rungs at whole epochs are met."""
         steps = state.max_steps // state.num_train_epochs
         return math.floor(state.global_step * evals_per_epoch / steps) / evals_per_epoch
-
-
-def arguments(recipe: Recipe, seed: int) -> TrainingArguments:
-    """A recipe in the words of transformers; nothing is logged, saved or evaluated on its own account."""
-    gpu = torch.cuda.is_available()
-    bf16 = recipe.precision == "bf16" or (
-        recipe.precision == "auto" and gpu and torch.cuda.is_bf16_supported()
-    )
-    args = TrainingArguments(
-        output_dir=tempfile.gettempdir(),  # it must exist, and nothing is written there
-        learning_rate=recipe.learning_rate,
-        weight_decay=recipe.weight_decay,
-        adam_beta1=recipe.adam_beta1,
-        adam_beta2=recipe.adam_beta2,
-        adam_epsilon=recipe.adam_epsilon,
-        activation_checkpointing=recipe.gradient_checkpointing,
-        activation_checkpointing_kwargs={"use_reentrant": False},  # the other kind drops frozen embeddings
-        num_train_epochs=recipe.epochs,
-        per_device_train_batch_size=recipe.batch_size,
-        max_grad_norm=recipe.max_grad_norm,
-        bf16=bf16,
-        fp16=recipe.precision == "fp16",
-        use_cpu=not gpu,
-        seed=seed,
-        report_to=[],
-        eval_strategy="no",
-        save_strategy="no",
-        logging_strategy="no",
-        logging_nan_inf_filter=False,  # it looks at every step's loss, and hides what must be seen
-        disable_tqdm=True,
-        remove_unused_columns=False,
-    )
-    args._n_gpu = min(args.n_gpu, 1)  # one trial, one GPU: never DataParallel over what else is visible
-    return args
-
-
-def autocast_dtype(args: TrainingArguments) -> torch.dtype | None:
-    """The type that evaluation computes in, where training uses mixed precision."""
-    return torch.bfloat16 if args.bf16 else torch.float16 if args.fp16 else None

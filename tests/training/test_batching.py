@@ -1,37 +1,11 @@
-"""Batches hold each row once, change with the epoch, and waste little on padding."""
+"""Rows become batches: padded, or several to a line, with the labels that an alignment gives."""
 
 import numpy as np
-import pytest
-from torch.utils.data import DataLoader
+import torch
 
-from hpo.training.batching import IGNORED, LengthGroupedBatches, Rows, subtoken_labels
-
-
-@pytest.mark.parametrize("batch_size", [1, 7, 32])
-def test_an_epoch_takes_every_row_once(batch_size):
-    lengths = np.random.default_rng(0).integers(3, 90, 501)
-    batches = LengthGroupedBatches(lengths, batch_size, seed=3)
-    drawn = list(batches)
-    assert len(drawn) == len(batches)
-    assert sorted(row for batch in drawn for row in batch) == list(range(501))
-    assert max(map(len, drawn)) <= batch_size
-
-
-def test_epochs_differ_and_repeat_by_their_number():
-    lengths = np.random.default_rng(0).integers(3, 90, 200)
-    batches = LengthGroupedBatches(lengths, 8, seed=3)
-    first = list(batches)
-    batches.set_epoch(1)
-    second = list(batches)
-    batches.set_epoch(0)
-    assert first == list(batches) != second
-    assert first != list(LengthGroupedBatches(lengths, 8, seed=4))
-
-
-def test_most_of_a_batch_is_real():
-    lengths = np.random.default_rng(0).gamma(2.5, 9, 4000).astype(int) + 3
-    padded = sum(len(batch) * lengths[batch].max() for batch in LengthGroupedBatches(lengths, 32, seed=3))
-    assert lengths.sum() / padded > 0.94
+from hpo.training.batching import IGNORED, Rows, alone, subtoken_labels
+from hpo.training.packing import Placement
+from hpo.training.sampling import PackedBatches
 
 
 def test_a_batch_is_padded_to_its_longest_row(corpus):
@@ -48,13 +22,43 @@ def test_a_batch_is_padded_to_its_longest_row(corpus):
         assert (batch["labels"][place, length:] == IGNORED).all()
 
 
-def test_the_loader_of_torch_asks_for_whole_batches(corpus):
+def test_rows_stand_where_they_are_placed(corpus):
+    split = corpus.split("train")
+    rows = Rows(split, split.forms[0], corpus.pad_id, "first", pooled=True)
+    placement = next(iter(PackedBatches(rows.lengths, 32, seed=1)))
+    batch = rows.place(placement)
+    assert {tuple(each.shape) for each in batch.values()} == {(placement.height, placement.width)}
+    assert placement.height < 32
+    empty = np.ones((placement.height, placement.width), bool)
+    for number, (row, line, column) in enumerate(
+        zip(placement.rows, placement.lines, placement.columns, strict=True), 1
+    ):
+        length = rows.lengths[row]
+        place = (int(line), slice(int(column), int(column + length)))
+        single = rows.batch([row], pooled=True)
+        assert torch.equal(batch["input_ids"][place], single["input_ids"][0])
+        assert torch.equal(batch["labels"][place], single["labels"][0])
+        assert (batch["sentences"][place] == number).all()
+        assert batch["columns"][place].tolist() == list(range(length))
+        words = single["words"][0]
+        assert torch.equal(batch["words"][place], torch.where(words < 0, words, words + column))
+        assert empty[place].all(), "no two rows stand on one place"
+        empty[place] = False
+    paddings = {"input_ids": corpus.pad_id, "labels": IGNORED, "sentences": 0, "columns": 0, "words": -1}
+    for name, padding in paddings.items():
+        assert (batch[name].numpy()[empty] == padding).all(), name
+
+
+def test_a_placement_with_a_line_for_each_row_is_a_padded_batch(corpus):
     split = corpus.split("train")
     rows = Rows(split, split.forms[0], corpus.pad_id, "first")
-    loader = DataLoader(
-        rows, batch_sampler=LengthGroupedBatches(rows.lengths, 16, 1), collate_fn=lambda batch: batch
-    )
-    assert sum(len(batch["input_ids"]) for batch in loader) == len(rows)
+    chosen = np.array([5, 1, 9])
+    placed = alone(rows.place(Placement.one_to_a_line(chosen, rows.lengths[chosen])))
+    padded = rows.__getitems__(chosen)
+    assert sorted(placed) == sorted(padded) == ["attention_mask", "input_ids", "labels"]
+    assert all(torch.equal(placed[name], padded[name]) for name in padded)
+    idle = rows.place(Placement.one_to_a_line(chosen, rows.lengths[chosen], labelled=False))
+    assert (idle["labels"] == IGNORED).all()
 
 
 def test_first_alignment_labels_one_subtoken_of_each_token(corpus):

@@ -8,10 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from hpo.training.batching import IGNORED, LengthGroupedBatches, Rows
 from hpo.training.crew import RankFailed, _crew, train_together
 from hpo.training.measurement import TrialLost, read_snapshot
 from hpo.training.memory import GpuExhausted, memory_share, within_share
@@ -156,32 +153,7 @@ def test_what_stops_the_report_comes_out_of_it_after_the_processes_have_ended_th
     assert _crew(2) is before
 
 
-@given(st.integers(1, 5), st.integers(1, 9), st.integers(0, 3))
-def test_the_parts_of_a_batch_are_the_batch(corpus, count, size, seed):
-    rows = Rows(corpus.split("train"), range(120), corpus.pad_id, "first")
-    chosen = next(iter(LengthGroupedBatches(rows.lengths, size, seed)))
-    batch = rows.batch(chosen, pooled=False)
-    parts = [Ranks(own, count).part(batch) for own in range(count)]
-
-    def content(batch):
-        labelled = (batch["labels"] != IGNORED).any(dim=1)
-        return sorted(
-            [ids[real == 1].tolist(), labels[real == 1].tolist()]
-            for ids, labels, real, keep in zip(
-                batch["input_ids"], batch["labels"], batch["attention_mask"], labelled, strict=True
-            )
-            if keep
-        )
-
-    assert sorted(row for part in parts for row in content(part)) == content(batch)
-    sizes = [len(content(part)) for part in parts]
-    assert max(sizes) - min(sizes) <= 1
-    assert all(part["attention_mask"].any(dim=0).all() for part in parts), "no column is padding alone"
-
-
-def test_a_batch_that_is_not_shared_is_left_as_it_is():
-    batch = {"input_ids": torch.zeros(2, 3)}
-    assert Ranks().part(batch) is batch
+def test_a_process_that_is_alone_has_rank_0_of_1():
     assert Ranks.here() == Ranks()
 
 

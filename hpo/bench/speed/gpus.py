@@ -22,7 +22,8 @@ from hpo.bench.speed.materials import make
 from hpo.errors import Fault, UserError
 from hpo.results import write_json, write_text
 from hpo.training import trainer
-from hpo.training.batching import LengthGroupedBatches, Rows
+from hpo.training.attention import reading
+from hpo.training.batching import Rows
 from hpo.training.encoding import EncodedCorpus
 from hpo.training.memory import GpuExhausted, within_share
 from hpo.training.modeling import build_model
@@ -162,16 +163,16 @@ def _plain_rate(spec: Mapping[str, Any]) -> float:
     data, recipe = EncodedCorpus.open(Path(spec["encoded"])), _recipe(spec)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     rows = _rows(data)
-    batches = LengthGroupedBatches(rows.lengths, recipe.batch_size, 0)
-    ready = [rows.__getitems__(chosen) for chosen in batches]
     model = build_model(spec["model"], data.label_names, data.vocabulary, recipe, 0).to(device).train()
+    drawn, tell = reading(model)
+    ready = [rows.place(placement) for placement in drawn(rows.lengths, recipe.batch_size, 0)]
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, fused=True)
     _settle()
     began = time.perf_counter()
     for _ in range(spec["epochs"]):
         for batch in ready:
             with torch.autocast(device.type, torch.bfloat16, enabled=_bf16()):
-                loss = model(**{name: part.to(device) for name, part in batch.items()}).loss
+                loss = model(**tell({name: part.to(device) for name, part in batch.items()})).loss
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.max_grad_norm)
             optimizer.step()

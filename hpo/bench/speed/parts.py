@@ -1,10 +1,11 @@
-"""Figures of parts: a step, padding, encoding, span scores, the matrix, the driver, grouping by length."""
+"""Figures of parts: a step, padding, encoding, span scores, the matrix, the driver, packing."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from math import sqrt
 from statistics import fmean, median, stdev
+from typing import Any
 
 from hpo.bench.speed.rows import Row, Spread, alone, at_least, at_most, compared
 from hpo.bench.speed.settings import Setting
@@ -216,35 +217,30 @@ def measure_quality(setting: Setting, repeat: int) -> list[Row]:
     epochs = setting.sizes.quality_epochs
     recipe = {"learning_rate": 2e-3, "warmup_ratio": 0.06, "epochs": epochs, "evals_per_epoch": 1}
     spec = {"encoded": str(demo.material().encoded), "recipe": recipe}
-    grouped, mixed = [], []
+    found: dict[str, list[dict[str, Any]]] = {"packed": [], "random": [], "similar length": []}
     for seed in range(setting.sizes.quality_seeds):
-        grouped.append(setting.arm("quality", spec | {"seed": seed, "grouped": True}))
-        mixed.append(setting.arm("quality", spec | {"seed": seed, "grouped": False}))
-    f1 = [[100 * each["last_f1"] for each in arm] for arm in (grouped, mixed)]
-    mean, margin = paired_interval(*f1)
-    work = (
-        f"{len(grouped)} seeds, {epochs} epochs of the demo each; difference "
-        f"{mean:+.2f} ± {margin:.2f} points (95 %)"
-    )
-    return [
-        Row(
-            "dev F1, batches of similar length less random ones, points lost in the mean",
-            "random batches",
-            Spread.of([-mean]),
-            Spread.of(f1[0]),
-            Spread.of(f1[1]),
-            "points",
-            at_most(0.5),
-            work,
-        ),
-        compared(
-            "the same trainings, time",
-            "random batches",
-            [each["seconds"] for each in grouped],
-            [each["seconds"] for each in mixed],
-            work=work,
-        ),
-    ]
+        for kind, arm in found.items():
+            arm.append(setting.arm("quality", spec | {"seed": seed, "batches": kind}))
+    f1 = {kind: [100 * each["last_f1"] for each in arm] for kind, arm in found.items()}
+    rows = []
+    for kind, asked in (("packed", at_most(0.5)), ("similar length", None)):
+        mean, margin = paired_interval(f1[kind], f1["random"])
+        change = f"{mean:+.2f} ± {margin:.2f} points (95 %)"
+        work = f"{len(f1[kind])} seeds, {epochs} epochs of the demo each; {change}"
+        figure = f"dev F1, {kind} batches, points lost in the mean"
+        ours, peer = Spread.of(f1[kind]), Spread.of(f1["random"])
+        rows.append(
+            Row(figure, "random batches, padded", Spread.of([-mean]), ours, peer, "points", asked, work)
+        )
+        rows.append(
+            compared(
+                "the same trainings, time",
+                "random batches, padded",
+                *([each["seconds"] for each in found[name]] for name in (kind, "random")),
+                work=work,
+            )
+        )
+    return rows
 
 
 def paired_interval(ours: list[float], others: list[float]) -> tuple[float, float]:

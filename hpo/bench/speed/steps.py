@@ -1,4 +1,4 @@
-"""Trainings of ours without a search: the cost of a step, the padding, the worth of grouping by length."""
+"""Trainings of ours without a search: the cost of a step, the padding, the worth of packing."""
 
 from __future__ import annotations
 
@@ -7,27 +7,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from hpo.bench.speed.watches import read_watch, watching
 from hpo.training import trainer
-from hpo.training.batching import LengthGroupedBatches, Rows
+from hpo.training.attention import reading
+from hpo.training.batching import Batch, Rows, alone
 from hpo.training.encoding import EncodedCorpus
 from hpo.training.measurement import Measurement
 from hpo.training.modeling import build_model
 from hpo.training.recipe import TINY, Recipe
+from hpo.training.sampling import LengthGroupedBatches, PackedBatches, RandomBatches
 
 EPOCHS = 2
-
-
-class RandomBatches(LengthGroupedBatches):
-    """Batches of the same size, drawn without regard to length."""
-
-    def __iter__(self) -> Iterator[list[int]]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.lengths))
-        for at in range(0, len(order), self.batch_size):
-            yield order[at : at + self.batch_size].tolist()
+PADDED = {"random": RandomBatches, "similar length": LengthGroupedBatches}
+"""Batches with a line for each sentence, in place of packed ones."""
 
 
 def run(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,10 +68,10 @@ def _train(data: EncodedCorpus, recipe: Recipe, seed: int, noted: Any) -> None:
     trainer.train(recipe, data, model=TINY, train_on="cased", seed=seed, report=report)
 
 
-def _batches(data: EncodedCorpus, recipe: Recipe, seed: int) -> Iterator[dict[str, torch.Tensor]]:
+def _batches(data: EncodedCorpus, recipe: Recipe, seed: int) -> Iterator[Batch]:
     split = data.split("train")
     rows = Rows(split, split.forms[0], data.pad_id, recipe.label_alignment)
-    batches = LengthGroupedBatches(rows.lengths, recipe.batch_size, seed)
+    batches = PackedBatches(rows.lengths, recipe.batch_size, seed)
     for epoch in range(recipe.epochs):
         batches.set_epoch(epoch)
         for chosen in batches:
@@ -87,15 +81,17 @@ def _batches(data: EncodedCorpus, recipe: Recipe, seed: int) -> Iterator[dict[st
 def _bare(
     data: EncodedCorpus,
     recipe: Recipe,
-    batches: list[dict[str, torch.Tensor]],
+    batches: list[Batch],
     seed: int,
     max_norm: float | None,
 ) -> float:
     model = build_model(TINY, data.label_names, data.vocabulary, recipe, seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, fused=True)
     model.train()
+    _, tell = reading(model)
+    told = list(map(tell, batches))
     at = time.perf_counter()
-    for batch in batches:
+    for batch in told:
         model(**batch).loss.backward()
         if max_norm is not None:
             torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
@@ -116,10 +112,10 @@ def count_padding(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def train_quality(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Best and last dev F1 of one training, with batches of similar length, or random unless ``grouped``."""
+    """Best and last dev F1 of one training with ``batches`` as trials draw them, or of a kind of `PADDED`."""
     torch.set_num_threads(1)
-    if not spec["grouped"]:
-        vars(trainer)["LengthGroupedBatches"] = RandomBatches
+    if drawn := PADDED.get(spec["batches"]):
+        vars(trainer)["reading"] = lambda model: (drawn, alone)
     measured: list[float] = []
     data, recipe = EncodedCorpus.open(Path(spec["encoded"])), Recipe.model_validate(spec["recipe"])
     at = time.perf_counter()

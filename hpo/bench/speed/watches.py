@@ -53,7 +53,7 @@ class Watch:
         def forward(model: Any, *args: Any, **batch: Any) -> Any:
             began = time.time()
             output = original(model, *args, **batch)
-            self._passed(model.training, began, batch["attention_mask"])
+            self._passed(model.training, began, batch["input_ids"] != model.config.pad_token_id)
             return output
 
         BertForTokenClassification.forward = forward
@@ -65,10 +65,10 @@ class Watch:
 
         self.close = close
 
-    def _passed(self, training: bool, began: float, mask: Any) -> None:
+    def _passed(self, training: bool, began: float, real: Any) -> None:
         kind = "train" if training else "eval"
-        self._real[kind] += int(mask.sum())
-        self._padded[kind] += mask.numel()
+        self._real[kind] += int(real.sum())
+        self._padded[kind] += real.numel()
         if training:
             self._end_evaluation()
             self._since = self._since or began

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 from hpo.corpora.spans import count, score
-from hpo.training.batching import LengthGroupedBatches, Rows
+from hpo.training.batching import Rows
 from hpo.training.encoding import EncodedCorpus
 from hpo.training.modeling import build_model
 from hpo.training.recipe import TINY, Recipe
+from hpo.training.sampling import LengthGroupedBatches
 
 BATCH = 32
 EVAL_BATCH = 64
@@ -85,10 +86,10 @@ def _train(task: Mapping[str, Any], steps: int | None = None) -> list[float]:
     for epoch in range(task["train_for"]):
         batches.set_epoch(epoch)
         model.train()
-        for chosen in batches:
+        for placement in batches:
             for group in optimizer.param_groups:
                 group["lr"] = task["learning_rate"] * (1 - done / total)
-            model(**rows.__getitems__(chosen)).loss.backward()
+            model(**rows.batch(placement.rows, pooled=False)).loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             optimizer.zero_grad()
