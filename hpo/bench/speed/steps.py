@@ -74,8 +74,8 @@ def _batches(data: EncodedCorpus, recipe: Recipe, seed: int) -> Iterator[Batch]:
     batches = PackedBatches(rows.lengths, recipe.batch_size, seed)
     for epoch in range(recipe.epochs):
         batches.set_epoch(epoch)
-        for chosen in batches:
-            yield rows.__getitems__(chosen)
+        for placement in batches:
+            yield rows.place(placement)
 
 
 def _bare(
