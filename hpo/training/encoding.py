@@ -201,12 +201,12 @@ def store(split: EncodedSplit, folder: Path, name: str) -> None:
         **{form: pa.array(split.forms[index], pa.int32()) for index, form in enumerate(FORMS)},
     }
     for part, columns in (("rows", rows), ("sentences", sentences)):
-        table = pa.table(columns)
+        batch = pa.record_batch(columns)
         with (
             pa.OSFile(str(folder / f"{name}.{part}.arrow"), "wb") as sink,
-            pa.ipc.new_file(sink, table.schema) as out,
+            pa.ipc.new_file(sink, batch.schema) as out,
         ):
-            out.write_batch(table.combine_chunks().to_batches()[0])
+            out.write_batch(batch)
 
 
 def load(folder: Path, name: str) -> EncodedSplit:

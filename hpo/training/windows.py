@@ -28,7 +28,9 @@ def offsets_of(lengths: Ints | npt.NDArray[np.bool_]) -> Ints:
 def ranges(starts: Ints, lengths: Ints) -> Ints:
     """The numbers ``start, start + 1, …`` of each range, one range after the other."""
     offsets = offsets_of(lengths)
-    return np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
+    numbers = np.repeat(starts - offsets[:-1], lengths)
+    numbers += np.arange(offsets[-1])
+    return numbers
 
 
 def document_bounds(sentences: Sequence[Sentence], offsets: Ints) -> tuple[Ints, Ints]:
@@ -102,12 +104,10 @@ class Windows:
         sizes = np.diff(framed.offsets)[read]
         owners = np.insert(np.where(owned, tokens[places], CONTEXT).astype(np.int32), at, CONTEXT)
         rows = ends[stops] - ends[starts] - joint + len(pieces.prefix) + len(pieces.suffix)
-        return cls(
-            framed.ids[ranges(framed.offsets[read], sizes)],
-            np.repeat(owners, sizes),
-            offsets_of(rows),
-            encodings.astype(np.int32),
-        )
+        of_word = np.repeat(np.arange(len(read)), sizes)
+        place = (framed.offsets[read] - offsets_of(sizes)[:-1])[of_word]
+        place += np.arange(len(place))
+        return cls(framed.ids[place], owners[of_word], offsets_of(rows), encodings.astype(np.int32))
 
 
 def _overlapping(ends: Ints, first: int, last: int, window: int) -> list[tuple[int, int, int, int]]:
