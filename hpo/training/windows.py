@@ -22,7 +22,9 @@ OVERLAP = 4
 
 def offsets_of(lengths: Ints | npt.NDArray[np.bool_]) -> Ints:
     """Where each run of some lengths begins in their row, and where the last one ends."""
-    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
 
 
 def ranges(starts: Ints, lengths: Ints) -> Ints:
