@@ -19,7 +19,7 @@ from hpo.training.windows import offsets_of, ranges
 
 @dataclass(frozen=True)
 class Lexicon:
-    """The tokens of some sentences as numbers of words, where a token whose lower case has the same subtokens has one.
+    """The tokens of some sentences as numbers of words, one for both cases where their subtokens are alike.
 
     *Shapes:* ``cased`` and ``lowered`` (tokens,): the word of each token, as it stands and in lower case.
     """
