@@ -95,7 +95,10 @@ def draw(sentences: Sequence[Sentence], seed: int) -> npt.NDArray[np.bool_]:
     The draw depends on the seed and the sentence's `Sentence.identity` alone: a subset draws as the
     whole does, both mixes draw alike, and sentences that share an identity share a form.
     """
-    return np.array([_drawn(sentence.identity, seed) for sentence in sentences], dtype=np.bool_)
+    # Python's own hash differs from process to process, and a generator's draw depends on its place.
+    keyed = blake2b(key=str(seed).encode(), digest_size=1)
+    drawn = (_drawn(sentence.identity, keyed.copy()) for sentence in sentences)
+    return np.fromiter(drawn, np.bool_, len(sentences))
 
 
 def arrange(variant: str, drawn: npt.NDArray[np.bool_]) -> Composition:
@@ -139,8 +142,7 @@ def _rule(variant: str) -> _Rule:
     return _RULES[variant]
 
 
-def _drawn(identity: str, seed: int) -> int:
-    # Python's own hash differs from process to process, and a generator's draw depends on its place.
+def _drawn(identity: str, keyed: blake2b) -> int:
     # Broken files can hold lone surrogates, which plain UTF-8 refuses.
-    text = identity.encode("utf-8", "surrogatepass")
-    return blake2b(text, key=str(seed).encode(), digest_size=1).digest()[0] & 1
+    keyed.update(identity.encode("utf-8", "surrogatepass"))
+    return keyed.digest()[0] & 1

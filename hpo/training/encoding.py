@@ -109,9 +109,7 @@ def _encode(
     window = max_length - len(pieces.prefix) - len(pieces.suffix) + len(pieces.joint)
     pieces = pieces.shortened(window - len(pieces.joint))
     read = reach(words, pieces, offsets, document_bounds(sentences, offsets), context, window)
-    forms, encoded = _distinct(words, *read)
-    sentence_of = np.asarray([sentence for _, sentence in encoded], np.int32)
-    chosen = np.asarray([form for form, _ in encoded], np.int8)
+    forms, chosen, sentence_of = _distinct(words, *read)
 
     starts, stops = (ends[chosen, sentence_of] for ends in read)
     tokens = ranges(starts, stops - starts)
@@ -143,11 +141,15 @@ def _token_offsets(sentences: Sequence[Sentence]) -> Ints:
     return offsets_of(np.fromiter((len(each.tokens) for each in sentences), np.int64, len(sentences)))
 
 
-def _distinct(words: Ints, starts: Ints, stops: Ints) -> tuple[Ints, list[tuple[int, int]]]:
-    """Give one encoding to each (form, sentence), an old one where a form before it comes out alike."""
+def _distinct(words: Ints, starts: Ints, stops: Ints) -> tuple[Ints, Ints, Ints]:
+    """Give one encoding to each (form, sentence), an old one where a form before it comes out alike.
+
+    Returns the encoding of each form of each sentence, and the form and the sentence of each encoding.
+    """
     sentences = starts.shape[1]
     forms = np.empty((len(words), sentences), np.int32)
-    encoded: list[tuple[int, int]] = []
+    encoded: list[Ints] = []
+    made = 0
     for form in range(len(words)):
         fresh = np.ones(sentences, bool)
         for before in range(form):
@@ -158,9 +160,11 @@ def _distinct(words: Ints, starts: Ints, stops: Ints) -> tuple[Ints, list[tuple[
             forms[form, same] = forms[before, same]
             fresh &= differs
         new = np.flatnonzero(fresh)
-        forms[form, new] = np.arange(len(encoded), len(encoded) + len(new))
-        encoded.extend((form, int(sentence)) for sentence in new)
-    return forms, encoded
+        forms[form, new] = np.arange(made, made + len(new))
+        made += len(new)
+        encoded.append(new)
+    chosen = np.repeat(np.arange(len(words)), [len(new) for new in encoded])
+    return forms, chosen, np.concatenate(encoded).astype(np.int32)
 
 
 def windows_note(split: EncodedSplit, name: str) -> str | None:
@@ -197,12 +201,12 @@ def store(split: EncodedSplit, folder: Path, name: str) -> None:
         **{form: pa.array(split.forms[index], pa.int32()) for index, form in enumerate(FORMS)},
     }
     for part, columns in (("rows", rows), ("sentences", sentences)):
-        table = pa.table(columns)
+        batch = pa.record_batch(columns)
         with (
             pa.OSFile(str(folder / f"{name}.{part}.arrow"), "wb") as sink,
-            pa.ipc.new_file(sink, table.schema) as out,
+            pa.ipc.new_file(sink, batch.schema) as out,
         ):
-            out.write_batch(table.combine_chunks().to_batches()[0])
+            out.write_batch(batch)
 
 
 def load(folder: Path, name: str) -> EncodedSplit:

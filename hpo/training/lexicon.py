@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, pairwise
+from itertools import chain
 
 import numpy as np
+import numpy.typing as npt
 from transformers import PreTrainedTokenizerBase
 
 from hpo.corpora.sentences import Sentence
 from hpo.corpora.spans import IntArray
 from hpo.training.tokenization import Pieces, encode_words
+from hpo.training.windows import offsets_of, ranges
 
 
 @dataclass(frozen=True)
 class Lexicon:
-    """The tokens of some sentences as numbers of words, where words of equal subtokens share a number.
+    """The tokens of some sentences as numbers of words, one for both cases where their subtokens are alike.
 
     *Shapes:* ``cased`` and ``lowered`` (tokens,): the word of each token, as it stands and in lower case.
     """
@@ -28,29 +31,29 @@ class Lexicon:
     @classmethod
     def of(cls, sentences: Sequence[Sentence], tokenizer: PreTrainedTokenizerBase) -> Lexicon:
         """Number and tokenize the words of sentences, in either case."""
-        tokens = list(chain.from_iterable(sentence.tokens for sentence in sentences))
-        written = list(dict.fromkeys(tokens))
-        in_lower_case = [word.lower() for word in written]
-        words = list(dict.fromkeys(chain(written, in_lower_case)))
-        pieces = encode_words(tokenizer, words)
-        numbers = dict(zip(words, _first_alike(pieces), strict=True))
-        place = dict(zip(written, range(len(written)), strict=True))
-        token_places = np.fromiter(map(place.__getitem__, tokens), np.int64, len(tokens))
-        cased, lowered = (
-            np.fromiter(map(numbers.__getitem__, each), np.int64, len(each))[token_places]
-            for each in (written, in_lower_case)
-        )
-        return cls(cased, lowered, pieces)
+        numbers: defaultdict[str, int] = defaultdict()
+        numbers.default_factory = numbers.__len__
+        tokens = chain.from_iterable(sentence.tokens for sentence in sentences)
+        cased = np.fromiter(map(numbers.__getitem__, tokens), np.int64)
+        in_lower_case = [word.lower() for word in numbers]
+        lowered = np.fromiter(map(numbers.__getitem__, in_lower_case), np.int64)
+        pieces = encode_words(tokenizer, list(numbers))
+        lowered = np.where(_alike(pieces, lowered), np.arange(len(lowered)), lowered)
+        return cls(cased, lowered[cased], pieces)
 
     def part(self, start: int, stop: int) -> Lexicon:
         """The tokens from ``start`` to before ``stop``, with the same words."""
         return replace(self, cased=self.cased[start:stop], lowered=self.lowered[start:stop])
 
 
-def _first_alike(pieces: Pieces) -> list[int]:
-    """The number of the first word that has the same subtokens, for each word."""
-    flat = pieces.ids.tobytes()
-    ends = (pieces.offsets * pieces.ids.itemsize).tolist()
-    spelled = [flat[start:stop] for start, stop in pairwise(ends)]
-    first: dict[bytes, int] = {}
-    return [first.setdefault(piece, number) for number, piece in enumerate(spelled)]
+def _alike(pieces: Pieces, others: IntArray) -> npt.NDArray[np.bool_]:
+    """Whether each of the first words has the subtokens of the word whose number is given for it."""
+    sizes = np.diff(pieces.offsets)
+    alike = sizes[: len(others)] == sizes[others]
+    same_size = np.flatnonzero(alike)
+    own, other = (
+        pieces.ids[ranges(pieces.offsets[words], sizes[words])] for words in (same_size, others[same_size])
+    )
+    unlike, ends = offsets_of(own != other), offsets_of(sizes[same_size])
+    alike[same_size] = unlike[ends[1:]] == unlike[ends[:-1]]
+    return alike

@@ -166,6 +166,12 @@ class Pieces:
         offsets = np.concatenate([[0], np.cumsum(np.minimum(lengths, longest))])
         return replace(self, ids=self.ids[place < longest], offsets=offsets)
 
+    def framed(self) -> Pieces:
+        """The same and three words more: the prefix, the suffix and the joint."""
+        frame = (self.prefix, self.suffix, self.joint)
+        ends = len(self.ids) + np.cumsum([len(each) for each in frame])
+        return replace(self, ids=np.concatenate([self.ids, *frame]), offsets=np.append(self.offsets, ends))
+
 
 def encode_words(tokenizer: PreTrainedTokenizerBase, words: list[str]) -> Pieces:
     """Encode each distinct word by itself.

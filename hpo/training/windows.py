@@ -22,13 +22,17 @@ OVERLAP = 4
 
 def offsets_of(lengths: Ints | npt.NDArray[np.bool_]) -> Ints:
     """Where each run of some lengths begins in their row, and where the last one ends."""
-    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
 
 
 def ranges(starts: Ints, lengths: Ints) -> Ints:
     """The numbers ``start, start + 1, …`` of each range, one range after the other."""
     offsets = offsets_of(lengths)
-    return np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
+    numbers = np.repeat(starts - offsets[:-1], lengths)
+    numbers += np.arange(offsets[-1])
+    return numbers
 
 
 def document_bounds(sentences: Sequence[Sentence], offsets: Ints) -> tuple[Ints, Ints]:
@@ -76,38 +80,36 @@ class Windows:
         The window counts the joint behind a row's last word, which is left out.
         """
         joint = len(pieces.joint)
-        sizes = np.diff(pieces.offsets)[words]
-        ends = offsets_of(sizes + joint)
-        spans: list[tuple[int, int, int, int, int]] = []
-        for encoding, fits in enumerate(np.diff(ends[offsets]) <= window):
-            first, last = int(offsets[encoding]), int(offsets[encoding + 1])
-            if fits:
-                spans.append((encoding, first, last, first, last))
-            else:
-                spans.extend((encoding, *span) for span in _overlapping(ends, first, last, window))
-        encodings, starts, stops, owned_from, owned_to = np.asarray(spans, np.int64).reshape(-1, 5).T
+        ends = offsets_of(np.diff(pieces.offsets)[words] + joint)
+        starts, stops = offsets[:-1], offsets[1:]
+        fits = ends[stops] - ends[starts] <= window
+        whole = np.stack([np.arange(len(fits)), starts, stops, starts, stops])[:, fits]
+        parts = [
+            (encoding, *span)
+            for encoding in np.flatnonzero(~fits)
+            for span in _overlapping(ends, int(starts[encoding]), int(stops[encoding]), window)
+        ]
+        spans = np.concatenate([whole, np.asarray(parts, np.int64).reshape(-1, 5).T], axis=1)
+        encodings, starts, stops, owned_from, owned_to = spans[:, np.argsort(spans[0], kind="stable")]
 
         counts = stops - starts
         places = ranges(starts, counts)
         owned = (places >= np.repeat(owned_from, counts)) & (places < np.repeat(owned_to, counts))
-        body_ids = pieces.ids[ranges(pieces.offsets[words[places]], sizes[places])]
-        body_tokens = np.repeat(np.where(owned, tokens[places], CONTEXT), sizes[places])
+        # A row's frame and its joints are read as further words, which are no tokens.
+        edges, framed = offsets_of(counts), pieces.framed()
+        prefix, suffix, between = range(len(pieces.offsets) - 1, len(framed.offsets) - 1)
+        at, added = np.repeat(edges, 2)[1:-1], np.tile([prefix, suffix], len(counts))
         if joint:
-            behind = np.delete(np.cumsum(sizes[places]), offsets_of(counts)[1:] - 1)
-            body_ids = np.insert(body_ids, np.repeat(behind, joint), np.tile(pieces.joint, len(behind)))
-            body_tokens = np.insert(body_tokens, np.repeat(behind, joint), CONTEXT)
-
-        body = ends[stops] - ends[starts] - joint
-        row_offsets = offsets_of(body + len(pieces.prefix) + len(pieces.suffix))
-        ids = np.empty(int(row_offsets[-1]), np.int32)
-        row_tokens = np.full(len(ids), CONTEXT, np.int32)
-        inside = ranges(row_offsets[:-1] + len(pieces.prefix), body)
-        ids[inside], row_tokens[inside] = body_ids, body_tokens
-        for place, special in enumerate(pieces.prefix):
-            ids[row_offsets[:-1] + place] = special
-        for place, special in enumerate(pieces.suffix):
-            ids[row_offsets[1:] - len(pieces.suffix) + place] = special
-        return cls(ids, row_tokens, row_offsets, encodings.astype(np.int32))
+            inner = np.delete(np.arange(1, len(places) + 1), edges[1:] - 1)
+            at, added = np.append(at, inner), np.append(added, np.full(len(inner), between))
+        read = np.insert(words[places], at, added)
+        sizes = np.diff(framed.offsets)[read]
+        owners = np.insert(np.where(owned, tokens[places], CONTEXT).astype(np.int32), at, CONTEXT)
+        rows = ends[stops] - ends[starts] - joint + len(pieces.prefix) + len(pieces.suffix)
+        of_word = np.repeat(np.arange(len(read)), sizes)
+        place = (framed.offsets[read] - offsets_of(sizes)[:-1])[of_word]
+        place += np.arange(len(place))
+        return cls(framed.ids[place], owners[of_word], offsets_of(rows), encodings.astype(np.int32))
 
 
 def _overlapping(ends: Ints, first: int, last: int, window: int) -> list[tuple[int, int, int, int]]:
