@@ -311,8 +311,8 @@ class Canned(Setting):
             "usage": {"written": factor * MIB, "peak_files": 4 * factor * MIB, "peak_session": MIB,
                       "peak_shared_memory": 0},
             "ours": [1.0, 1.0], "bare": [0.99, 0.98], "unclipped": [0.9, 0.9], "steps": [[34, 34], [34, 34]],
-            "peer": [9.5, 9.5], "peer_once": [9.5, 9.5], "same": 9, "encodings": 9, "equal": 14, "of": 14, "spans": 9, "apart": 0.0,
-            "f1": 0.3, "results": 40, "result_ms": factor, "grown": factor * MIB,
+            "peer": [9.5, 9.5], "peer_once": [9.5, 9.5], "same": 9, "encodings": 9, "equal": 14, "of": 14,
+            "spans": 9, "apart": 0.0, "f1": 0.3, "results": 40, "result_ms": factor, "grown": factor * MIB,
             "last_f1": 0.4 + spec.get("seed", 0) / 100,
             "seconds": factor,
         }  # fmt: skip
