@@ -50,6 +50,7 @@ class TrialRun:
         Exception
             whatever training raises; the caller records it as the trial's end.
         """
+        load_libraries()
         import torch
 
         from hpo.training.crew import train_together
@@ -66,7 +67,6 @@ class TrialRun:
         recipe = self.study.recipe(trial["params"])
         encoded = self.readings.get((recipe.max_length, recipe.context), self.encoded)
         data = EncodedCorpus.open(encoded)
-        _set_imports_apart()
         _free_memory()  # of the trial before, whose thread may have ended in the middle of an epoch
         with within_share(recipe, self.gpus):
             (train if self.processes == 1 else partial(train_together, self.processes))(
@@ -105,10 +105,17 @@ class TrialRun:
 
 
 @cache
-def _set_imports_apart() -> None:
-    """Leave out of all later collections what the imports left: they would look through it at every trial."""
-    gc.collect()
-    gc.freeze()
+def load_libraries() -> None:
+    """Import what trials train with, and leave what the imports left out of all collections.
+
+    These would take a third of the imports' time, and look through it all again at every trial.
+    """
+    gc.disable()
+    try:
+        import hpo.training.crew  # noqa: F401 it brings the rest
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _free_memory() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from hpo.bench.speed.processes import profile_this, resident
 from hpo.results import read_lines
-from hpo.search.worker import TrialRun
+from hpo.search.worker import TrialRun, load_libraries
 from hpo.training.measurement import Measurement
 
 
@@ -122,6 +122,7 @@ class Watch:
 def watching(log: Path) -> Watch:
     """The watch of this process, whose hooks are set once."""
     profile_this()
+    load_libraries()  # as the first trial would, and not as the watch's own imports would
     return Watch(log)
 
 
