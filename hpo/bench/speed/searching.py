@@ -124,7 +124,7 @@ def _search_rows(
             alike=same_epochs,
         ),
         compared(
-            f"the same, from the first trial's start, {title}",
+            f"the same, from the first trial's start, all imported, {title}",
             PLAIN,
             _of(ours, "span_s"),
             _of(plain, "search_s"),

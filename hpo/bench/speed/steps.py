@@ -19,7 +19,7 @@ from hpo.training.modeling import build_model
 from hpo.training.recipe import TINY, Recipe
 from hpo.training.sampling import LengthGroupedBatches, PackedBatches, RandomBatches
 
-EPOCHS = 2
+EPOCHS = 6
 PADDED = {"random": RandomBatches, "similar length": LengthGroupedBatches}
 """Batches with a line for each sentence, in place of packed ones."""
 

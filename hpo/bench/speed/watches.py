@@ -122,7 +122,6 @@ class Watch:
 def watching(log: Path) -> Watch:
     """The watch of this process, whose hooks are set once."""
     profile_this()
-    load_libraries()  # as the first trial would, and not as the watch's own imports would
     return Watch(log)
 
 
@@ -135,6 +134,7 @@ class WatchedRun:
 
     def __call__(self, trial: dict[str, Any], report: Callable[[Measurement], bool]) -> None:
         """As `TrialRun.__call__`."""
+        load_libraries()  # as the first trial would, and not as the watch's own imports would
         watch = watching(self.log)
         watch.begin(trial["number"])
 
