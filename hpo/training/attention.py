@@ -30,13 +30,13 @@ def reading(model: PreTrainedModel) -> tuple[type[RandomBatches], Tell]:
 
     DeBERTa takes no mask of pairs, so the model is changed: it reads numbers of sentences in place of a mask.
     """
-    config = own_config(model.config)
+    config, dtype = own_config(model.config), model.dtype
     if config.model_type in FROM_ZERO:
-        return PackedBatches, lambda batch: _masked(batch, first_position=0)
+        return PackedBatches, lambda batch: _masked(batch, dtype, first_position=0)
     if config.model_type in AFTER_PADDING:
-        return PackedBatches, lambda batch: _masked(batch, first_position=config.pad_token_id + 1)
+        return PackedBatches, lambda batch: _masked(batch, dtype, first_position=config.pad_token_id + 1)
     if config.model_type in WITHOUT_POSITIONS:
-        return PackedBatches, lambda batch: _masked(batch, first_position=None)
+        return PackedBatches, lambda batch: _masked(batch, dtype, first_position=None)
     # A convolution, which its largest models have, would read across the ends of sentences.
     if config.model_type == "deberta-v2" and not (config.position_biased_input or _convolves(config)):
         _number_sentences(model)
@@ -48,12 +48,12 @@ def _convolves(config: PreTrainedConfig) -> bool:
     return getattr(config, "conv_kernel_size", 0) > 0
 
 
-def _masked(batch: Batch, first_position: int | None) -> Batch:
+def _masked(batch: Batch, dtype: torch.dtype, first_position: int | None) -> Batch:
     told = {name: part for name, part in batch.items() if name not in PLACES}
     if first_position is not None:
         told["position_ids"] = batch["columns"] + first_position
     together = _together(batch["sentences"])
-    told["attention_mask"] = torch.where(together, 0.0, SHUT)[:, None]
+    told["attention_mask"] = torch.where(together, 0.0, SHUT).to(dtype)[:, None]
     return told
 
 
@@ -75,7 +75,7 @@ def _number_sentences(model: PreTrainedModel) -> None:
 
     def attend(module: torch.nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
         hidden, mask, *others = args
-        return hidden, _together(mask), *others
+        return hidden, _together(mask) if mask.ndim == 2 else mask, *others
 
     encoder.embeddings.register_forward_pre_hook(embed, with_kwargs=True)
     encoder.encoder.register_forward_pre_hook(attend)

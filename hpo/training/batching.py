@@ -29,7 +29,7 @@ class Rows(Dataset[Batch]):
     given ``labels``, and for a head that is ``pooled`` the ``words`` of `PooledTagger.forward`;
     *shape* of each: (rows, longest row), int64. ``self[placement]`` is one whose rows share its lines: in
     place of the mask it has ``sentences``, the number of each subtoken's row from 1, and ``columns``, its
-    place in that row; both are 0 in the padding.
+    place in that row; both are 0 in the padding. ``words`` are columns of the batch in either.
     """
 
     def __init__(

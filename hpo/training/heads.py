@@ -70,7 +70,7 @@ class PooledTagger(PreTrainedModel):
         """Logits, and a loss where labels are given.
 
         *Shape:* ``input_ids``, ``attention_mask``, ``words`` and ``labels`` (rows, subtokens), the logits
-        (rows, subtokens, labels). ``words`` holds for each subtoken the place in its row of its token's first
+        (rows, subtokens, labels). ``words`` holds for each subtoken the column of its token's first
         subtoken, -1 where it belongs to no token. ``position_ids`` are for the encoder, where it takes any.
         """
         positions = {} if position_ids is None else {"position_ids": position_ids}

@@ -41,10 +41,11 @@ class Placement:
         return cls(rows, lines, columns, len(rows), int(lengths.max()), labelled)
 
 
-def pack(batches: Ints, lengths: Ints) -> Iterator[Placement]:
+def pack(batches: Ints, lengths: Ints, *, narrow: bool = False) -> Iterator[Placement]:
     """Each batch's rows on as little room as is soon found, by the best fit of the longest first.
 
-    The rows of all batches are placed together, each batch's longest, then its second, and so on.
+    The rows of all batches are placed together, each batch's longest, then its second, and so on. ``narrow``
+    lines are hardly wider than the longest row, for a batch that is taken in parts to save memory.
 
     *Shape:* ``batches`` (batches, rows), each batch's longest row first and -1 where it has no more;
     ``lengths`` those of all rows.
@@ -54,7 +55,7 @@ def pack(batches: Ints, lengths: Ints) -> Iterator[Placement]:
     cost = np.full(len(batches), np.inf)
     lines, columns = np.zeros_like(sizes), np.zeros_like(sizes)
     height, width = np.zeros_like(longest), np.zeros_like(longest)
-    for share, slack in product(SHARES, SLACKS):
+    for share, slack in product(SHARES[:1] if narrow else SHARES, SLACKS):
         number = np.ceil(np.ceil(whole / longest) * share)
         room = np.maximum(longest, np.ceil(whole * slack / number))
         tried_lines, tried_columns, filled = _fill(sizes, room)

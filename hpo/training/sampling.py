@@ -22,15 +22,18 @@ class RandomBatches(Sampler[Any]):
     `set_epoch` chooses the draw, so that a run that goes on in the middle of an epoch sees the batches that
     it would have seen. Of ``count`` processes the one with the number ``own`` takes its share of each: rows
     are dealt out by their length, and a process that would go without, since there are fewer of them than
-    processes, takes one that has no labels, and so no part in the gradient.
+    processes, takes one that has no labels, and so no part in the gradient. A batch that is taken in
+    ``parts`` is laid out so that they save memory.
     """
 
-    def __init__(self, lengths: Ints, batch_size: int, seed: int, own: int = 0, count: int = 1) -> None:
+    def __init__(
+        self, lengths: Ints, batch_size: int, seed: int, own: int = 0, count: int = 1, parts: int = 1
+    ) -> None:
         self.lengths = lengths
         self.batch_size = batch_size
         self.seed = seed
         self.epoch = 0
-        self._own, self._count = own, count
+        self._own, self._count, self._parts = own, count, parts
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the draw of an epoch, counted from 0."""
@@ -58,8 +61,9 @@ class RandomBatches(Sampler[Any]):
             yield Placement.one_to_a_line(held, self.lengths[held])
 
     def _cut(self, order: Ints) -> Ints:
-        missing = len(self) * self.batch_size - len(order)
-        return np.pad(order, (0, missing), constant_values=-1).reshape(-1, self.batch_size)
+        size = min(self.batch_size, len(order))  # which may be far fewer than a batch is to have
+        missing = len(self) * size - len(order)
+        return np.pad(order, (0, missing), constant_values=-1).reshape(-1, size)
 
     def _longest_first(self, batches: Ints) -> Ints:
         lengths = np.where(batches < 0, 0, self.lengths[batches])
@@ -70,7 +74,7 @@ class PackedBatches(RandomBatches):
     """The same batches, whose rows share their lines."""
 
     def _place(self, batches: Ints) -> Iterator[Placement]:
-        return pack(batches, self.lengths)
+        return pack(batches, self.lengths, narrow=self._parts > 1)
 
 
 class LengthGroupedBatches(RandomBatches):

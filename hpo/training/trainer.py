@@ -162,7 +162,7 @@ class _Course:
 
 
 class _Trainer(Trainer):
-    """A Trainer with packed batches, a recipe's rates, and an evaluation that counts spans."""
+    """A Trainer with little padding, a recipe's rates, and an evaluation that counts spans."""
 
     optimizer: torch.optim.Optimizer
 
@@ -192,7 +192,12 @@ class _Trainer(Trainer):
         loader = DataLoader(
             rows,
             batch_sampler=self._drawn(
-                rows.lengths, recipe.batch_size, self._course.seed, ranks.own, ranks.count
+                rows.lengths,
+                recipe.batch_size,
+                self._course.seed,
+                ranks.own,
+                ranks.count,
+                recipe.accumulation_steps,
             ),
             collate_fn=lambda batch: batch,
             pin_memory=self.args.device.type == "cuda",

@@ -61,6 +61,21 @@ def test_rows_are_drawn_without_regard_to_their_length():
     assert spread[1] == pytest.approx(SENTENCES.std() / np.sqrt(32), rel=0.2)
 
 
+@pytest.mark.parametrize("size, parts", [(4, 4), (8, 8), (16, 4), (32, 8)])
+def test_parts_of_a_packed_batch_save_memory(size, parts):
+    """None takes more than as many padded rows would, but for the slack of a line."""
+    for placement in PackedBatches(SENTENCES, size, seed=3, parts=parts):
+        lines = -(-placement.height // parts)
+        padded = -(-len(placement.rows) // parts) * (1.05 * SENTENCES[placement.rows].max() + 1)
+        assert lines * placement.width <= padded
+
+
+def test_a_batch_larger_than_the_corpus_is_laid_out_as_the_corpus():
+    lengths = np.arange(3, 40)
+    (placement,) = PackedBatches(lengths, 4096, seed=1)
+    assert sorted(placement.rows) == list(range(37))
+
+
 @pytest.mark.parametrize("size", [4, 8, 16, 32, 128])
 def test_most_of_a_packed_batch_is_real(size):
     assert share_of_real(PackedBatches(SENTENCES, size, seed=3)) > 0.94

@@ -92,6 +92,19 @@ def test_so_do_the_other_families_that_are_named(corpus, config, kind):
             assert torch.allclose(said, alone, atol=2e-5)
 
 
+@pytest.mark.parametrize("kind", ["sdpa", "eager"])
+@pytest.mark.parametrize("weights", [torch.bfloat16, torch.float16])
+def test_a_model_of_half_the_precision_is_told_in_its_own_type(corpus, kind, weights):
+    config = BertConfig(**WIDTHS, vocab_size=corpus.vocabulary, num_labels=len(corpus.label_names))
+    config._attn_implementation = kind
+    model = BertForTokenClassification(config).eval().to(weights)
+    split = corpus.split("train")
+    rows = Rows(split, split.forms[0], corpus.pad_id, "first")
+    with torch.inference_mode():
+        for (said, _), (alone, _) in read(model, rows, 9, reading(model)[1]):
+            assert torch.allclose(said, alone, atol=0.03)
+
+
 def test_a_line_may_be_longer_than_the_longest_sentence_that_a_model_reads(corpus):
     split = corpus.split("train")
     rows = Rows(split, split.forms[0], corpus.pad_id, "first")
