@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from hpo.training.batching import PLACES, Batch, alone
+from hpo.training.batching import Batch, alone, told
 from hpo.training.heads import own_config
 from hpo.training.sampling import LengthGroupedBatches, PackedBatches, RandomBatches
 
@@ -49,17 +49,14 @@ def _convolves(config: PreTrainedConfig) -> bool:
 
 
 def _masked(batch: Batch, dtype: torch.dtype, first_position: int | None) -> Batch:
-    told = {name: part for name, part in batch.items() if name not in PLACES}
-    if first_position is not None:
-        told["position_ids"] = batch["columns"] + first_position
-    together = _together(batch["sentences"])
-    told["attention_mask"] = torch.where(together, 0.0, SHUT).to(dtype)[:, None]
-    return told
+    mask = torch.where(_together(batch["sentences"]), 0.0, SHUT).to(dtype)[:, None]
+    if first_position is None:
+        return told(batch, attention_mask=mask)
+    return told(batch, attention_mask=mask, position_ids=batch["columns"] + first_position)
 
 
 def _numbered(batch: Batch) -> Batch:
-    told = {name: part for name, part in batch.items() if name not in PLACES}
-    return told | {"attention_mask": batch["sentences"]}
+    return told(batch, attention_mask=batch["sentences"])
 
 
 def _together(sentences: torch.Tensor) -> torch.Tensor:

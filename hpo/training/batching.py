@@ -129,8 +129,12 @@ def subtoken_labels(split: EncodedSplit, alignment: str, label_set: str = BIO) -
 
 def alone(batch: Batch) -> Batch:
     """A placed batch whose rows have a line each, as every model reads it."""
-    told = {name: part for name, part in batch.items() if name not in PLACES}
-    return told | {"attention_mask": batch["sentences"].clamp(max=1)}
+    return told(batch, attention_mask=batch["sentences"].clamp(max=1))
+
+
+def told(batch: Batch, **instead: torch.Tensor) -> Batch:
+    """A placed batch with what a model reads in place of where its rows stand."""
+    return {name: part for name, part in batch.items() if name not in PLACES} | instead
 
 
 def in_parts(batch: Batch, parts: int) -> Iterator[Batch]:

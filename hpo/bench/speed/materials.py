@@ -46,6 +46,11 @@ class Material:
             for line in read_lines(self.path(split))
         )
 
+    def write(self, split: str, sentences: Iterable[Sentence]) -> None:
+        """Write the file of a split's sentences."""
+        lines = ({"id": each.id, "tokens": each.tokens, "ner_tags": each.labels} for each in sentences)
+        write_lines(self.path(split), lines)
+
 
 def make(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Write a material: ``data``, ``tags``, ``seed``, ``share`` of train and dev, and the folder ``out``.
@@ -73,10 +78,7 @@ def make(spec: Mapping[str, Any]) -> dict[str, Any]:
     (folder / "encoded").mkdir(parents=True)
     write_corpus(folder / "encoded", splits, names, tokenizer, max_length=TINY_MAX_LENGTH, seed=spec["seed"])
     for name, sentences in splits.items():
-        write_lines(
-            folder / f"{name}.jsonl",
-            ({"id": each.id, "tokens": each.tokens, "ner_tags": each.labels} for each in sentences),
-        )
+        Material(folder).write(name, sentences)
     facts = {
         "name": corpus.name,
         "sha256": corpus.sha256,

@@ -12,7 +12,6 @@ from hpo.bench.speed.materials import Material
 from hpo.bench.speed.peers.examples import encode, read, tokenizer_of
 from hpo.corpora.sentences import Sentence
 from hpo.corpora.variants import FORMS, form
-from hpo.results import write_lines
 from hpo.training.batching import Rows
 from hpo.training.encoding import EncodedCorpus, write_corpus
 from hpo.training.tokenization import TINY_MAX_LENGTH
@@ -59,13 +58,10 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _in_all_forms(sentences: Mapping[str, Sequence[Sentence]], folder: Path) -> Material:
+    material = Material(folder)
     for split, each in sentences.items():
-        lines = (form(sentence, name) for name in FORMS for sentence in each)
-        write_lines(
-            folder / f"{split}.jsonl",
-            ({"id": line.id, "tokens": line.tokens, "ner_tags": line.labels} for line in lines),
-        )
-    return Material(folder)
+        material.write(split, (form(sentence, name) for name in FORMS for sentence in each))
+    return material
 
 
 def _same(ours: EncodedCorpus, theirs: Mapping[str, Any]) -> int:
