@@ -107,11 +107,11 @@ check: $(INSTALLED)  ## ruff and mypy
 	@$(BIN)/mypy
 
 bench: $(INSTALLED)  ## measure speed, disk and memory beside what people would use instead; results/bench.md
-	@$(BIN)/hpo bench speed $(call flag,DATA,data) $(call flag,TAGS,tags) $(call flag,SEED,seed) \
+	@$(BIN)/python -m benchmarks speed $(call flag,DATA,data) $(call flag,TAGS,tags) $(call flag,SEED,seed) \
 		$(call flag,ONLY,only) $(call flag,REPEAT,repeat)
 
 bench-search: $(INSTALLED)  ## compare our searches and other libraries' on recorded curves
-	@$(BIN)/hpo replay-table compare
+	@$(BIN)/python -m benchmarks search compare
 
 clean:  ## remove what make has made; results/ stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
         run_study,
         show_study,
     )
-    from hpo.corpora.families import TagFamily
+    from hpo.config.study import Study
+    from hpo.config.training_config import Recipe
     from hpo.corpora.sentences import Corpus, Sentence
     from hpo.corpora.spans import Scores
+    from hpo.corpora.tag_families import TagFamily
     from hpo.errors import Fault, StudyFailed, StudyInterrupted, UserError
     from hpo.evaluation.matrix import MatrixRow
-    from hpo.evaluation.prediction import Prediction, Span
-    from hpo.study import Study
-    from hpo.training.recipe import Recipe
+    from hpo.inference.predict import Prediction, Span
 
 _ROOMS = {
     "hpo.api": (
@@ -43,14 +43,14 @@ _ROOMS = {
         "matrix_rows", "predict", "render_matrix", "replay_study", "rerank_study", "resume_study", "run_grid",
         "run_study", "show_study",
     ),
-    "hpo.corpora.families": ("TagFamily",),
+    "hpo.corpora.tag_families": ("TagFamily",),
     "hpo.corpora.sentences": ("Corpus", "Sentence"),
     "hpo.corpora.spans": ("Scores",),
     "hpo.errors": ("Fault", "StudyFailed", "StudyInterrupted", "UserError"),
     "hpo.evaluation.matrix": ("MatrixRow",),
-    "hpo.evaluation.prediction": ("Prediction", "Span"),
-    "hpo.study": ("Study",),
-    "hpo.training.recipe": ("Recipe",),
+    "hpo.inference.predict": ("Prediction", "Span"),
+    "hpo.config.study": ("Study",),
+    "hpo.config.training_config": ("Recipe",),
 }  # fmt: skip
 _PLACES = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -10,20 +10,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.corpora.families import TagFamily, load_family
+from hpo.config.study import Study, stored_study
+from hpo.config.study import build_study as build_from
+from hpo.config.study import load_study as load_file
 from hpo.corpora.sentences import Corpus
+from hpo.corpora.tag_families import TagFamily, load_family
 from hpo.errors import StudyFailed
 from hpo.evaluation.matrix import MatrixRow
-from hpo.results import StudyFolder
-from hpo.study import Study, stored_study
-from hpo.study import build_study as build_from
-from hpo.study import load_study as load_file
+from hpo.storage.study_folder import StudyFolder
 
 if TYPE_CHECKING:  # these bring torch
-    from hpo.evaluation.checkpoints import VariantScores
-    from hpo.evaluation.prediction import Prediction
+    from hpo.evaluation.checkpoint_scores import VariantScores
     from hpo.evaluation.significance import Comparison
-    from hpo.reporting.repeats import Repeated
+    from hpo.inference.predict import Prediction
+    from hpo.reporting.seeds import Repeated
 
 
 def build_study(**fields: Any) -> Study:
@@ -68,7 +68,8 @@ def run_study(study: Study | str | Path | None = None, *, quiet: bool = False, *
     StudyInterrupted
         if the user stopped it; `resume_study` goes on.
     """
-    from hpo.run import free_name, run, start_warm
+    from hpo.workflows.prepare import free_name, start_warm
+    from hpo.workflows.run import run
 
     if isinstance(study, Study):
         resolved = build_from(study.model_dump(mode="json") | fields) if fields else study
@@ -90,7 +91,7 @@ def resume_study(name: str, *, quiet: bool = False) -> MatrixRow:
     UserError
         if there is no such study, or another process runs it.
     """
-    from hpo.run import run
+    from hpo.workflows.run import run
 
     return run(stored_study(StudyFolder(name)), quiet=quiet)
 
@@ -114,7 +115,7 @@ def run_grid(
     StudyFailed
         after all have run, with the reason of each that failed; the rows of the others are `matrix_rows`.
     """
-    from hpo.grid import plan_rows, run_rows
+    from hpo.workflows.grid import plan_rows, run_rows
 
     variants, families, searches = (
         names if isinstance(names, str) else ",".join(names) for names in (train_on, tags, algorithms)
@@ -141,7 +142,7 @@ def rerank_study(name: str, *, top: int = 5, seeds: int = 5, quiet: bool = False
     StudyInterrupted
         if the user stopped it.
     """
-    from hpo.rerank import rerank
+    from hpo.workflows.rerank import rerank
 
     return rerank(name, top, seeds, quiet=quiet)
 
@@ -160,14 +161,14 @@ def replay_study(name: str, *, quiet: bool = False) -> tuple[Path, Mapping[str, 
     """
     import sys
 
-    from hpo.replay import replay
+    from hpo.workflows.replay import replay
 
     return replay(name, lambda line: None if quiet else print(line, file=sys.stderr))
 
 
 def list_studies() -> list[dict[str, Any]]:
     """A summary of each study, oldest first: state, trials, epochs, best dev F1 and test F1."""
-    from hpo.reporting.overview import overview
+    from hpo.reporting.study_list import overview
 
     return overview()
 
@@ -183,7 +184,7 @@ def show_study(name: str) -> dict[str, Any]:
     UserError
         if there is no such study.
     """
-    from hpo.reporting.overview import describe_study
+    from hpo.reporting.study_list import describe_study
 
     return describe_study(name)
 
@@ -198,14 +199,14 @@ def matrix_rows(*names: str) -> list[MatrixRow]:
     UserError
         if a named study is missing or not done, or none is done at all.
     """
-    from hpo.reporting.overview import collect_rows
+    from hpo.reporting.study_list import collect_rows
 
     return collect_rows(names)
 
 
 def render_matrix(rows: Iterable[MatrixRow]) -> str:
     """Rows as the markdown tables that ``hpo matrix`` prints: dev, test, winning hyperparameters."""
-    from hpo.reporting.studies import render_matrices
+    from hpo.reporting.report import render_matrices
 
     return render_matrices(list(rows))
 
@@ -222,7 +223,7 @@ def evaluate(
     UserError
         if the checkpoint, the corpus or the family is refused, or their labels differ.
     """
-    from hpo.evaluation.checkpoints import evaluate as evaluate_checkpoint
+    from hpo.evaluation.checkpoint_scores import evaluate as evaluate_checkpoint
 
     return evaluate_checkpoint(Path(checkpoint), str(data), str(tags), seed)
 
@@ -253,7 +254,7 @@ def compare(
 def predict(checkpoint: str | Path, texts: str | Iterable[str | Sequence[str]]) -> list[Prediction]:
     """The entity spans that a model folder finds in a text, or in several, in their order.
 
-    A text is a string, which is split into words (see `hpo.corpora.texts.split_words`), or a list of
+    A text is a string, which is split into words (`hpo.inference.tokenize_text.split_words`), or a list of
     tokens. ``prediction.spans`` have a type, token and character offsets (ends exclusive), the text between
     them, and a score in (0, 1], the mean probability of their tokens' labels.
 
@@ -262,8 +263,8 @@ def predict(checkpoint: str | Path, texts: str | Iterable[str | Sequence[str]]) 
     UserError
         if the folder is no checkpoint.
     """
-    from hpo.corpora.texts import from_line, from_tokens
-    from hpo.evaluation.prediction import predict as predict_texts
+    from hpo.inference.predict import predict as predict_texts
+    from hpo.inference.tokenize_text import from_line, from_tokens
 
     given = [texts] if isinstance(texts, str) else texts
     read = (
@@ -284,8 +285,8 @@ def load_corpus(data: str | Path = "demo", tags: str | Path | None = None, *, se
     UserError
         with every fault of every file, each at its line.
     """
-    from hpo.corpora.families import apply
     from hpo.corpora.loading import load
+    from hpo.corpora.tag_families import apply
 
     corpus = load(str(data), seed=seed)
     return corpus if tags is None else apply(load_family(str(tags)), corpus)

@@ -67,6 +67,12 @@ def _control_groups() -> list[Path]:
     return [root]
 
 
+def child_pythonpath() -> str:
+    """The ``PYTHONPATH`` under which a child process imports this package, installed or not."""
+    package = str(Path(__file__).resolve().parents[1])
+    return os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+
+
 def gpu_names() -> list[str]:
     """The GPUs that torch can use, by name."""
     import torch

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 import hpo
-from hpo.corpora.families import load_family
+from hpo.corpora.tag_families import load_family
 from hpo.errors import StudyFailed, UserError
 from hpo.evaluation.matrix import Matrix, MatrixRow
-from hpo.results import StudyFolder, write_json, write_text
+from hpo.storage.atomic import write_json, write_text
+from hpo.storage.study_folder import StudyFolder
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -88,7 +89,7 @@ def test_a_grid_runs_lists_and_commas_alike(empty_folder, monkeypatch):
         planned.append([(each.train_on, each.tags, each.trials) for each in studies])
         return [], [UserError(hpo.Fault("study x", "failed"))] if len(planned) == 2 else []
 
-    monkeypatch.setattr("hpo.grid.run_rows", run_rows)
+    monkeypatch.setattr("hpo.workflows.grid.run_rows", run_rows)
     assert hpo.run_grid(train_on=["cased", "uncased"], tags="conll,finer", trials=2) == []
     with pytest.raises(StudyFailed, match="study x: failed"):
         hpo.run_grid(train_on="cased,uncased", tags=["conll", "finer"], trials=2)
@@ -99,8 +100,12 @@ def test_a_grid_runs_lists_and_commas_alike(empty_folder, monkeypatch):
 
 def test_reranking_replaying_and_comparing_are_those_of_the_command_line(monkeypatch, capsys):
     calls = []
-    monkeypatch.setattr("hpo.rerank.rerank", lambda *args, quiet: calls.append((*args, quiet)) or ["r"])
-    monkeypatch.setattr("hpo.replay.replay", lambda name, tell: (tell("epoch 1"), calls.append(name)))
+    monkeypatch.setattr(
+        "hpo.workflows.rerank.rerank", lambda *args, quiet: calls.append((*args, quiet)) or ["r"]
+    )
+    monkeypatch.setattr(
+        "hpo.workflows.replay.replay", lambda name, tell: (tell("epoch 1"), calls.append(name))
+    )
     monkeypatch.setattr(
         "hpo.evaluation.significance.compare",
         lambda *args, **options: calls.append((*map(str, args), options)) or {},

@@ -12,69 +12,45 @@ SOURCES = sorted((REPOSITORY / "hpo").rglob("*.py"))
 MOST_LINES = 400
 
 LAYERS = (
-    ("hpo.errors",),
-    ("hpo.documents", "hpo.catalogue", "hpo.results", "hpo.environment"),
+    ("hpo.errors", "hpo.environment"),
+    ("hpo.storage",),
     ("hpo.corpora",),
+    ("hpo.config",),
+    ("hpo.encoding",),
+    ("hpo.models",),
     ("hpo.training",),
-    # A study holds its space and names algorithm and trackers, so these lie under it, and their rooms above.
-    ("hpo.evaluation", "hpo.search.spaces", "hpo.search.algorithms", "hpo.tracking.names"),
-    ("hpo.study",),
+    ("hpo.evaluation",),
+    ("hpo.inference",),
     ("hpo.search",),
-    ("hpo.reporting", "hpo.tracking"),
-    ("hpo.run",),
-    ("hpo.grid", "hpo.replay", "hpo.rerank"),
-    ("hpo.bench", "hpo.api"),
-    ("hpo.cluster",),
-    ("hpo.study_commands", "hpo.validation"),
+    ("hpo.simulation",),
+    ("hpo.reporting", "hpo.tracking", "hpo.cluster"),
+    ("hpo.workflows",),
+    ("hpo.api",),
     ("hpo.cli",),
+    ("hpo.__main__",),
 )
-"""From plain data up to the command line: a module imports from lower layers and from its own room."""
+"""From plain data up to the command line: a module imports from lower layers and from its own package."""
 
 OWNERS = {
-    "ray": ("hpo.search", "hpo.bench.peers", "hpo.bench.speed.peers", "hpo.cluster.ray_jobs"),
-    "optuna": ("hpo.search.samplers", "hpo.search.importance", "hpo.bench.peers"),
+    "ray": ("hpo.search.ray", "hpo.cluster"),
+    "optuna": ("hpo.search.samplers", "hpo.reporting.importance"),
     "hyperopt": ("hpo.search.samplers",),
-    "syne_tune": ("hpo.bench.peers",),
-    # watches counts what a model is given, in our arms and in the peers' alike.
-    "transformers": (
-        "hpo.training",
-        "hpo.bench.speed.peers",
-        "hpo.bench.speed.watches",
-        "hpo.bench.speed.gpus",
-    ),
-    "tokenizers": ("hpo.training", "hpo.bench.speed.peers"),
+    "transformers": ("hpo.encoding", "hpo.models", "hpo.training"),
+    "tokenizers": ("hpo.encoding",),
     "accelerate": ("hpo.training",),
-    "peft": ("hpo.training.adapters",),
+    "peft": ("hpo.models.lora",),
     # environment names the GPUs; worker frees their memory between trials.
-    "torch": ("hpo.training", "hpo.environment", "hpo.search.worker", "hpo.bench.speed"),
-    "safetensors": ("hpo.training",),
-    "datasets": ("hpo.corpora", "hpo.bench.speed.peers"),
-    "seqeval": ("hpo.bench.speed.peers",),
-    "matplotlib": ("hpo.reporting.figures",),
-    "PIL": ("hpo.reporting.figures",),
+    "torch": ("hpo.encoding", "hpo.models", "hpo.training", "hpo.environment", "hpo.search.worker"),
+    "safetensors": ("hpo.models", "hpo.training"),
+    "datasets": ("hpo.corpora",),
+    "seqeval": (),
+    "matplotlib": ("hpo.reporting.plots",),
+    "PIL": ("hpo.reporting.plots",),
     "tensorboardX": ("hpo.tracking.tensorboard_events",),
     "mlflow": ("hpo.tracking.mlflow_runs",),
     "wandb": ("hpo.tracking.wandb_runs",),
-    "typer": (
-        "hpo.cli",
-        "hpo.study_commands",
-        "hpo.bench.commands",
-        "hpo.bench.speed.commands",
-        "hpo.evaluation.commands",
-        "hpo.cluster.commands",
-    ),
-    "rich": (
-        "hpo.cli",
-        "hpo.reporting",
-        "hpo.run",
-        "hpo.grid",
-        "hpo.rerank",
-        "hpo.study_commands",
-        "hpo.bench.commands",
-        "hpo.evaluation.commands",
-        "hpo.bench.speed.commands",
-        "hpo.cluster.commands",
-    ),
+    "typer": ("hpo.cli",),
+    "rich": ("hpo.cli", "hpo.reporting", "hpo.workflows"),
 }
 """Which modules may import a library, anywhere in their code."""
 
@@ -128,13 +104,6 @@ def test_imports_point_one_way(path):
             assert layer_of(imported) < layer_of(module), f"{module} imports {imported}"
 
 
-def test_what_lies_under_the_study_knows_nothing_of_the_rest_of_its_room():
-    for path in SOURCES:
-        if name_of(path) in ("hpo.search.spaces", "hpo.search.algorithms", "hpo.tracking.names"):
-            rooms = ("hpo.search", "hpo.tracking", "hpo.study")
-            assert not [each for each in imports_of(path) if any(within(each, room) for room in rooms)]
-
-
 def test_no_modules_import_each_other_in_a_circle():
     graph = {name_of(path): {m for m in imports_of(path) if within(m, "hpo")} for path in SOURCES}
     done = set()
@@ -162,8 +131,8 @@ def test_a_library_is_known_only_to_its_room(library):
     [
         "hpo.environment",
         "hpo.search.worker",
-        "hpo.search.driver",
-        "hpo.search.conductor",
+        "hpo.search.ray.driver",
+        "hpo.search.controller",
         "hpo.cluster.ray_jobs",
     ],
 )
@@ -194,7 +163,7 @@ def loaded_by(code):
     "words", [["--help"], ["run", "--help"], ["families"], ["spaces"], ["ls", "--json"], ["status"]]
 )
 def test_a_command_that_only_tells_loads_no_heavy_library(words):
-    heavy, printed = loaded_by(f"sys.argv = ['hpo', *{words}]; from hpo.cli import main; main()")
+    heavy, printed = loaded_by(f"sys.argv = ['hpo', *{words}]; from hpo.cli.app import main; main()")
     assert heavy == []
     assert printed
 
@@ -202,8 +171,8 @@ def test_a_command_that_only_tells_loads_no_heavy_library(words):
 def test_an_import_does_no_work():
     """Nothing is printed, loaded beyond need, or set for other libraries."""
     heavy, printed = loaded_by(
-        "import os; before = dict(os.environ); import hpo, hpo.api, hpo.cli, hpo.run, hpo.grid, "
-        "hpo.validation, hpo.search.driver; assert dict(os.environ) == before"
+        "import os; before = dict(os.environ); import hpo, hpo.api, hpo.cli.app, hpo.workflows.run, "
+        "hpo.workflows.grid, hpo.workflows.validate, hpo.search.ray.driver; assert dict(os.environ) == before"
     )
     assert (heavy, printed) == ([], "")
 

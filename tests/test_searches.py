@@ -11,21 +11,22 @@ from pathlib import Path
 import pytest
 import torch
 
-from hpo.corpora.families import apply, load_family
+from hpo.config.algorithms import ALGORITHMS
+from hpo.config.training_config import Recipe
 from hpo.corpora.loading import load
+from hpo.corpora.tag_families import apply, load_family
 from hpo.corpora.variants import VARIANTS
-from hpo.evaluation.checkpoints import score_checkpoint
-from hpo.results import StudyFolder, read_lines
-from hpo.search.algorithms import ALGORITHMS
-from hpo.search.trials import State, read_trials
-from hpo.training.preparation import prepare
-from hpo.training.recipe import Recipe
+from hpo.encoding.prepare import prepare
+from hpo.evaluation.checkpoint_scores import score_checkpoint
+from hpo.search.trial import State, read_trials
+from hpo.storage.journal import read_lines
+from hpo.storage.study_folder import StudyFolder
 from hpo.training.trainer import train
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 PROJECT = Path(__file__).resolve().parent.parent
-PREFIX = [sys.executable, "-m", "hpo.cli"]
+PREFIX = [sys.executable, "-m", "hpo"]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(PROJECT), "HF_HUB_OFFLINE": "1"}
 
 

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from hpo.cluster.base import Backend, Submission
 from hpo.cluster.local import Local, LocalSettings
-from hpo.cluster.protocol import Backend, Submission
 from hpo.cluster.ray_jobs import RayJobs, RaySettings
-from hpo.cluster.sites import Site, load_site
-from hpo.cluster.slurm import Slurm
-from hpo.documents import Document, validate
+from hpo.cluster.slurm.backend import Slurm
+from hpo.cluster.slurm.site_profile import Site, load_site
 from hpo.errors import Fault, UserError, unknown
+from hpo.storage.yaml_files import Document, validate
 
 
 class Place(NamedTuple):

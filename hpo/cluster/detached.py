@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from hpo.results import write_json
+from hpo.storage.atomic import write_json
 
 
 def main(file: Path, command: list[str]) -> int:

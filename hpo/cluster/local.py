@@ -12,10 +12,17 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from hpo.cluster.base import (
+    JobState,
+    Look,
+    Submission,
+    ended,
+)
 from hpo.cluster.logs import follow_file
-from hpo.cluster.protocol import JobState, Look, Submission, ended
+from hpo.environment import child_pythonpath
 from hpo.errors import Fault, UserError
-from hpo.results import StudyFolder, read_json
+from hpo.storage.atomic import read_json
+from hpo.storage.study_folder import StudyFolder
 
 
 class LocalSettings(BaseModel):
@@ -24,7 +31,7 @@ class LocalSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-DRIVER = (sys.executable, "-m", "hpo.cli", "resume")
+DRIVER = (sys.executable, "-m", "hpo", "resume")
 """What runs a study, followed by its name."""
 
 
@@ -48,7 +55,7 @@ class Local:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env=os.environ | {"PYTHONPATH": _search_path(), "PYTHONUNBUFFERED": "1"},
+                env=os.environ | {"PYTHONPATH": child_pythonpath(), "PYTHONUNBUFFERED": "1"},
             )
         return f"{platform.node()}:{process.pid}:{_started(process.pid)}", str(log)
 
@@ -99,9 +106,3 @@ def _started(pid: int) -> str:
     )  # fmt: skip
     state, _, started = done.stdout.strip().partition(" ")
     return "" if state.startswith("Z") else " ".join(started.split())
-
-
-def _search_path() -> str:
-    """Where a checkout that is not installed is found again."""
-    package = str(Path(__file__).resolve().parents[2])
-    return os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))

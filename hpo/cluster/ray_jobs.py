@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import shlex
 import sys
 import time
@@ -15,10 +14,16 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hpo.cluster.protocol import JobState, Look, Submission, ended
+from hpo.cluster.base import (
+    JobState,
+    Look,
+    Submission,
+    ended,
+)
+from hpo.environment import child_pythonpath
 from hpo.errors import Fault, UserError
-from hpo.results import StudyFolder
-from hpo.search.driver import CLUSTER
+from hpo.search.ray.driver import CLUSTER
+from hpo.storage.study_folder import StudyFolder
 
 
 class RaySettings(BaseModel):
@@ -56,12 +61,10 @@ class RayJobs:
         return [(self._submit(client, StudyFolder(study)), "") for study in studies]
 
     def _submit(self, client: Any, folder: StudyFolder) -> str:
-        package = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
         # As words of the command: Ray refuses a driver whose workers' variables differ from its job's.
-        words = ["env", f"{CLUSTER}=auto", f"PYTHONPATH={path}", "PYTHONUNBUFFERED=1"]
+        words = ["env", f"{CLUSTER}=auto", f"PYTHONPATH={child_pythonpath()}", "PYTHONUNBUFFERED=1"]
         words += [sys.executable, "-m", "hpo.cluster.detached", str(folder.exit_code.resolve())]
-        words += [sys.executable, "-m", "hpo.cli", "resume", folder.name]
+        words += [sys.executable, "-m", "hpo", "resume", folder.name]
         return str(
             self._asked(
                 client.submit_job,

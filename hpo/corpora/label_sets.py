@@ -81,7 +81,7 @@ def _write_bilou(labels: IntArray, sentence_offsets: IntArray) -> IntArray:
 
 
 def _read_bilou(labels: IntArray, sentence_offsets: IntArray) -> IntArray:
-    # As `hpo.corpora.schemes` reads a corpus: what continues nothing begins an entity.
+    # As `hpo.corpora.label_schemes` reads a corpus: what continues nothing begins an entity.
     types, part = np.divmod(labels - 1, 4)
     is_open = (labels > 0) & (part < 2)
     continues = (part == 1) | (part == 2)

@@ -13,9 +13,9 @@ from hpo.corpora.formats import find_format, hub
 from hpo.corpora.formats.folders import find_splits, split_of
 from hpo.corpora.formats.options import CorpusOptions, read_options
 from hpo.corpora.formats.sources import Findings, RawSentence, RawSplit, decode
-from hpo.corpora.schemes import LabelReader, find_outside, find_scheme
+from hpo.corpora.label_schemes import LabelReader, find_outside, find_scheme
 from hpo.corpora.sentences import Corpus, Sentence
-from hpo.corpora.shares import check_shares, cut_dev_from_train, keep_shares
+from hpo.corpora.splits import check_shares, cut_dev_from_train, keep_shares
 from hpo.errors import Fault, UserError
 
 DEMO = "demo"

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from typing import Any
 
-from hpo.corpora.families import apply as apply_family
-from hpo.corpora.families import load_family
 from hpo.corpora.formats.options import CorpusOptions
 from hpo.corpora.loading import read
 from hpo.corpora.sentences import Corpus, Sentence
+from hpo.corpora.tag_families import apply as apply_family
+from hpo.corpora.tag_families import load_family
 from hpo.errors import Fault, UserError
 
 

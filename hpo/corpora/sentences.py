@@ -36,7 +36,7 @@ class Corpus:
     ``splits`` holds some of `SPLITS`, in that order. ``notes`` says in plain words what reading
     did to the data (labels repaired, a dev split cut). ``places`` gives, for each raw entity type,
     the ``file:line`` where it stands first. ``sha256`` is over the source files' bytes. ``scheme`` is the one
-    in which the source was written, a name in `hpo.corpora.schemes.SCHEMES`.
+    in which the source was written, a name in `hpo.corpora.label_schemes.SCHEMES`.
     """
 
     name: str

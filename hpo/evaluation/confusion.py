@@ -10,8 +10,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from hpo.corpora.spans import IntArray, Spans, extract, label_names
-from hpo.documents import Document, validate
-from hpo.results import read_json
+from hpo.storage.atomic import read_json
+from hpo.storage.yaml_files import Document, validate
 
 OUTSIDE = "O"
 NOTHING = "nothing"

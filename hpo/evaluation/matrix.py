@@ -10,12 +10,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from hpo import results
 from hpo.corpora.sentences import SPLITS
 from hpo.corpora.spans import Scores
 from hpo.corpora.variants import VARIANTS
-from hpo.documents import Document, validate
 from hpo.errors import Fault, UserError
+from hpo.storage.atomic import read_json
+from hpo.storage.yaml_files import Document, validate
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Score = Scores | Share | None
@@ -82,7 +82,7 @@ def read_matrix(path: Path) -> Matrix:
         if the file is missing, is not JSON, or has faults.
     """
     try:
-        data = results.read_json(path)
+        data = read_json(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(Fault(str(path), "cannot be read", str(error))) from None
     except json.JSONDecodeError as error:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from hpo.corpora.spans import IntArray, SpanCounts
 from hpo.corpora.variants import VARIANTS, Composition, arrange
 from hpo.errors import Fault, UserError
-from hpo.evaluation.checkpoints import encode_for, read_split, refuse_other_labels
-from hpo.training.checkpoints import load_checkpoint
+from hpo.evaluation.checkpoint_scores import encode_for, read_split, refuse_other_labels
+from hpo.models.checkpoints import load_checkpoint
 
 ROUNDS = 10_000
 """Random exchanges."""

@@ -14,8 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from hpo.search.conductor import Conductor
-from hpo.search.trials import State, Trial, leading
+from hpo.search.controller import Conductor
+from hpo.search.trial import State, Trial, leading
 
 LINE_EVERY_S = 10.0
 """How often a line is printed where there is no terminal to draw on."""

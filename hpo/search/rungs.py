@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpo.search.trials import State, Trial
+from hpo.search.trial import State, Trial
 from hpo.training.measurement import Measurement
 
 

@@ -12,14 +12,15 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.results import StudyFolder, read_json
-from hpo.search.leaders import Bar
-from hpo.search.spaces import Params
-from hpo.study import Study
+from hpo.config.search_space import Params
+from hpo.config.study import Study
+from hpo.search.top_k import Bar
+from hpo.storage.atomic import read_json
+from hpo.storage.study_folder import StudyFolder
 from hpo.training.measurement import Measurement, read_snapshot
 
 if TYPE_CHECKING:
-    from hpo.training.encoding import EncodedCorpus
+    from hpo.encoding.encoded_corpus import EncodedCorpus
 
 TrialFunction = Callable[[dict[str, Any], Callable[[Measurement], bool]], None]
 """Runs one trial: given its number, parameters and seed, and what to call with each measurement."""
@@ -53,9 +54,9 @@ class TrialRun:
         load_libraries()
         import torch
 
-        from hpo.training.crew import train_together
-        from hpo.training.encoding import EncodedCorpus
-        from hpo.training.memory import within_share
+        from hpo.encoding.encoded_corpus import EncodedCorpus
+        from hpo.training.ddp.launcher import train_together
+        from hpo.training.gpu_memory import within_share
         from hpo.training.trainer import train
 
         state = self.folder.snapshot(trial["number"])
@@ -85,8 +86,8 @@ class TrialRun:
 
     def _score(self, number: int, data: EncodedCorpus) -> None:
         """Score a trial's best model here and now: of all runs of all configurations few models stay."""
-        from hpo.evaluation.checkpoints import score_checkpoint
-        from hpo.evaluation.scored import write_scores
+        from hpo.evaluation.checkpoint_scores import score_checkpoint
+        from hpo.evaluation.score_files import write_scores
 
         scores = score_checkpoint(self.folder.candidate(number), data, ("dev", "test"))
         write_scores(self.folder.scores(number), scores)
@@ -112,7 +113,7 @@ def load_libraries() -> None:
     """
     gc.disable()
     try:
-        import hpo.training.crew  # noqa: F401 it brings the rest
+        import hpo.training.ddp.launcher  # noqa: F401 it brings the rest
     finally:
         gc.freeze()
         gc.enable()

@@ -11,8 +11,13 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 
-from hpo.search.trials import State
-from hpo.tracking.protocol import Ground, TrialReport, knob_metrics, metrics_of
+from hpo.search.trial import State
+from hpo.tracking.base import (
+    Ground,
+    TrialReport,
+    knob_metrics,
+    metrics_of,
+)
 
 EXPERIMENT = "hpo-ner"
 """Where MLFLOW_EXPERIMENT_NAME does not say another one."""
@@ -70,7 +75,7 @@ class MlflowRuns:
         return run_id
 
     def _create(self, number: str, name: str, parent: str | None = None) -> str:
-        tags = {"hpo.id": self._id, "hpo.trial": number, "hpo.study": self._ground.study.name}
+        tags = {"hpo.id": self._id, "hpo.trial": number, "hpo.config.study": self._ground.study.name}
         tags |= {"mlflow.parentRunId": parent} if parent else {}
         run = self._client.create_run(self._experiment, run_name=name, tags=tags)
         self._states[number] = run.info.status

@@ -8,8 +8,13 @@ from collections.abc import Mapping
 from tensorboardX import SummaryWriter
 from tensorboardX.summary import hparams
 
-from hpo.search.trials import State
-from hpo.tracking.protocol import Ground, TrialReport, knob_metrics, metrics_of
+from hpo.search.trial import State
+from hpo.tracking.base import (
+    Ground,
+    TrialReport,
+    knob_metrics,
+    metrics_of,
+)
 
 BEST = "best/dev_f1"
 

@@ -8,9 +8,14 @@ from typing import Any
 
 import wandb
 
-from hpo.results import read_json, write_json
-from hpo.search.trials import State
-from hpo.tracking.protocol import Ground, TrialReport, knob_metrics, metrics_of
+from hpo.search.trial import State
+from hpo.storage.atomic import read_json, write_json
+from hpo.tracking.base import (
+    Ground,
+    TrialReport,
+    knob_metrics,
+    metrics_of,
+)
 
 PROJECT = "hpo-ner"
 """Where neither the study nor WANDB_PROJECT names another one."""

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from hpo.training.batching import IGNORED
-from hpo.training.recipe import Recipe
+from hpo.config.training_config import Recipe
+from hpo.encoding.window_dataset import IGNORED
 
 
 class CorpusLoss:

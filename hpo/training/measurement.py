@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hpo.training.stopping import Patience
+from hpo.training.early_stopping import Patience
 
 
 class TrialLost(RuntimeError):

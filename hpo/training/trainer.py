@@ -27,25 +27,25 @@ from transformers import (
     TrainingArguments,
 )
 
+from hpo.config.objective import Objective
+from hpo.config.training_config import Recipe
 from hpo.corpora.label_sets import BIO
 from hpo.corpora.variants import arrange
-from hpo.training.arguments import arguments, autocast_dtype
-from hpo.training.attention import reading
-from hpo.training.batching import Rows, in_parts
-from hpo.training.checkpoints import CheckpointWriter
-from hpo.training.encoding import EncodedCorpus, EncodedSplit, Ints
-from hpo.training.heads import FIRST
+from hpo.encoding.encoded_corpus import EncodedCorpus, EncodedSplit, Ints
+from hpo.encoding.window_dataset import Rows, in_parts
+from hpo.models.build import build_model
+from hpo.models.checkpoints import CheckpointWriter
+from hpo.models.packed_attention import reading
+from hpo.models.pooling_head import FIRST
+from hpo.training.ddp.process_group import Ranks
+from hpo.training.early_stopping import Patience
+from hpo.training.evaluator import Examination
 from hpo.training.losses import CorpusLoss
+from hpo.training.lr_schedules import Timeline, rate_factor, set_step
 from hpo.training.measurement import Measurement, Snapshot, read_snapshot
-from hpo.training.modeling import build_model
-from hpo.training.objective import Objective
-from hpo.training.optimization import freeze, parameter_groups
-from hpo.training.ranks import Ranks
-from hpo.training.rates import Timeline, rate_factor, set_step
-from hpo.training.recipe import Recipe
-from hpo.training.scoring import Examination
-from hpo.training.snapshots import restore_optimizer, restore_random_state, write_snapshot
-from hpo.training.stopping import Patience
+from hpo.training.optimizer import freeze, parameter_groups
+from hpo.training.resume import restore_optimizer, restore_random_state, write_snapshot
+from hpo.training.training_arguments import arguments, autocast_dtype
 
 Report = Callable[[Measurement], bool]
 """Told of each measurement; says whether to go on."""
@@ -296,7 +296,7 @@ class _Trainer(Trainer):
         if self._best is None or measurement.rank > self._best.rank:
             self._best = measurement
             if folder := self._course.keep(measurement):
-                self._course.writer.write(self.model, measurement, folder)
+                self._course.writer.write(self.model, measurement.to_json(), folder)
         if self._course.state:
             self._course.writer.wait()  # a run that goes on from here takes its best for written
             pace = self.state.max_steps // self.state.num_train_epochs

@@ -15,10 +15,11 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from hpo.cluster.protocol import JobState, Submission
+from hpo.cluster.base import JobState, Submission
 from hpo.cluster.ray_jobs import RayJobs, RaySettings
 from hpo.errors import UserError
-from hpo.results import StudyFolder, write_json
+from hpo.storage.atomic import write_json
+from hpo.storage.study_folder import StudyFolder
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -156,7 +157,7 @@ def test_a_real_cluster_runs_a_study_to_its_end(empty_folder, monkeypatch):
     Path("s.yaml").write_text(yaml.safe_dump(study))
 
     def hpo(*words):
-        command = [sys.executable, "-m", "hpo.cli", *words]
+        command = [sys.executable, "-m", "hpo", *words]
         return subprocess.run(command, capture_output=True, text=True, timeout=400)
 
     start.append(f"--dashboard-port={dashboard}")

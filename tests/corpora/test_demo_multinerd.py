@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 
 from hpo.corpora.demo import LONGEST, SIZES, generate
-from hpo.corpora.families import apply, load_family
 from hpo.corpora.loading import load
 from hpo.corpora.sentences import SPLITS
+from hpo.corpora.tag_families import apply, load_family
 from hpo.errors import UserError
 
 SHA256 = "653273f9bedfed5c5462776469d16a911a90ced7b9e8c95a4fa48679905f4055"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hpo.corpora.families import apply, load_family
 from hpo.corpora.loading import load
+from hpo.corpora.tag_families import apply, load_family
 
 HIPE = (
     "TOKEN\tNE-COARSE-LIT\tMISC\n"

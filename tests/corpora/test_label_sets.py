@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpo.corpora.label_schemes import SCHEMES, LabelReader
 from hpo.corpora.label_sets import BILOU, BIO, LABEL_SETS, OWN_SETS, PLAIN, count_joined, recognize
-from hpo.corpora.schemes import SCHEMES, LabelReader
 from hpo.corpora.spans import encode, extract, label_names
 
 TYPES = ("PER", "LOC", "ORG-x")

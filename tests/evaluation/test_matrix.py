@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from hpo import results
 from hpo.corpora.spans import Scores, TypeScore
 from hpo.errors import UserError
 from hpo.evaluation.matrix import Matrix, MatrixRow, in_order, read_matrix
+from hpo.storage import study_folder as results
 
 SCORES = Scores(0.1 + 0.2, 1.0, 1 / 3, 1, 3, 1, 0.5, 1.0, 0.6, {"PER": TypeScore(1.0, 1.0, 1.0, 1, 1, 1)})
 

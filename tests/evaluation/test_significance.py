@@ -87,11 +87,11 @@ def test_models_scored_on_other_sentences_are_refused():
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """Two random models with vocabularies of their own."""
-    from hpo.corpora.families import load_family
+    from hpo.config.training_config import Recipe
     from hpo.corpora.spans import label_names
-    from hpo.training.modeling import build_model
-    from hpo.training.recipe import Recipe
-    from hpo.training.tokenization import train_wordpiece
+    from hpo.corpora.tag_families import load_family
+    from hpo.encoding.tokenizers import train_wordpiece
+    from hpo.models.build import build_model
 
     folders = []
     for seed in (1, 2):
@@ -105,8 +105,8 @@ def models(tmp_path_factory):
 
 
 def test_the_scores_are_those_of_evaluate_on_every_variant(models, empty_folder, monkeypatch, capsys):
-    from hpo import cli
-    from hpo.evaluation.checkpoints import evaluate
+    from hpo.cli.app import app as cli
+    from hpo.evaluation.checkpoint_scores import evaluate
 
     draw = random.Random(5)
     rows = []

@@ -5,12 +5,12 @@ import io
 import pytest
 from rich.console import Console
 
+from hpo.config.study import build_study
 from hpo.reporting import progress
 from hpo.reporting.progress import Progress, shown
-from hpo.results import StudyFolder
-from hpo.search.conductor import Conductor
-from hpo.search.trials import State
-from hpo.study import build_study
+from hpo.search.controller import Conductor
+from hpo.search.trial import State
+from hpo.storage.study_folder import StudyFolder
 
 
 class Clock:

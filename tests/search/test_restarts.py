@@ -7,11 +7,12 @@ import random
 
 import pytest
 
-from hpo.results import Journal, StudyFolder
-from hpo.search.algorithms import ALGORITHMS
-from hpo.search.conductor import Conductor
-from hpo.search.trials import State
-from hpo.study import build_study
+from hpo.config.algorithms import ALGORITHMS
+from hpo.config.study import build_study
+from hpo.search.controller import Conductor
+from hpo.search.trial import State
+from hpo.storage.journal import Journal
+from hpo.storage.study_folder import StudyFolder
 from hpo.training.measurement import FACTS, Snapshot, read_snapshot
 
 SPACE = {

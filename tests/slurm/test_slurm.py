@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hpo.results import StudyFolder, read_lines
-from hpo.search.trials import State, read_trials
+from hpo.search.trial import State, read_trials
+from hpo.storage.journal import read_lines
+from hpo.storage.study_folder import StudyFolder
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _spec = importlib.util.spec_from_file_location("slurm_cluster", Path(__file__).with_name("cluster.py"))
@@ -40,7 +41,7 @@ def work(empty_folder):
     """A folder with a site's profile in it, whose jobs find this checkout's hpo."""
     program = empty_folder / "bin" / "hpo"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m hpo.cli "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m hpo "$@"\n')
     program.chmod(0o755)
     site = {"partition": "low", "notice_s": 50, "setup": [f'export PATH={program.parent}:"$PATH"']}
     (empty_folder / "site.yaml").write_text(yaml.safe_dump(site))
@@ -52,7 +53,7 @@ def hpo(cluster, work):
     """Calls the program; what it printed as JSON."""
 
     def call(*words):
-        command = [sys.executable, "-m", "hpo.cli", *words, "--json"]
+        command = [sys.executable, "-m", "hpo", *words, "--json"]
         done = subprocess.run(command, env=cluster.environment, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout)
@@ -143,7 +144,7 @@ def test_a_grid_is_an_array_with_a_row_per_element(cluster, work, hpo):
     command = [
         sys.executable,
         "-m",
-        "hpo.cli",
+        "hpo",
         "grid",
         *words,
         "--backend",

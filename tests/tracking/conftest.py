@@ -2,9 +2,9 @@
 
 import pytest
 
-from hpo.results import StudyFolder
-from hpo.search.trials import Change, State, Trial
-from hpo.study import build_study
+from hpo.config.study import build_study
+from hpo.search.trial import Change, State, Trial
+from hpo.storage.study_folder import StudyFolder
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hpo.search.trials import State
-from hpo.tracking.listener import tracked
+from hpo.search.trial import State
+from hpo.tracking.dispatcher import tracked
 
 mlflow = pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
 
@@ -30,7 +30,7 @@ def track(study, folder, trials, uri, row=None):
 
 
 def runs_of(uri, folder):
-    from hpo.results import read_json
+    from hpo.storage.atomic import read_json
 
     client = mlflow.MlflowClient(uri)
     experiment = client.get_experiment_by_name("hpo-ner")

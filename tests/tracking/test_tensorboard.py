@@ -6,8 +6,8 @@ import pytest
 from tensorboardX.crc32c import crc32c
 from tensorboardX.proto.event_pb2 import Event
 
-from hpo.search.trials import State
-from hpo.tracking.listener import tracked
+from hpo.search.trial import State
+from hpo.tracking.dispatcher import tracked
 
 
 def masked(data):

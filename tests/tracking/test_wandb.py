@@ -5,8 +5,8 @@ import struct
 
 import pytest
 
-from hpo.search.trials import State
-from hpo.tracking.listener import tracked
+from hpo.search.trial import State
+from hpo.tracking.dispatcher import tracked
 
 pytest.importorskip("wandb", reason="the extra wandb is not installed")
 

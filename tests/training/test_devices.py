@@ -6,12 +6,12 @@ import signal
 import pytest
 import torch
 
-from hpo.results import StudyFolder
-from hpo.search.conductor import Conductor
-from hpo.search.driver import Resources, search
-from hpo.search.trials import State
+from hpo.config.study import build_study
+from hpo.search.controller import Conductor
+from hpo.search.ray.driver import Resources, search
+from hpo.search.trial import State
 from hpo.search.worker import TrialRun
-from hpo.study import build_study
+from hpo.storage.study_folder import StudyFolder
 from hpo.training.trainer import train
 
 SPACE = {
@@ -79,7 +79,7 @@ def test_a_study_on_two_processes_per_trial_measures_what_one_does_though_a_proc
         def told(measurement):
             goes_on = report(measurement)
             if trial["number"] == 1 and measurement.epoch == 1 and not killed.exists():
-                from hpo.training.crew import _crew
+                from hpo.training.ddp.launcher import _crew
 
                 killed.touch()
                 os.kill(_crew(2).members[1].process.pid, signal.SIGKILL)

@@ -9,20 +9,20 @@ import pytest
 import torch
 from transformers import pipeline
 
-from hpo.corpora.families import TagFamily
+from hpo.config.training_config import Recipe
 from hpo.corpora.label_sets import LABEL_SETS
 from hpo.corpora.loading import load
 from hpo.corpora.sentences import Corpus, Sentence
 from hpo.corpora.spans import count, label_names, score
-from hpo.corpora.texts import from_tokens
+from hpo.corpora.tag_families import TagFamily
+from hpo.encoding.encoded_corpus import EncodedCorpus, write_corpus
+from hpo.encoding.prepare import joined_notes, prepare
+from hpo.encoding.window_dataset import IGNORED, Rows
 from hpo.errors import UserError
-from hpo.evaluation.checkpoints import read_split, refuse_other_labels, score_checkpoint
-from hpo.evaluation.prediction import predict
-from hpo.training.batching import IGNORED, Rows
-from hpo.training.checkpoints import load_checkpoint
-from hpo.training.encoding import EncodedCorpus, write_corpus
-from hpo.training.preparation import joined_notes, prepare
-from hpo.training.recipe import Recipe
+from hpo.evaluation.checkpoint_scores import read_split, refuse_other_labels, score_checkpoint
+from hpo.inference.predict import predict
+from hpo.inference.tokenize_text import from_tokens
+from hpo.models.checkpoints import load_checkpoint
 from hpo.training.trainer import _Trainer, train
 
 torch.set_num_threads(1)

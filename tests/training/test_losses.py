@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from hpo.training.batching import IGNORED, in_parts
+from hpo.config.training_config import Recipe
+from hpo.encoding.window_dataset import IGNORED, in_parts
 from hpo.training.losses import CorpusLoss, class_weights
-from hpo.training.recipe import Recipe
 from hpo.training.trainer import _train_rows, _Trainer, train
 
 torch.set_num_threads(1)

@@ -6,10 +6,10 @@ import pytest
 import torch
 from transformers import AutoModelForTokenClassification, pipeline
 
+from hpo.config.objective import Objective, parse_objective
+from hpo.config.training_config import Recipe
+from hpo.models.build import build_model, count_weights
 from hpo.training.measurement import Measurement
-from hpo.training.modeling import build_model, count_weights
-from hpo.training.objective import Objective, parse_objective
-from hpo.training.recipe import Recipe
 from hpo.training.trainer import NonFiniteLoss, _Trainer, train
 
 torch.set_num_threads(1)
@@ -180,8 +180,8 @@ def test_weights_are_counted_without_making_them():
     "text", ["trained-on", "uncased", "min(cased, uncased)", "mean(ne-lower, uncased-cased-mix)"]
 )
 def test_an_objective_is_what_separate_scorings_make_it(learned, corpus, text):
-    from hpo.evaluation.checkpoints import score_split
-    from hpo.training.checkpoints import load_checkpoint
+    from hpo.evaluation.checkpoint_scores import score_split
+    from hpo.models.checkpoints import load_checkpoint
     from hpo.training.trainer import _dev_questions
 
     model = load_checkpoint(learned[1])

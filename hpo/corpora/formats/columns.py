@@ -9,7 +9,7 @@ from hpo.corpora.formats.layouts import ColumnLayout, find_layouts
 from hpo.corpora.formats.options import CorpusOptions
 from hpo.corpora.formats.sources import Findings, RawSentence, RawSplit, Source
 from hpo.corpora.formats.tables import Block, Fields, Table, tabulate
-from hpo.corpora.schemes import find_outside
+from hpo.corpora.label_schemes import find_outside
 
 UNLABELLED_ROWS_PER = 10_000
 """One row in so many may lack its label and is read as outside; more than that is a fault of the file."""

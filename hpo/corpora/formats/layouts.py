@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hpo.corpora.formats.options import CorpusOptions
-from hpo.corpora.schemes import OUTSIDE_SYMBOLS
+from hpo.corpora.label_schemes import OUTSIDE_SYMBOLS
 
 CHUNK_TYPES = frozenset({"NP", "VP", "PP", "ADVP", "ADJP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP"})
 """The types of CoNLL-2000 and CoNLL-2003's chunk column, which is labelled as entities are."""

@@ -9,8 +9,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from hpo.corpora.schemes import SCHEMES
-from hpo.documents import Broken, Key, read_yaml, validate
+from hpo.corpora.label_schemes import SCHEMES
+from hpo.storage.yaml_files import (
+    Broken,
+    Key,
+    read_yaml,
+    validate,
+)
 
 FILE_NAME = "corpus.yaml"
 AUTO = "auto"

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from hpo.config.search_space import Params, Space
 from hpo.errors import unknown
-from hpo.search.spaces import Params, Space
-from hpo.search.trials import Trial
+from hpo.search.trial import Trial
 
 
 class Sampler(Protocol):
@@ -38,13 +38,13 @@ def _hyperopt(space: Space, seed: int, levels: Sequence[int]) -> Sampler:
 
 
 def _random(space: Space, seed: int, levels: Sequence[int]) -> Sampler:
-    from hpo.search.samplers.plain import RandomSampler
+    from hpo.search.samplers.random_and_grid import RandomSampler
 
     return RandomSampler(space, seed)
 
 
 def _grid(space: Space, seed: int, levels: Sequence[int]) -> Sampler:
-    from hpo.search.samplers.plain import GridSampler
+    from hpo.search.samplers.random_and_grid import GridSampler
 
     return GridSampler(space, seed)
 

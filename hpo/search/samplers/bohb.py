@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpo.config.search_space import Parameter, Params, Space
 from hpo.search.rungs import standing
-from hpo.search.spaces import Parameter, Params, Space
-from hpo.search.trials import State, Trial
+from hpo.search.trial import State, Trial
 
 RANDOM_FRACTION = 1 / 3
 TOP_PERCENT = 15

@@ -10,8 +10,8 @@ import numpy as np
 from hyperopt import JOB_STATE_DONE, STATUS_OK, Domain, Trials, hp, tpe
 from hyperopt.base import JOB_STATE_RUNNING
 
-from hpo.search.spaces import Parameter, Params, Space
-from hpo.search.trials import State, Trial
+from hpo.config.search_space import Parameter, Params, Space
+from hpo.search.trial import State, Trial
 
 STARTUP_TRIALS = 10
 

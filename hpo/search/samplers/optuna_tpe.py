@@ -16,8 +16,8 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from hpo.search.spaces import Parameter, Params, Space
-from hpo.search.trials import State, Trial
+from hpo.config.search_space import Parameter, Params, Space
+from hpo.search.trial import State, Trial
 
 STARTUP_TRIALS = 10
 EVALUATION_STEPS = 1000

@@ -1,0 +1,65 @@
+"""The arms of the comparison: our algorithms, and other libraries on the same simulated machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+from hpo.config.algorithms import ALGORITHMS, SEARCHERS
+from hpo.config.study import Study, build_study
+from hpo.simulation.surrogate import Surrogate
+from hpo.simulation.tuner import Head, fleeting_conductor
+
+UNLIMITED = 100_000
+"""Trials of a study whose end is a number of epochs."""
+DEFAULT = "ASHA (optuna)"
+RANDOM = "Random"
+"""Titles of the arms that the others are held against."""
+
+Start = Callable[[Study], AbstractContextManager[Head]]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to search: a title, how to start it for a study, and whether it is one of ours."""
+
+    title: str
+    start: Start
+    ours: bool
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A way to search that cannot be compared here, and why."""
+
+    title: str
+    reason: str
+
+
+def study_of(surrogate: Surrogate, seed: int) -> Study:
+    """A study over a table's space, without first guesses or defaults, that ends with its epochs."""
+    table = surrogate.table
+    options = {"name": "simulated", "space": table.space, "seed": seed, "trials": UNLIMITED, "keep": 1}
+    return build_study(options | {"baseline": False, "fixed": {"epochs": table.epochs}})
+
+
+def our_arms() -> Iterator[Arm | Absent]:
+    """Every algorithm of ours, with every searcher where it leaves that open."""
+    for name, algorithm in ALGORITHMS.items():
+        if algorithm.population:
+            yield Absent(algorithm.title, "hands weights on from trial to trial, which no curve tells")
+            continue
+        for searcher in SEARCHERS if algorithm.sampler is None else SEARCHERS[:1]:
+            note = f" ({searcher})" if algorithm.sampler is None else ""
+            yield Arm(f"{algorithm.title}{note}", _starter(name, searcher), ours=True)
+
+
+def _starter(algorithm: str, searcher: str) -> Start:
+    @contextmanager
+    def start(study: Study) -> Iterator[Head]:
+        chosen = study.model_copy(update={"algorithm": algorithm, "searcher": searcher})
+        with fleeting_conductor(chosen) as conductor:
+            yield conductor
+
+    return start

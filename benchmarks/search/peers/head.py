@@ -1,0 +1,58 @@
+"""What every peer has in common: a list of trials, and the three calls of a search's head."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from hpo.config.search_space import Params
+from hpo.search.trial import State, Trial
+from hpo.training.measurement import Measurement
+
+GRACE_EPOCHS = 1
+REDUCTION_FACTOR = 3
+
+
+class Peer(ABC):
+    """A search of another library; `propose` and `hear` are its own."""
+
+    def __init__(self) -> None:
+        self.trials: list[Trial] = []
+
+    @abstractmethod
+    def propose(self, number: int) -> Params:
+        """The configuration of the next trial."""
+
+    @abstractmethod
+    def hear(self, trial: Trial, measurement: Measurement) -> State:
+        """What becomes of a trial after a measurement: running, paused, stopped or complete."""
+
+    def wake(self) -> Trial | None:
+        """The paused trial to go on with now, if any."""
+        return None
+
+    def next_trial(self) -> Trial:
+        """A paused trial that may go on, or a new one; there is always one."""
+        if waking := self.wake():
+            waking.state = State.RUNNING
+            return waking
+        number = len(self.trials)
+        trial = Trial(number, {name: _plain(value) for name, value in self.propose(number).items()}, number)
+        self.trials.append(trial)
+        return trial
+
+    def measured(self, number: int, measurement: Measurement) -> bool:
+        """Take a measurement in, and say whether the trial is to go on."""
+        trial = self.trials[number]
+        trial.measurements.append(measurement)
+        trial.state = self.hear(trial, measurement)
+        return trial.state == State.RUNNING
+
+    def ended(self, number: int, state: State, reason: str = "") -> None:
+        """A curve's end, which every peer has been told of by its last measurement."""
+        self.trials[number].state = state
+
+
+def _plain(value: Any) -> Any:
+    """A value of plain Python where a library gives numpy's."""
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,147 @@
+"""Ray Tune's own searchers and schedulers, called in the order in which its controller calls them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from ray import tune
+from ray.tune.experiment import Trial as RayTrial
+from ray.tune.schedulers import AsyncHyperBandScheduler, HyperBandForBOHB, TrialScheduler
+
+from benchmarks.search.peers.head import GRACE_EPOCHS, REDUCTION_FACTOR, Peer
+from hpo.config.search_space import Parameter, Params
+from hpo.config.study import Study
+from hpo.search.trial import State, Trial
+from hpo.training.measurement import Measurement
+
+GOAL = {"metric": "f1", "mode": "max"}
+TIME = "training_iteration"
+
+
+@dataclass(eq=False)
+class _Stub:
+    """As much of a trial of Ray's as its schedulers look at."""
+
+    trial_id: str
+    status: str = RayTrial.RUNNING
+    is_saving: bool = False
+    config: dict[str, Any] = field(default_factory=dict)
+
+
+class RayTune(Peer):
+    """A searcher and a scheduler of Ray's, without its cluster.
+
+    After a measurement, the scheduler decides; the searcher hears of a result that the trial outlives,
+    or of its end, never of both. So has Ray's ``TuneController``.
+    """
+
+    def __init__(self, searcher: Any, scheduler: Any) -> None:
+        super().__init__()
+        self._searcher = searcher
+        self._scheduler = scheduler
+        self._stubs: list[_Stub] = []
+        self._controller = SimpleNamespace(
+            search_alg=SimpleNamespace(searcher=searcher),
+            stop_trial=self._stop,
+            get_trials=lambda: self._stubs,
+        )
+
+    def propose(self, number: int) -> Params:
+        """As `Peer.propose`."""
+        params = self._searcher.suggest(str(number))
+        self._stubs.append(_Stub(str(number), config=params))
+        self._scheduler.on_trial_add(self._controller, self._stubs[-1])
+        return params
+
+    def hear(self, trial: Trial, measurement: Measurement) -> State:
+        """As `Peer.hear`."""
+        stub = self._stubs[trial.number]
+        result = {"f1": measurement.f1, TIME: round(measurement.epoch)}
+        decision = self._scheduler.on_trial_result(self._controller, stub, result)
+        if decision == TrialScheduler.STOP:
+            self._scheduler.on_trial_complete(self._controller, stub, result)
+            self._searcher.on_trial_complete(stub.trial_id, result=result)
+            stub.status = RayTrial.TERMINATED
+            return State.STOPPED
+        self._searcher.on_trial_result(stub.trial_id, result)
+        if decision == TrialScheduler.PAUSE:
+            stub.status = RayTrial.PAUSED
+            return State.PAUSED
+        return State.RUNNING
+
+    def wake(self) -> Trial | None:
+        """As `Peer.wake`."""
+        stub = self._scheduler.choose_trial_to_run(self._controller) if self._pauses else None
+        if stub is None:
+            return None
+        stub.status = RayTrial.RUNNING
+        return self.trials[int(stub.trial_id)]
+
+    @property
+    def _pauses(self) -> bool:
+        return isinstance(self._scheduler, HyperBandForBOHB)
+
+    def _stop(self, stub: _Stub) -> None:
+        """End a paused trial, as the controller does when the scheduler says so."""
+        self._scheduler.on_trial_remove(self._controller, stub)
+        self._searcher.on_trial_complete(stub.trial_id)
+        stub.status = RayTrial.TERMINATED
+        self.trials[int(stub.trial_id)].state = State.STOPPED
+
+
+def optuna_asha(study: Study) -> RayTune:
+    """``OptunaSearch`` with ``ASHAScheduler``."""
+    import optuna
+    from ray.tune.search.optuna import OptunaSearch
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return RayTune(_quiet(OptunaSearch, study, seed=study.seed), _asha(study))
+
+
+def hyperopt_asha(study: Study) -> RayTune:
+    """``HyperOptSearch`` with ``ASHAScheduler``."""
+    from ray.tune.search.hyperopt import HyperOptSearch
+
+    return RayTune(_quiet(HyperOptSearch, study, random_state_seed=study.seed), _asha(study))
+
+
+def tune_bohb(study: Study) -> RayTune:
+    """``TuneBOHB`` with ``HyperBandForBOHB``."""
+    from ray.tune.search.bohb import TuneBOHB
+
+    logging.getLogger("hpbandster").setLevel(logging.ERROR)
+    np.random.seed(study.seed)  # HpBandSter draws from the global generator
+    scheduler = HyperBandForBOHB(
+        time_attr=TIME, max_t=study.max_epochs, reduction_factor=REDUCTION_FACTOR, **GOAL
+    )
+    return RayTune(_quiet(TuneBOHB, study, seed=study.seed), scheduler)
+
+
+def _asha(study: Study) -> Any:
+    return AsyncHyperBandScheduler(
+        time_attr=TIME,
+        max_t=study.max_epochs,
+        grace_period=GRACE_EPOCHS,
+        reduction_factor=REDUCTION_FACTOR,
+        **GOAL,
+    )
+
+
+def _quiet(searcher: Any, study: Study, **options: Any) -> Any:
+    """A searcher over a study's space, without its warning that Tuner would convert the space itself."""
+    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    space = {name: _domain(each) for name, each in study.space.parameters.items()}
+    return searcher(space=space, **GOAL, **options)
+
+
+def _domain(parameter: Parameter) -> Any:
+    if parameter.values is not None:
+        return tune.choice(list(parameter.values))
+    low, high = parameter.bounds
+    if parameter.type == "int":
+        return tune.randint(int(low), int(high) + 1)
+    return (tune.loguniform if parameter.type == "loguniform" else tune.uniform)(low, high)

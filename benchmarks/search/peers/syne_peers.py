@@ -1,0 +1,77 @@
+"""Syne Tune's schedulers, called in the order in which its tuner calls them."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from syne_tune.backend.trial_status import Trial as SyneTrial
+from syne_tune.config_space import choice, loguniform, randint, uniform
+from syne_tune.optimizer.baselines import ASHA, BOHB
+
+from benchmarks.search.peers.head import GRACE_EPOCHS, REDUCTION_FACTOR, Peer
+from hpo.config.search_space import Parameter, Params
+from hpo.config.study import Study
+from hpo.search.trial import State, Trial
+from hpo.training.measurement import Measurement
+
+
+class SyneTune(Peer):
+    """A scheduler of Syne Tune's, without its backend."""
+
+    def __init__(self, scheduler: Any) -> None:
+        super().__init__()
+        self._scheduler = scheduler
+        self._theirs: list[SyneTrial] = []
+
+    def propose(self, number: int) -> Params:
+        """As `Peer.propose`."""
+        config = self._scheduler.suggest().config
+        self._theirs.append(SyneTrial(number, config, datetime.fromtimestamp(0)))
+        self._scheduler.on_trial_add(self._theirs[-1])
+        return config
+
+    def hear(self, trial: Trial, measurement: Measurement) -> State:
+        """As `Peer.hear`."""
+        theirs = self._theirs[trial.number]
+        result = {"f1": measurement.f1, "epoch": round(measurement.epoch)}
+        if self._scheduler.on_trial_result(theirs, result) == "CONTINUE":
+            return State.RUNNING
+        self._scheduler.on_trial_remove(theirs)
+        return State.STOPPED
+
+
+def asha(study: Study) -> SyneTune:
+    """Syne Tune's ``ASHA``, which draws at random and stops."""
+    return SyneTune(ASHA(**_options(study)))
+
+
+def bohb(study: Study) -> SyneTune:
+    """Syne Tune's ``BOHB``: kernel densities propose, successive halving stops."""
+    return SyneTune(BOHB(**_options(study)))
+
+
+def _options(study: Study) -> dict[str, Any]:
+    logging.getLogger("syne_tune").setLevel(logging.ERROR)
+    np.random.seed(study.seed)
+    return {
+        "config_space": {name: _domain(each) for name, each in study.space.parameters.items()},
+        "metric": "f1",
+        "do_minimize": False,
+        "time_attr": "epoch",
+        "max_t": study.max_epochs,
+        "grace_period": GRACE_EPOCHS,
+        "reduction_factor": REDUCTION_FACTOR,
+        "random_seed": study.seed,
+    }
+
+
+def _domain(parameter: Parameter) -> Any:
+    if parameter.values is not None:
+        return choice(list(parameter.values))
+    low, high = parameter.bounds
+    if parameter.type == "int":
+        return randint(int(low), int(high))
+    return (loguniform if parameter.type == "loguniform" else uniform)(low, high)

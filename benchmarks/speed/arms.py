@@ -1,0 +1,62 @@
+"""The arms by name, and the process of one: ``python -m benchmarks.speed.arms NAME FOLDER``."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+import warnings
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+PR_SET_PDEATHSIG = 1
+"""Of ``linux/prctl.h``."""
+
+ARMS: dict[str, str] = {
+    "material": "benchmarks.speed.materials:make",
+    "our search": "benchmarks.speed.our_search:run",
+    "hyperparameter_search": "benchmarks.speed.peers.trainer_search:run",
+    "plain loop": "benchmarks.speed.peers.plain_loop:run",
+    "trainer epoch": "benchmarks.speed.peers.trainer_search:time_epoch",
+    "step": "benchmarks.speed.steps:run",
+    "our padding": "benchmarks.speed.steps:count_padding",
+    "default padding": "benchmarks.speed.peers.trainer_search:count_padding",
+    "encoding": "benchmarks.speed.peers.map_encoding:run",
+    "spans": "benchmarks.speed.peers.seqeval_scores:run",
+    "matrix": "benchmarks.speed.peers.predictions:run",
+    "our driver": "benchmarks.speed.drivers:run",
+    "bare tune": "benchmarks.speed.peers.bare_tune:run",
+    "conductor": "benchmarks.speed.drivers:run_conductor",
+    "quality": "benchmarks.speed.steps:train_quality",
+}
+"""By name: the module, and its function from a specification to what it measured, both as JSON holds them."""
+
+
+def command_seconds() -> float:
+    """Seconds since the arm's process was asked for."""
+    return time.time() - float(os.environ["HPO_BENCH_STARTED"])
+
+
+def main(name: str, folder: Path) -> None:
+    """Run an arm on ``spec.json`` of a folder, and write ``result.json`` beside it."""
+    _end_with_parent()
+    warnings.simplefilter("ignore")  # the libraries' own, about each other
+    spec: dict[str, Any] = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+    module, function = ARMS[name].split(":")
+    result = getattr(import_module(module), function)(spec)
+    result["command_s"] = command_seconds()
+    (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
+
+
+def _end_with_parent() -> None:
+    """Have Linux end this process where the bench is killed, lest a search run on beside the next one."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

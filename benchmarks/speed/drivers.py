@@ -1,0 +1,142 @@
+"""What a search costs besides its trials: our driver and our conductor on trials that only report."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.speed.processes import resident
+from hpo.config.search_space import Params
+from hpo.config.study import Study, build_study
+from hpo.search.controller import Conductor
+from hpo.search.ray.driver import Resources, search
+from hpo.search.trial import Trial
+from hpo.simulation.tuner import fleeting_conductor, simulate
+from hpo.storage.study_folder import StudyFolder
+from hpo.training.measurement import Measurement
+
+KNOB = {"low": 1e-4, "high": 1e-2}
+
+
+def study_of(trials: int, reports: int, algorithm: str = "random") -> Study:
+    """A study over one knob, all of whose trials report so often."""
+    parameter = {"type": "loguniform"} | KNOB
+    space = {"parameters": {"learning_rate": parameter}, "fixed": {"epochs": reports, "evals_per_epoch": 1}}
+    return build_study({"name": "driver", "algorithm": algorithm, "trials": trials, "space": space})
+
+
+def measurement_of(epoch: int, params: Params) -> Measurement:
+    """What a trial that trains nothing reports."""
+    return Measurement(
+        epoch=float(epoch),
+        step=epoch,
+        f1=float(params["learning_rate"]),
+        precision=0.0,
+        recall=0.0,
+        loss=1.0,
+        train_loss=1.0,
+        seconds=float(epoch),
+    )
+
+
+@dataclass(frozen=True)
+class Reporting:
+    """A trial that only reports, once all workers are up."""
+
+    reports: int
+    gate: Gate
+
+    def __call__(self, trial: dict[str, Any], report: Callable[[Measurement], bool]) -> None:
+        """As `TrialRun.__call__`."""
+        self.gate.wait()
+        for epoch in range(1, self.reports + 1):
+            report(measurement_of(epoch, trial["params"]))
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Holds the first trial of each worker until all workers are up.
+
+    Trials that take no time would else be through, on the first worker that starts, before the second has.
+    """
+
+    folder: Path
+    workers: int
+
+    def wait(self) -> None:
+        """Note that this worker is up, and wait for the others."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / str(os.getpid())).touch()
+        while len(list(self.folder.iterdir())) < self.workers:
+            time.sleep(0.01)
+
+
+class Tally:
+    """Counts what comes in at a driver, from the first to the last."""
+
+    def __init__(self, expected: int) -> None:
+        self.results = 0
+        self.expected = expected
+        self.first = self.last = 0.0
+        self.rss_first = self.rss_last = 0
+
+    def count(self) -> None:
+        """Note one result."""
+        self.results += 1
+        self.last = time.perf_counter()
+        if self.results == 1:
+            self.first, self.rss_first = self.last, resident()
+        if self.results == self.expected:
+            self.rss_last = resident()
+
+    def facts(self) -> dict[str, Any]:
+        """Milliseconds per result after the first, and how much memory has grown to the last, in bytes."""
+        return {
+            "results": self.results,
+            "result_ms": (self.last - self.first) / max(1, self.results - 1) * 1000,
+            "grown": self.rss_last - self.rss_first,
+        }
+
+
+def run(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Our driver on Ray Tune. ``spec``: ``trials``, ``reports``, ``workers``, ``folder``."""
+    study = study_of(spec["trials"], spec["reports"])
+    conductor = Conductor(study, StudyFolder("driver", Path(spec["folder"])))
+    tally = Tally(study.runs * spec["reports"])
+    conductor.listen(lambda trial: tally.count() if _just_measured(trial, seen) else None)
+    seen: dict[int, int] = {}
+    gate = Gate(Path(spec["folder"]) / "gate", spec["workers"])
+    search(conductor, Reporting(spec["reports"], gate), Resources(spec["workers"], 1, 0.0))
+    facts = tally.facts()  # before the journal is written out whole, which happens once
+    conductor.close()
+    assert conductor.finished
+    return facts | {"trials": len(conductor.trials)}
+
+
+def _just_measured(trial: Trial, seen: dict[int, int]) -> bool:
+    known = seen.get(trial.number, 0)
+    seen[trial.number] = len(trial.measurements)
+    return len(trial.measurements) > known
+
+
+def run_conductor(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Our conductor by itself, without Ray, in simulated time. ``spec``: as `run`, and ``algorithm``."""
+    study = study_of(spec["trials"], spec["reports"], spec["algorithm"])
+
+    def curve(params: Params) -> list[Measurement]:
+        return [measurement_of(epoch, params) for epoch in range(1, spec["reports"] + 1)]
+
+    with fleeting_conductor(study) as conductor:
+        before, at = resident(), time.perf_counter()
+        moments = simulate(conductor, curve, spec["workers"])
+        seconds = time.perf_counter() - at
+        return {
+            "results": len(moments),
+            "result_ms": seconds / len(moments) * 1000,
+            "grown": resident() - before,
+            "trials": len(conductor.trials),
+        }

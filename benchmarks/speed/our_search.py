@@ -1,0 +1,60 @@
+"""Our own search as an arm: what `hpo run` does between reading the corpus and scoring the best models."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.speed.arms import command_seconds
+from benchmarks.speed.watches import WatchedRun, read_watch
+from hpo.config.study import Study, build_study
+from hpo.search.checkpoint_store import in_memory, states_at_once
+from hpo.search.ray.driver import Resources, search
+from hpo.search.worker import TrialRun
+from hpo.storage.study_folder import StudyFolder
+
+NAME = "bench"
+
+
+def run(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Run a study on an encoded corpus, or on its own ``data`` where no ``encoded`` folder is given.
+
+    ``spec``: ``study`` (options of a study), ``workers``, ``encoded``, ``folder``.
+    """
+    folder = Path(spec["folder"])
+    study = build_study(spec["study"] | {"name": NAME})
+    encoded = Path(spec["encoded"]) if spec.get("encoded") else _encode(study)
+    from hpo.models.build import state_bytes
+    from hpo.search.controller import Conductor
+
+    log = folder / "watch.jsonl"
+    states = states_at_once(study, spec["workers"]) * state_bytes(study.model)
+    home = in_memory(StudyFolder(NAME, folder.resolve()), states)
+    conductor = Conductor(study, home)
+    before, at = command_seconds(), time.time()
+    try:
+        search(
+            conductor,
+            WatchedRun(TrialRun(study, home, encoded, study.model), log),
+            Resources(spec["workers"], 1, 0.0),
+        )
+    finally:
+        conductor.close()
+    weights = [path.stat().st_size for path in home.checkpoints.glob("*/model.safetensors")]
+    failed = [trial.reason for trial in conductor.trials if trial.reason]
+    assert conductor.finished and not failed, failed
+    ended = time.time()
+    return read_watch(log, spec["workers"]) | {
+        "before_s": before,
+        "search_s": ended - at,
+        "started": at,
+        "model_bytes": max(weights, default=0),
+    }
+
+
+def _encode(study: Study) -> Path:
+    from hpo.workflows.prepare import encode, read_corpus
+
+    return encode(study, *read_corpus(study)).folder

@@ -1,0 +1,63 @@
+"""Ray Tune with a function that only reports, and nothing of ours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ray import init, shutdown, tune
+
+from benchmarks.speed.drivers import (
+    KNOB,
+    Gate,
+    Tally,
+    measurement_of,
+)
+from hpo.search.ray.driver import _SETTINGS
+
+
+class Counting(tune.Callback):
+    """Counts results as they come in."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+
+    def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any) -> None:
+        """Note one result."""
+        self._tally.count()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+def run(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Ray Tune by itself, with the switches that our driver sets: no loggers, no syncer, few snapshots.
+
+    ``spec``: ``trials``, ``reports``, ``workers``, ``folder``, and ``ahead``: how many trials it makes before
+    they are needed. By itself it makes 200, which at 100 trials is all of them before the first result.
+    """
+    os.environ.update(_SETTINGS)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(spec["ahead"])
+    init(address="local", num_cpus=spec["workers"], include_dashboard=False, log_to_driver=False)
+    reports, tally = spec["reports"], Tally(spec["trials"] * spec["reports"])
+    gate = Gate(Path(spec["folder"]) / "gate", spec["workers"])
+
+    def only_report(config: dict[str, Any]) -> None:
+        gate.wait()
+        for epoch in range(1, reports + 1):
+            tune.report({"measurement": measurement_of(epoch, config)})
+
+    tuner = tune.Tuner(
+        tune.with_resources(only_report, {"cpu": 1}),
+        param_space={"learning_rate": tune.loguniform(KNOB["low"], KNOB["high"])},
+        tune_config=tune.TuneConfig(num_samples=spec["trials"], reuse_actors=True),
+        run_config=tune.RunConfig(
+            name="bare", storage_path=str(Path(spec["folder"])), verbose=0, callbacks=[Counting(tally)]
+        ),
+    )
+    found = tuner.fit()
+    facts = tally.facts()
+    shutdown()
+    return facts | {"trials": len(found)}

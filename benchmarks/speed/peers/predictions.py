@@ -1,0 +1,113 @@
+"""The result matrix as 14 calls of ``Trainer.predict`` and seqeval, beside ours."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from tokenizers import normalizers
+from transformers import (
+    AutoModelForTokenClassification,
+    DataCollatorForTokenClassification,
+    PreTrainedTokenizerBase,
+    Trainer,
+)
+
+from benchmarks.speed.materials import Material
+from benchmarks.speed.peers.examples import Metric, arguments, encode
+from hpo.config.training_config import TINY, Recipe
+from hpo.corpora.sentences import Sentence
+from hpo.corpora.variants import VARIANTS, apply
+from hpo.encoding.encoded_corpus import EncodedCorpus, write_corpus
+from hpo.encoding.tokenizers import TINY_MAX_LENGTH, train_wordpiece
+from hpo.evaluation.checkpoint_scores import score_checkpoint
+from hpo.training.measurement import Measurement
+from hpo.training.trainer import train
+
+SPLITS = ("dev", "test")
+SEED = 0
+
+
+def run(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Seconds of both from a model folder to 14 scores; data is encoded beforehand for both.
+
+    ``spec``: ``material``, ``lower`` (a lower-casing tokenizer), ``epochs`` of the model, ``repeat``,
+    ``folder``.
+    """
+    material, folder = Material(Path(spec["material"])), Path(spec["folder"])
+    names = material.label_names
+    splits = {split: material.sentences(split) for split in material.facts["sentences"]}
+    tokenizer = _tokenizer(splits["train"], lower=spec["lower"])
+    splits = {split: _short(sentences, tokenizer) for split, sentences in splits.items()}
+    (folder / "encoded").mkdir()
+    data = write_corpus(folder / "encoded", splits, names, tokenizer, max_length=TINY_MAX_LENGTH, seed=SEED)
+    model = _model(data, folder / "model", spec["epochs"])
+    tasks = {
+        (split, variant): _encode(apply(variant, splits[split], SEED), tokenizer, names)
+        for split in SPLITS
+        for variant in VARIANTS
+    }
+    found: dict[str, list[float]] = {"ours": [], "peer": []}
+    for _ in range(spec["repeat"]):
+        at = time.perf_counter()
+        ours = score_checkpoint(model, data, SPLITS)
+        found["ours"].append(time.perf_counter() - at)
+        at = time.perf_counter()
+        trainer = Trainer(
+            model=AutoModelForTokenClassification.from_pretrained(str(model)),
+            args=arguments(folder / "trainer", 1, SEED),
+            data_collator=DataCollatorForTokenClassification(tokenizer),
+            compute_metrics=Metric(names),
+        )
+        theirs = {task: trainer.predict(dataset).metrics["test_f1"] for task, dataset in tasks.items()}
+        found["peer"].append(time.perf_counter() - at)
+    apart = [abs(ours[split][variant].f1 - f1) for (split, variant), f1 in theirs.items()]
+    return found | {
+        "equal": sum(difference == 0 for difference in apart),
+        "apart": max(apart),
+        "f1": ours["dev"]["cased"].f1,
+    }
+
+
+def _tokenizer(sentences: tuple[Sentence, ...], *, lower: bool) -> PreTrainedTokenizerBase:
+    if not lower:
+        return train_wordpiece(sentence.tokens for sentence in sentences)
+    tokenizer = train_wordpiece([token.lower() for token in sentence.tokens] for sentence in sentences)
+    tokenizer.backend_tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=False)
+    return tokenizer
+
+
+def _short(sentences: tuple[Sentence, ...], tokenizer: PreTrainedTokenizerBase) -> tuple[Sentence, ...]:
+    """The sentences whose every form fits into the window; a lower-cased one may have more subtokens."""
+    fits = [True] * len(sentences)
+    for variant in ("cased", "uncased", "ne-lower"):
+        forms = [list(each.tokens) for each in apply(variant, sentences, SEED)]
+        rows = tokenizer(forms, is_split_into_words=True)["input_ids"]
+        fits = [fit and len(row) <= TINY_MAX_LENGTH for fit, row in zip(fits, rows, strict=True)]
+    return tuple(each for each, fit in zip(sentences, fits, strict=True) if fit)
+
+
+def _encode(
+    sentences: tuple[Sentence, ...], tokenizer: PreTrainedTokenizerBase, names: tuple[str, ...]
+) -> Dataset:
+    columns = {
+        "tokens": [list(each.tokens) for each in sentences],
+        "ner_tags": [list(each.labels) for each in sentences],
+    }
+    return encode(Dataset.from_dict(columns), tokenizer, names)
+
+
+def _model(data: EncodedCorpus, folder: Path, epochs: int) -> Path:
+    """A model folder, trained a little, so that it predicts about as many spans as a real one."""
+
+    def report(measurement: Measurement) -> bool:
+        return True
+
+    recipe = Recipe.model_validate({"learning_rate": 3e-3, "epochs": epochs, "evals_per_epoch": 1})
+    train(
+        recipe, data, model=TINY, train_on="cased", seed=SEED, report=report, keep=lambda measurement: folder
+    )
+    return folder

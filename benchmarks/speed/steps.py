@@ -1,0 +1,123 @@
+"""Trainings of ours without a search: the cost of a step, the padding, the worth of packing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.speed.watches import read_watch, watching
+from hpo.config.training_config import TINY, Recipe
+from hpo.encoding.batch_samplers import LengthGroupedBatches, PackedBatches, RandomBatches
+from hpo.encoding.encoded_corpus import EncodedCorpus
+from hpo.encoding.window_dataset import Batch, Rows, alone
+from hpo.models.build import build_model
+from hpo.models.packed_attention import reading
+from hpo.training import trainer
+from hpo.training.measurement import Measurement
+
+EPOCHS = 6
+PADDED = {"random": RandomBatches, "similar length": LengthGroupedBatches}
+"""Batches with a line for each sentence, in place of packed ones."""
+
+
+def run(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Seconds per optimizer step: of a trial, of its bare arithmetic, and of that without clipping.
+
+    The bare loops are given the very batches of the trial, made beforehand. ``spec``: ``encoded``,
+    ``repeat``, ``folder``.
+    """
+    torch.set_num_threads(1)
+    data = EncodedCorpus.open(Path(spec["encoded"]))
+    recipe = Recipe.model_validate({"learning_rate": 1e-3, "epochs": EPOCHS, "evals_per_epoch": 1})
+    found: dict[str, list[float]] = {"ours": [], "bare": [], "unclipped": []}
+    steps = []
+    for repetition in range(spec["repeat"] + 1):
+        batches = list(_batches(data, recipe, repetition))
+        ours, count = _trial(data, recipe, repetition, Path(spec["folder"]) / f"{repetition}.jsonl")
+        taken = {
+            "ours": ours,
+            "bare": _bare(data, recipe, batches, repetition, recipe.max_grad_norm),
+            "unclipped": _bare(data, recipe, batches, repetition, None),
+        }
+        if repetition:  # the first warms up
+            for name, seconds in taken.items():
+                found[name].append(seconds)
+            steps.append([count, len(batches)])
+    return found | {"steps": steps}
+
+
+def _trial(data: EncodedCorpus, recipe: Recipe, seed: int, log: Path) -> tuple[float, int]:
+    watching.cache_clear()
+    watch = watching(log)
+    watch.begin(0)
+    _train(data, recipe, seed, lambda measurement: watch.measured(measurement.epoch, measurement.f1))
+    watch.close()
+    facts = read_watch(log)
+    return facts["train_s"] / facts["steps"], facts["steps"]
+
+
+def _train(data: EncodedCorpus, recipe: Recipe, seed: int, noted: Any) -> None:
+    def report(measurement: Measurement) -> bool:
+        noted(measurement)
+        return True
+
+    trainer.train(recipe, data, model=TINY, train_on="cased", seed=seed, report=report)
+
+
+def _batches(data: EncodedCorpus, recipe: Recipe, seed: int) -> Iterator[Batch]:
+    split = data.split("train")
+    rows = Rows(split, split.forms[0], data.pad_id, recipe.label_alignment)
+    batches = PackedBatches(rows.lengths, recipe.batch_size, seed)
+    for epoch in range(recipe.epochs):
+        batches.set_epoch(epoch)
+        for placement in batches:
+            yield rows.place(placement)
+
+
+def _bare(
+    data: EncodedCorpus,
+    recipe: Recipe,
+    batches: list[Batch],
+    seed: int,
+    max_norm: float | None,
+) -> float:
+    model = build_model(TINY, data.label_names, data.vocabulary, recipe, seed)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, fused=True)
+    model.train()
+    _, tell = reading(model)
+    told = list(map(tell, batches))
+    at = time.perf_counter()
+    for batch in told:
+        model(**batch).loss.backward()
+        if max_norm is not None:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+        optimizer.step()
+        optimizer.zero_grad()
+    return (time.perf_counter() - at) / len(batches)
+
+
+def count_padding(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Real and padded tokens that the model sees in our training and evaluation."""
+    log = Path(spec["folder"]) / "watch.jsonl"
+    watch = watching(log)
+    watch.begin(0)
+    recipe = Recipe.model_validate({"learning_rate": 1e-3, "epochs": 1, "evals_per_epoch": 1})
+    data = EncodedCorpus.open(Path(spec["encoded"]))
+    _train(data, recipe, spec["seed"], lambda measurement: watch.measured(measurement.epoch, measurement.f1))
+    return read_watch(log)
+
+
+def train_quality(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Best and last dev F1 of one training with ``batches`` as trials draw them, or of a kind of `PADDED`."""
+    torch.set_num_threads(1)
+    if drawn := PADDED.get(spec["batches"]):
+        vars(trainer)["reading"] = lambda model: (drawn, alone)
+    measured: list[float] = []
+    data, recipe = EncodedCorpus.open(Path(spec["encoded"])), Recipe.model_validate(spec["recipe"])
+    at = time.perf_counter()
+    _train(data, recipe, spec["seed"], lambda measurement: measured.append(measurement.f1))
+    return {"best_f1": max(measured), "last_f1": measured[-1], "seconds": time.perf_counter() - at}

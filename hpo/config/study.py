@@ -1,0 +1,329 @@
+"""The study file: every field of a search, its default and its limits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from hpo.config.algorithms import ALGORITHMS, CHANGEABLE, SEARCHERS
+from hpo.config.objective import TRAINED_ON, Objective, parse_objective
+from hpo.config.search_space import (
+    Params,
+    Space,
+    combination_faults,
+    load_space,
+    recipe_faults,
+)
+from hpo.config.trackers import take_apart
+from hpo.config.training_config import Recipe
+from hpo.config.training_rules import idle_knobs
+from hpo.corpora.variants import VARIANTS
+from hpo.errors import Fault, UserError
+from hpo.storage.study_folder import STUDY_NAME, StudyFolder
+from hpo.storage.yaml_files import (
+    Broken,
+    Document,
+    Key,
+    dump_yaml,
+    read_yaml,
+    validate,
+)
+
+SplitName = Literal["train", "dev", "test"]
+Name = Annotated[str, Field(pattern=STUDY_NAME)]
+NEXT_TO_THE_SEARCH = frozenset({"name", "workers", "gpus_per_trial", "trackers"})
+"""Fields that say how a study is run and not what it finds."""
+
+
+class Study(BaseModel):
+    """One search: one row of the result matrix.
+
+    Two studies that agree in all but `NEXT_TO_THE_SEARCH` look for the same thing.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: Name = Field(description="the folder under results/")
+    data: str = Field("demo", min_length=1, description="demo, a file, a folder, or a hub id name:config")
+    tags: str = Field("suc-original", min_length=1, description="a tag family, by name or as a YAML file")
+    train_on: str = Field("cased", description="the case variant of train and dev")
+    model: str = Field("tiny", min_length=1, description="tiny, a hub id, or a folder with safetensors")
+    algorithm: str = Field("asha", description="how trials are chosen and stopped")
+    objective: str = Field(
+        TRAINED_ON,
+        description="what is maximized: trained-on, a variant, mean(…) or min(…) of several",
+    )
+    searcher: str = Field("optuna", description="who proposes the configurations of asha")
+    trials: int = Field(50, ge=1, le=100_000, description="configurations to try")
+    seed: int = Field(
+        42, ge=0, lt=2**32, description="of the search, the trainings, the mixes and the cut dev split"
+    )
+    seeds: int = Field(
+        1, ge=1, le=1000, description="runs of each configuration of grid and random: seed, seed + 1 …"
+    )
+    baseline: bool = Field(
+        True, description="trial 0 is the default configuration, trained to its last epoch and scored"
+    )
+    space: Space = Field(description="what is searched over, by name, as a YAML file, or written out")
+    warm_start: tuple[Name, ...] = Field((), description="studies whose best are the search's first guesses")
+    fixed: Params = Field({}, description="knobs of the recipe that are set, over those that the space sets")
+    grace_epochs: int = Field(1, ge=1, le=1000, description="no trial is stopped before")
+    reduction_factor: int = Field(3, ge=2, le=100, description="one in so many passes a rung")
+    population: int = Field(
+        8, ge=2, le=100_000, description="members of pbt and pb2; trials are all that are ever started"
+    )
+    perturb_every: float = Field(
+        1, gt=0, le=1000, description="epochs after which members of pbt and pb2 are compared and copied"
+    )
+    keep: int = Field(3, ge=1, le=100, description="how many trials' best models stay on disk")
+    dev_share: float = Field(0.1, gt=0, lt=1, description="of train, cut off where a corpus has no dev split")
+    train_splits: tuple[SplitName, ...] = Field(("train",), min_length=1, description="what is trained on")
+    prune: dict[SplitName, Annotated[float, Field(gt=0, le=1)]] = Field(
+        {}, description="share of a split to use"
+    )
+    workers: int | None = Field(None, ge=1, le=100_000, description="trials side by side; all cores or GPUs")
+    gpus_per_trial: float = Field(
+        1, ge=0, le=64, description="what one trial takes: a share of a GPU, or so many; 0 trains on the CPU"
+    )
+    trackers: tuple[str, ...] = Field(
+        ("tensorboard",), description="who else is told: tensorboard, mlflow or mlflow:URI, wandb:PROJECT"
+    )
+
+    @field_validator("space", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        return load_space(value) if isinstance(value, str) else value
+
+    @field_validator("train_on", "algorithm", "searcher")
+    @classmethod
+    def _known(cls, value: str, info: ValidationInfo) -> str:
+        known = {"train_on": VARIANTS, "algorithm": ALGORITHMS, "searcher": SEARCHERS}[str(info.field_name)]
+        if value not in known:
+            raise ValueError(f"must be one of {', '.join(known)}")
+        return value
+
+    @field_validator("gpus_per_trial")
+    @classmethod
+    def _share_or_whole(cls, value: float) -> float:
+        if value > 1 and value != int(value):
+            raise ValueError("must be a share below 1, or a whole number of GPUs")
+        return value
+
+    @field_validator("train_splits")
+    @classmethod
+    def _each_once(cls, value: tuple[SplitName, ...]) -> tuple[SplitName, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("a split may stand only once")
+        return value
+
+    @field_validator("trackers")
+    @classmethod
+    def _known_trackers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        names = [take_apart(tracker)[0] for tracker in value]
+        if len(set(names)) < len(names):
+            raise ValueError("a tracker may stand only once")
+        return value
+
+    @field_validator("objective")
+    @classmethod
+    def _cells(cls, value: str) -> str:
+        parse_objective(value, "cased")
+        return value
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Study:
+        faults = list(recipe_faults(self.fixed, ("fixed",)))
+        faults += [
+            (("fixed", name), "is searched by the space")
+            for name in self.fixed
+            if name in self.space.parameters
+        ]
+        if faults or (faults := list(self._combination_faults())):
+            raise Broken(faults)
+        for name in ("max_length", "context"):
+            domain = self.space.parameters.get(name)
+            if domain and domain.type != "choice":
+                raise ValueError(
+                    f"{name} decides how the corpus is encoded, once for each value; search it as a choice"
+                )
+        chosen = self.searcher != type(self).model_fields["searcher"].default
+        if chosen and ALGORITHMS[self.algorithm].sampler is not None:
+            raise ValueError(f"{self.algorithm} chooses its configurations itself and takes no searcher")
+        if self.seeds > 1:
+            self._check_seeds()
+        if ALGORITHMS[self.algorithm].stops and self.max_epochs < self.grace_epochs:
+            raise ValueError(
+                f"epochs ({self.max_epochs}) must not be under grace_epochs ({self.grace_epochs})"
+            )
+        if ALGORITHMS[self.algorithm].population and (faults := list(self._population_faults())):
+            raise Broken(faults)
+        return self
+
+    def _combination_faults(self) -> Iterator[tuple[Key, str]]:
+        """What the recipe, or the algorithm, has against knobs that are each in order."""
+        possible = self.space.possible(self.space.fixed | self.fixed)
+        places: dict[str, Key] = {name: ("space", "fixed", name) for name in self.space.fixed}
+        places |= {name: ("space", "parameters", name) for name in self.space.parameters}
+        places |= {name: ("fixed", name) for name in self.fixed}
+        yield from combination_faults(possible, places)
+        for name, rule in idle_knobs(self.fixed, possible):
+            yield places[name], rule
+        if any(possible["patience"]) and not ALGORITHMS[self.algorithm].hears_of_ends:
+            rule = f"must be 0 under {self.algorithm}, whose trials wait for each other at set epochs"
+            yield places["patience"], f"{rule} (asha, random and grid let a trial end when it will)"
+
+    def _check_seeds(self) -> None:
+        known = [name for name, each in ALGORITHMS.items() if each.repeats]
+        if self.algorithm not in known:
+            raise ValueError(
+                f"{self.algorithm} tries no configuration twice, so seeds ({self.seeds}) can only be 1 "
+                f"(can: {', '.join(known)}; after the search, hpo rerank STUDY --seeds {self.seeds} "
+                "trains the best under fresh seeds)"
+            )
+        if self.seed + self.seeds > 2**32:
+            raise ValueError(f"seed + seeds must not be over {2**32}, and is {self.seed + self.seeds}")
+
+    def _population_faults(self) -> Iterator[tuple[Key, str]]:
+        """What a search that changes knobs on the way has against the study."""
+        for name in self.space.parameters:
+            if name not in CHANGEABLE:
+                rule = f"cannot change on the way, as {self.algorithm} would have it; set it in fixed"
+                yield ("space", "parameters", name), f"{rule} (can: {', '.join(CHANGEABLE)})"
+        ranges = any(each.type in ("uniform", "loguniform") for each in self.space.parameters.values())
+        if self.algorithm == "pb2" and not ranges:
+            yield ("space", "parameters"), "pb2 models continuous knobs, and there is none; take pbt"
+        if self.population > self.trials:
+            yield ("population",), f"must not be over trials ({self.trials}), and is {self.population}"
+        if self.perturb_every >= self.max_epochs:
+            yield (
+                ("perturb_every",),
+                f"must be under epochs ({self.max_epochs}), and is {self.perturb_every:g}",
+            )
+        evaluations = self.perturb_every * self._fixed_recipe.evals_per_epoch
+        if round(evaluations) < 1 or abs(evaluations - round(evaluations)) > 1e-9:
+            rule = f"must be whole evaluations, {self._fixed_recipe.evals_per_epoch} of which are an epoch"
+            yield ("perturb_every",), f"{rule}, and is {self.perturb_every:g}"
+
+    @property
+    def _fixed_recipe(self) -> Recipe:
+        """A recipe of the space, for the knobs that are not searched."""
+        return self.recipe({name: domain.ends[0] for name, domain in self.space.parameters.items()})
+
+    @property
+    def goal(self) -> Objective:
+        """The objective, with the variant trained on filled in."""
+        return parse_objective(self.objective, self.train_on)
+
+    def recipe(self, params: Params) -> Recipe:
+        """The recipe of a trial: the space's fixed knobs, the study's, the trial's, the defaults."""
+        return Recipe.model_validate(self.space.fixed | self.fixed | params)
+
+    @property
+    def guesses(self) -> tuple[Params, ...]:
+        """What is tried first: the default configuration, then the space's first guesses."""
+        first = (self.space.defaults,) if self.baseline else ()
+        return (*first, *(guess for guess in self.space.first_guesses if guess not in first))
+
+    @property
+    def spared(self) -> frozenset[int]:
+        """The trials that no algorithm stops or changes: that of the default configuration."""
+        return frozenset([0]) if self.baseline else frozenset()
+
+    @property
+    def runs(self) -> int:
+        """Trainings that the study asks for: each configuration under every seed."""
+        return self.trials * self.seeds
+
+    @property
+    def max_epochs(self) -> int:
+        """The most epochs that a trial can train for."""
+        if "epochs" in self.space.parameters:
+            return int(max(self.space.parameters["epochs"].ends))
+        return self._fixed_recipe.epochs
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the study looks for, as JSON holds it."""
+        return self.model_dump(mode="json", exclude=set(NEXT_TO_THE_SEARCH))
+
+    def to_yaml(self) -> str:
+        """The resolved study, every field written out."""
+        return dump_yaml(self.model_dump(mode="json", exclude_none=True))
+
+
+def load_study(path: Path, overrides: dict[str, Any] | None = None) -> Study:
+    """Read a study file; fields that it leaves out take their defaults, ``overrides`` win.
+
+    Raises
+    ------
+    UserError
+        with every fault of the file, each at its line.
+    """
+    document = read_yaml(path)
+    if isinstance(document.data, dict):
+        given = overrides or {}
+        data = document.data | given
+        if "fixed" in given and isinstance(document.data.get("fixed"), dict):
+            data["fixed"] = document.data["fixed"] | given["fixed"]
+        document = Document(document.path, with_defaults(data), document.lines)
+    return validate(Study, document)
+
+
+def stored_study(folder: StudyFolder) -> Study:
+    """The study that a results folder holds, under the folder's name.
+
+    Raises
+    ------
+    UserError
+        if there is none, or its file has faults.
+    """
+    if not folder.study.exists():
+        raise UserError(
+            Fault(f"study {folder.name}", "is not under results/", None, "hpo ls lists those that are")
+        )
+    return validate(Study, read_yaml(folder.study)).model_copy(update={"name": folder.name})
+
+
+def build_study(options: dict[str, Any]) -> Study:
+    """A study from options, as the command line gives them.
+
+    Raises
+    ------
+    UserError
+        with every fault, each at its option.
+    """
+    return validate(Study, Document(Path("study"), with_defaults(options), {}))
+
+
+def with_defaults(options: dict[str, Any]) -> dict[str, Any]:
+    """Fill in the fields whose default depends on others.
+
+    The space follows from the model, a population from the number of trials, the name from all.
+    """
+    filled = dict(options)
+    algorithm, trials = ALGORITHMS.get(str(filled.get("algorithm"))), filled.get("trials")
+    if algorithm and algorithm.population and isinstance(trials, int):
+        most = Study.model_fields["population"].default
+        filled.setdefault("population", max(2, min(trials, most)))
+    filled.setdefault("space", "demo" if filled.get("model", "tiny") == "tiny" else "suc")
+    if not filled.get("name"):
+        filled["name"] = default_name(filled)
+    return filled
+
+
+def default_name(options: dict[str, Any]) -> str:
+    """A name that says what a reader of ``hpo ls`` wants to know."""
+    parts = [
+        str(options.get(field) or Study.model_fields[field].default)
+        for field in ("data", "tags", "train_on", "model", "algorithm")
+    ]
+    if options.get("searcher") not in (None, Study.model_fields["searcher"].default):
+        parts.append(str(options["searcher"]))
+    if parts[3] == "tiny":
+        del parts[3]
+    short = [Path(part).stem if "/" in part or part.endswith(".yaml") else part for part in parts]
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", "-".join(short)).strip("._+-")[:100] or "study"

@@ -1,0 +1,124 @@
+"""What a checkpoint finds in a text: entity spans with their places and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from hpo.corpora.label_sets import LABEL_SETS, LabelSet, recognize
+from hpo.corpora.spans import extract
+from hpo.errors import Fault, UserError
+from hpo.evaluation.checkpoint_scores import checkpoint_labels, reading_of
+from hpo.inference.token_classifier import Labeller
+from hpo.inference.tokenize_text import Text
+
+CHUNK_SENTENCES = 2048
+"""Sentences that are sorted by length and labelled together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """An entity: tokens ``start`` to ``end`` and characters ``start_char`` to ``end_char``, ends exclusive.
+
+    ``score`` is the mean over its tokens of the probability of the label that each was given, in (0, 1].
+    """
+
+    type: str
+    start: int
+    end: int
+    start_char: int
+    end_char: int
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A text, its tokens and the spans found in it, in text order; they do not overlap."""
+
+    id: str
+    text: str
+    tokens: tuple[str, ...]
+    spans: tuple[Span, ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The spans as IOB2, one label per token."""
+        labels = ["O"] * len(self.tokens)
+        for span in self.spans:
+            labels[span.start : span.end] = [f"B-{span.type}"] + [f"I-{span.type}"] * (
+                span.end - span.start - 1
+            )
+        return tuple(labels)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON writes them."""
+        return asdict(self)
+
+    def to_conll(self) -> str:
+        """A token, a tab and its label on each line, and a blank line after the last."""
+        rows = zip(self.tokens, self.labels, strict=True)
+        return "".join(f"{token}\t{label}\n" for token, label in rows) + "\n"
+
+
+def predict(checkpoint: Path, texts: Iterable[Text]) -> Iterator[Prediction]:
+    """The spans that a checkpoint finds in each text, one prediction per text, in their order.
+
+    Labels that are no valid IOB2 are read as seqeval reads them in its default mode, as everywhere in this
+    package: an ``I-`` that continues nothing begins a span.
+
+    Raises
+    ------
+    UserError
+        at once, if the folder is no checkpoint, or its labels are of no known set.
+    """
+    scheme, types = checkpoint_types(checkpoint)
+    return _predict(Labeller(checkpoint, *reading_of(checkpoint)), LABEL_SETS[scheme], types, iter(texts))
+
+
+def checkpoint_types(folder: Path) -> tuple[str, tuple[str, ...]]:
+    """The label set of a checkpoint, by name, and its entity types in the order of its labels.
+
+    Raises
+    ------
+    UserError
+        if its labels are those of no set in `hpo.corpora.label_sets.LABEL_SETS`.
+    """
+    labels = checkpoint_labels(folder)
+    found = recognize(labels)
+    if found is None:
+        rule = "its labels must be O, B-x, I-x, B-y, I-y … (or those of plain or bilou)"
+        raise UserError(Fault(str(folder), rule, ", ".join(labels), "give a model folder of a study"))
+    return found
+
+
+def _predict(
+    labeller: Labeller, scheme: LabelSet, types: Sequence[str], texts: Iterator[Text]
+) -> Iterator[Prediction]:
+    while chunk := list(islice(texts, CHUNK_SENTENCES)):
+        spans = _find([text for text in chunk if text.tokens], labeller, scheme, types)
+        for text in chunk:
+            yield Prediction(text.id, text.text, text.tokens, next(spans) if text.tokens else ())
+
+
+def _find(
+    texts: list[Text], labeller: Labeller, scheme: LabelSet, types: Sequence[str]
+) -> Iterator[tuple[Span, ...]]:
+    if not texts:
+        return
+    found = labeller.label([text.tokens for text in texts])
+    spans = extract(scheme.read(found.numbers, found.offsets), found.offsets)
+    rows = zip(spans.starts.tolist(), spans.ends.tolist(), spans.types.tolist(), strict=True)
+    row = next(rows, None)
+    for text, offset, end in zip(texts, found.offsets[:-1].tolist(), found.offsets[1:].tolist(), strict=True):
+        mine = []
+        while row is not None and row[0] < end:
+            first, last = row[0] - offset, row[1] - offset
+            begin, stop = text.spans[first][0], text.spans[last - 1][1]
+            score = round(float(found.probabilities[row[0] : row[1]].mean()), 6)
+            mine.append(Span(types[row[2]], first, last, begin, stop, text.text[begin:stop], score))
+            row = next(rows, None)
+        yield tuple(mine)

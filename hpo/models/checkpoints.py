@@ -1,0 +1,134 @@
+"""Models on disk: read, and written off the training thread, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeAlias
+
+import torch
+from transformers import AutoModelForTokenClassification, PreTrainedModel
+
+from hpo.encoding.tokenizers import first_line
+from hpo.errors import Fault, UserError
+from hpo.models.lora import adapter_weights, merged_weights, write_adapter
+from hpo.models.pooling_head import PooledTagger  # noqa: F401 (transformers' loader must know it)
+
+MEASUREMENT = "measurement.json"
+Model: TypeAlias = PreTrainedModel
+"""What `load_checkpoint` gives, for rooms that know no transformers."""
+
+
+def load_checkpoint(folder: Path) -> Model:
+    """A token-classification model from a folder, on the GPU where there is one.
+
+    Raises
+    ------
+    UserError
+        if the folder holds no such model in safetensors, with all its weights.
+    """
+    rule = "is no token-classification model in safetensors"
+    try:
+        model, loading = AutoModelForTokenClassification.from_pretrained(
+            str(folder.resolve()),
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except Exception as error:  # of transformers, safetensors or torch, which share no base class
+        raise UserError(Fault(str(folder), rule, None, first_line(error))) from None
+    missing = sorted(loading["missing_keys"])
+    if missing:  # they would be drawn, and scored as if they had been trained
+        shown = f"{missing[0]} and {len(missing) - 1} more weights are missing"
+        raise UserError(Fault(str(folder), rule, None, shown))
+    return model.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+class CheckpointWriter:
+    """Writes a run's best model so far, one at a time, while the run goes on.
+
+    The weights are copied when `write` is called; the folder appears under its name when all of it
+    is on disk. Leaving the context waits for the last write.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1)
+        self._pending: Future[None] | None = None
+
+    def __enter__(self) -> CheckpointWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(wait=True)
+        if kind is None:
+            self.wait()
+
+    def write(self, model: PreTrainedModel, facts: dict[str, Any], folder: Path) -> None:
+        """Write the model, and ``facts`` as JSON, into a folder, in place of what stands there.
+
+        Raises
+        ------
+        OSError
+            if the write before this one failed.
+        """
+        self.wait()
+        weights, adapter = (_copied(part) for part in (merged_weights(model), adapter_weights(model)))
+        self._pending = self._pool.submit(_write, model, weights, adapter, facts, folder)
+
+    def wait(self) -> None:
+        """Return when all that was to be written is on disk.
+
+        Raises
+        ------
+        OSError
+            if it could not be written.
+        """
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None
+
+
+def _copied(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in weights.items()}
+
+
+def _write(
+    model: PreTrainedModel,
+    weights: dict[str, torch.Tensor],
+    adapter: dict[str, torch.Tensor],
+    facts: dict[str, Any],
+    folder: Path,
+) -> None:
+    with replaced(folder) as fresh:
+        model.save_pretrained(str(fresh), state_dict=weights)
+        if adapter:
+            write_adapter(model, adapter, fresh)
+        (fresh / MEASUREMENT).write_text(json.dumps(facts), encoding="utf-8")
+
+
+@contextmanager
+def replaced(folder: Path) -> Iterator[Path]:
+    """A new folder to fill, put in the place of another when the block ends.
+
+    A reader finds either of them whole, or none; a block that raises leaves the old one where it was.
+    """
+    fresh = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    yield fresh
+    if folder.exists():
+        old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+        folder.rename(old)
+        fresh.rename(folder)
+        shutil.rmtree(old)
+    else:
+        fresh.rename(folder)

@@ -1,0 +1,214 @@
+"""Studies as they lie under results/, running ones included."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from hpo.config.study import stored_study
+from hpo.errors import Fault, UserError
+from hpo.evaluation.matrix import MatrixRow, read_matrix
+from hpo.reporting.default_vs_best import stages
+from hpo.reporting.group_by import pivot, render_pivot
+from hpo.reporting.importance import knob_importance
+from hpo.reporting.matrix_tables import render_table
+from hpo.reporting.report import render_trials, sections
+from hpo.reporting.seeds import repeated
+from hpo.reporting.study_record import Record, read_record
+from hpo.search.default_trial import default_trial
+from hpo.search.trial import State, leading
+from hpo.storage.study_folder import StudyFolder, study_folders
+
+
+def overview() -> list[dict[str, Any]]:
+    """A summary of each study, oldest first; of one whose file has faults, these."""
+    return [_summary_or_faults(folder) for folder in study_folders()]
+
+
+def summarize(name: str) -> dict[str, Any]:
+    """As `overview`, of one study."""
+    return _summary_or_faults(StudyFolder(name))
+
+
+def _summary_or_faults(folder: StudyFolder) -> dict[str, Any]:
+    try:
+        return _summary(read_record(folder), folder)
+    except UserError as error:
+        faults = [str(fault) for fault in error.faults]
+    except OSError as error:
+        faults = [f"{error.filename or folder.path}: cannot be read: {error.strerror}"]
+    return {"study": folder.name, "state": "faulty", "faults": faults}
+
+
+def _summary(record: Record, folder: StudyFolder) -> dict[str, Any]:
+    study, trials = record.study, record.trials
+    states = Counter(trial.state.value for trial in trials)
+    best = next((trial.best for trial in leading(trials)), None)
+    default = default_trial(study, trials)
+    row = read_matrix(folder.matrix).rows[0] if folder.matrix.exists() else None
+    return {
+        "study": study.name,
+        "state": "done" if row else "running" if folder.is_held else "open",
+        "started": datetime.fromtimestamp(folder.study.stat().st_mtime, UTC).isoformat(timespec="seconds"),
+        "data": study.data,
+        "tags": study.tags,
+        "train_on": study.train_on,
+        "algorithm": study.algorithm,
+        "model": study.model,
+        "seed": study.seed,
+        "seeds": study.seeds,
+        "objective": study.objective,
+        "trials": study.runs,
+        "ended": len(trials) - states[State.RUNNING.value],
+        "trials_by_state": dict(states),
+        "epochs": sum(trial.epochs for trial in trials),
+        "trained_s": sum(trial.measurements[-1].seconds for trial in trials if trial.measurements),
+        "best_dev_f1": best.f1 if best else None,
+        "test_f1": row.f1("test", study.train_on) if row else None,
+        "default_dev_f1": default.best.f1 if default and default.best else None,
+        "default_test_f1": record.test_f1(default) if default else None,
+        "reranked": record.reranked is not None,
+    }
+
+
+def render_overview(studies: Sequence[dict[str, Any]]) -> str:
+    """The summaries as a table, or a word on how to make the first study."""
+    if not studies:
+        return "no studies under results/ yet; make one with: hpo run\n"
+    headings = ("study", "state", "model", "corpus", "trials", "time", *_SCORES, "started")
+    return render_table(headings, [_overview_line(each) for each in studies])
+
+
+_SCORES = {
+    "dev F1": "best_dev_f1",
+    "test F1": "test_f1",
+    "default dev": "default_dev_f1",
+    "default test": "default_test_f1",
+}
+
+
+def _overview_line(study: Mapping[str, Any]) -> tuple[str, ...]:
+    if "faults" in study:
+        nothing = ("-",) * (4 + len(_SCORES))
+        return (study["study"], study["state"], *nothing, study["faults"][0])
+    return (
+        study["study"],
+        study["state"],
+        Path(study["model"]).name,
+        Path(study["data"]).name,
+        f"{study['ended']}/{study['trials']}",
+        str(timedelta(seconds=round(study["trained_s"]))),
+        *(_score(study[field]) for field in _SCORES.values()),
+        study["started"][:16].replace("T", " "),
+    )
+
+
+def _score(f1: float | None) -> str:
+    return "-" if f1 is None else f"{f1:.5f}"
+
+
+def describe_study(name: str) -> dict[str, Any]:
+    """A study whole: its summary, settings, environment, row of the matrix, trials, and what they come to.
+
+    Raises
+    ------
+    UserError
+        if there is no such study.
+    """
+    folder = StudyFolder(name)
+    record = read_record(folder)
+    scored = {str(number): _plain(scores) for number, scores in sorted(record.scores.items())}
+    return {
+        "summary": _summary(record, folder),
+        "settings": record.study.model_dump(mode="json"),
+        "environment": record.environment,
+        "row": read_matrix(folder.matrix).rows[0].model_dump(mode="json") if folder.matrix.exists() else None,
+        "scores": scored,
+        "confusion": {split: each.model_dump(mode="json") for split, each in record.confusions.items()},
+        "best_after": [asdict(stage) for stage in stages(record)],
+        "repeats": [each.to_json() for each in repeated(record)],
+        "reranked": [each.to_json() for each in repeated(record.reranked)] if record.reranked else None,
+        "importance": knob_importance(record.study.space, record.trials),
+        "trials": [trial.to_json() for trial in record.trials],
+    }
+
+
+def _plain(scores: Any) -> Any:
+    return TypeAdapter(dict[str, Any]).dump_python(dict(scores), mode="json")
+
+
+def describe_pivot(name: str, knob: str) -> list[dict[str, Any]]:
+    """The trials of a study grouped by a searched knob, as JSON writes them.
+
+    Raises
+    ------
+    UserError
+        if there is no such study, or it does not search the knob.
+    """
+    return [asdict(group) for group in pivot(read_record(StudyFolder(name)), knob)]
+
+
+def render_study(name: str, knob: str | None = None) -> str:
+    """The report of a study that is done, or what can be told so far of one that is not.
+
+    With a ``knob``, the trials grouped by its values instead.
+
+    Raises
+    ------
+    UserError
+        if there is no such study, it has faults, or it does not search the knob.
+    """
+    folder = StudyFolder(name)
+    if knob is not None:
+        return render_pivot(read_record(folder), knob)
+    stored_study(folder)
+    done = folder.matrix.exists()
+    if done and folder.report.exists():
+        return folder.report.read_text(encoding="utf-8")
+    record = read_record(folder)
+    summary = render_overview([_summary(record, folder)])
+    rest = f"its {folder.report.name} is gone" if done else f"not done yet; go on with: hpo resume {name}"
+    return "\n".join([summary, *sections(record), render_trials(record.trials), rest])
+
+
+def collect_rows(names: Sequence[str]) -> list[MatrixRow]:
+    """The matrix rows of some studies, or of all that are done.
+
+    Of several studies of the same corpus, family, variant, algorithm and model, the newest one counts,
+    unless they were named. A study whose row has faults is passed over, unless it was named.
+
+    Raises
+    ------
+    UserError
+        if a named study is missing, not done or faulty, or none is done at all.
+    """
+    if names:
+        folders = [StudyFolder(name) for name in names]
+        faults = [
+            Fault(f"study {folder.name}", "is not done" if folder.study.exists() else "is not under results/")
+            for folder in folders
+            if not folder.matrix.exists()
+        ]
+        if faults:
+            raise UserError(faults)
+        return [read_matrix(folder.matrix).rows[0] for folder in folders]
+    rows = [row for folder in study_folders() if folder.matrix.exists() for row in _row_if_whole(folder)]
+    if not rows:
+        raise UserError(Fault("results/", "holds no study that is done", None, "make one with: hpo run"))
+    newest = {
+        (row.corpus_sha256, row.tag_family, row.trained_on, row.algorithm, row.model): row for row in rows
+    }
+    return list(newest.values())
+
+
+def _row_if_whole(folder: StudyFolder) -> list[MatrixRow]:
+    try:
+        return [read_matrix(folder.matrix).rows[0]]
+    except UserError:
+        return []

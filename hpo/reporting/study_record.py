@@ -1,0 +1,88 @@
+"""All that a study's folder holds, read once for its report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from hpo.config.study import Study, stored_study
+from hpo.errors import Fault, UserError
+from hpo.evaluation.confusion import Confusion, read_confusions
+from hpo.evaluation.matrix import MatrixRow
+from hpo.evaluation.score_files import Scored, read_all_scores
+from hpo.search.trial import Trial, read_trials
+from hpo.storage.atomic import read_json
+from hpo.storage.journal import read_lines
+from hpo.storage.study_folder import StudyFolder
+from hpo.storage.yaml_files import Document, validate
+
+
+@dataclass(frozen=True)
+class Record:
+    """A study with its trials, and what was scored of it so far.
+
+    ``row`` is the best model's, None before it is scored; ``scores`` go by the number of the trial,
+    ``confusions`` of the best model by split; ``reranked`` is the study that trained its best again.
+    """
+
+    study: Study
+    trials: list[Trial]
+    row: MatrixRow | None
+    scores: dict[int, Scored]
+    confusions: dict[str, Confusion]
+    environment: dict[str, Any] | None
+    reranked: Record | None = None
+
+    def test_f1(self, trial: Trial) -> float | None:
+        """Micro F1 on test, in [0, 1], of a trial's best model on the variant trained on, if scored."""
+        scores = self.scores.get(trial.number, {}).get("test", {}).get(self.study.train_on)
+        return scores.f1 if scores else None
+
+
+def read_record(folder: StudyFolder) -> Record:
+    """The record of a study.
+
+    Raises
+    ------
+    UserError
+        if there is none under this name, or a file of it has faults.
+    """
+    best = folder.best / "1"
+    reranked = folder.reranked
+    return Record(
+        study=stored_study(folder),
+        trials=stored_trials(folder),
+        row=_row(folder),
+        scores=read_all_scores(folder.scores(0).parent),
+        confusions=read_confusions(best / "confusion.json"),
+        environment=read_json(folder.environment) if folder.environment.exists() else None,
+        reranked=read_record(reranked) if reranked.matrix.exists() else None,
+    )
+
+
+def _row(folder: StudyFolder) -> MatrixRow | None:
+    path = folder.best / "1" / "scores.json"
+    return validate(MatrixRow, Document(path, read_json(path), {})) if path.exists() else None
+
+
+def stored_trials(folder: StudyFolder) -> list[Trial]:
+    """The trials of a study's journal.
+
+    Raises
+    ------
+    UserError
+        if a line of it is none of a trial's.
+    """
+    last = 0
+
+    def lines() -> Iterator[dict[str, Any]]:
+        nonlocal last
+        for last, line in enumerate(read_lines(folder.trials), 1):  # noqa: B007 - told if the line is refused
+            yield line
+
+    try:
+        return read_trials(lines())
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(Fault(f"{folder.trials}:{last}", "is no line of a trial", reason)) from None

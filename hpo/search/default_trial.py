@@ -1,0 +1,26 @@
+"""The default configuration among the trials of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hpo.config.study import Study
+from hpo.config.training_config import Recipe
+from hpo.search.hyperparameter_schedule import first_params
+from hpo.search.trial import Trial
+
+
+def default_trial(study: Study, trials: Sequence[Trial]) -> Trial | None:
+    """The trial of the default configuration; None where the study did without, or has not begun."""
+    first = trials[0] if trials and study.baseline else None
+    return first if first and first_params(first) == study.space.defaults else None
+
+
+def moved_defaults(study: Study) -> dict[str, tuple[object, object]]:
+    """The knobs whose default lies outside of what is searched: it, and what was tried in its place."""
+    fields, tried = Recipe.model_fields, study.space.defaults
+    return {
+        name: (fields[name].default, value)
+        for name, value in tried.items()
+        if not study.space.parameters[name].contains(fields[name].default)
+    }

@@ -1,0 +1,36 @@
+"""A search that starts from what earlier ones found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from hpo.config.search_space import Params, Space
+from hpo.config.training_config import Recipe
+from hpo.search.trial import Trial, leading
+
+GUESSES_PER_STUDY = 3
+"""An earlier study may be of another corpus, so that only its best are worth a trial."""
+
+
+def warm_start(space: Space, earlier: Iterable[Sequence[Trial]]) -> Space:
+    """The space with the best configurations of earlier studies as its first guesses, before its own.
+
+    They are tried and not believed: what they scored elsewhere teaches the sampler nothing. A value
+    outside its domain is moved to the nearest inside; a knob that was not searched then takes the
+    recipe's default, likewise moved inside.
+    """
+    guesses = [
+        {name: domain.nearest(_value(trial, name)) for name, domain in space.parameters.items()}
+        for trials in earlier
+        for trial in leading(trials)[:GUESSES_PER_STUDY]
+    ]
+    distinct: list[Params] = []
+    for guess in (*guesses, *space.first_guesses):
+        if guess not in distinct:
+            distinct.append(guess)
+    return Space(parameters=space.parameters, fixed=space.fixed, first_guesses=tuple(distinct))
+
+
+def _value(trial: Trial, name: str) -> bool | int | float | str:
+    value: bool | int | float | str = trial.params.get(name, Recipe.model_fields[name].default)
+    return value

@@ -1,0 +1,83 @@
+"""Policies: which trial goes on, which waits, which ends, and which paused one is taken up again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from hpo.config.search_space import Params
+from hpo.search.trial import Trial
+from hpo.training.measurement import Measurement
+
+
+class Verdict(Enum):
+    """What becomes of a trial after a measurement."""
+
+    GO_ON = "go on"
+    PAUSE = "pause"
+    STOP = "stop"
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """A paused trial that is to go on: with new parameters and from another's snapshot, where given."""
+
+    number: int
+    params: Params | None = None
+    donor: int | None = None
+
+
+class Policy(Protocol):
+    """Decides on running and paused trials.
+
+    Whatever a policy remembers follows from the trials and their measurements in the order of the
+    journal, so that it is rebuilt by hearing them again; what it draws at random follows from the
+    study's seed and the trial.
+    """
+
+    def hear(self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]) -> Verdict:
+        """Take in a measurement, which is ``trial``'s last, and decide on the trial."""
+
+    def forget(self, trial: Trial) -> None:
+        """Take a trial out of all comparisons: it has failed."""
+
+    def settle(self, trials: Sequence[Trial]) -> Sequence[int]:
+        """The paused trials that have lost and end now."""
+
+    def next_paused(self, trials: Sequence[Trial]) -> Continuation | None:
+        """The paused trial that may go on now."""
+
+    def wants_more(self, trials: Sequence[Trial], budget: int) -> bool:
+        """Whether a new trial may start now, where ``budget`` is the study's number of trials."""
+
+    def newcomer(self, number: int, trials: Sequence[Trial]) -> Continuation | None:
+        """What a new trial begins from, if not from the sampler's proposal and fresh weights."""
+
+
+class EveryTrialToItsEnd:
+    """Stops nobody: random search and grid search."""
+
+    def hear(self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]) -> Verdict:
+        """As `Policy.hear`: go on."""
+        return Verdict.GO_ON
+
+    def forget(self, trial: Trial) -> None:
+        """As `Policy.forget`: there is nothing to forget."""
+
+    def settle(self, trials: Sequence[Trial]) -> Sequence[int]:
+        """As `Policy.settle`: nobody."""
+        return ()
+
+    def next_paused(self, trials: Sequence[Trial]) -> Continuation | None:
+        """As `Policy.next_paused`: nobody pauses."""
+        return None
+
+    def wants_more(self, trials: Sequence[Trial], budget: int) -> bool:
+        """As `Policy.wants_more`: up to the budget."""
+        return len(trials) < budget
+
+    def newcomer(self, number: int, trials: Sequence[Trial]) -> Continuation | None:
+        """As `Policy.newcomer`: from nothing."""
+        return None

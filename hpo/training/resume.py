@@ -1,0 +1,78 @@
+"""A training run as it stands at an evaluation, on disk, so that it can go on from there.
+
+Nothing in it is a pickle: weights, optimizer and random state are safetensors, the rest is JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import TrainerState
+
+from hpo.models.checkpoints import replaced
+from hpo.models.lora import held_weights
+from hpo.training.measurement import FACTS, Snapshot
+
+WEIGHTS, OPTIMIZER = "model.safetensors", "optimizer.safetensors"
+TRAINER_STATE = "trainer_state.json"
+_RANDOM = "random.{}"
+
+
+def write_snapshot(
+    folder: Path, snapshot: Snapshot, model: torch.nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    """Write a run into a folder, in place of what stands there; a reader finds one of them whole."""
+    weights = {name: tensor.contiguous() for name, tensor in _distinct(held_weights(model)).items()}
+    with replaced(folder) as fresh:
+        save_file(weights, fresh / WEIGHTS, metadata={"format": "pt"})
+        save_file(_flatten(optimizer) | _random_state(), fresh / OPTIMIZER)
+        # The Trainer wants this file to be there, and takes nothing from it that matters here.
+        TrainerState().save_to_json(str(fresh / TRAINER_STATE))
+        # Last, and so the mark of a whole snapshot even where a folder was copied and not renamed.
+        (fresh / FACTS).write_text(json.dumps(snapshot.to_json()), encoding="utf-8")
+
+
+def _distinct(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """One name for each tensor: tied weights share memory, which safetensors refuses."""
+    named: dict[int, str] = {}
+    for name, tensor in state.items():
+        named.setdefault(tensor.data_ptr(), name)
+    return {name: state[name] for name in named.values()}
+
+
+def _flatten(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    state: dict[int, dict[str, Any]] = optimizer.state_dict()["state"]
+    return {
+        f"{parameter}.{name}": value.contiguous() if isinstance(value, torch.Tensor) else torch.tensor(value)
+        for parameter, values in state.items()
+        for name, value in values.items()
+    }
+
+
+def _random_state() -> dict[str, torch.Tensor]:
+    states = {_RANDOM.format("cpu"): torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states[_RANDOM.format("cuda")] = torch.cuda.get_rng_state()
+    return states
+
+
+def restore_optimizer(folder: Path, optimizer: torch.optim.Optimizer) -> None:
+    """Give an optimizer its moments back; its hyperparameters stay what they are now."""
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, tensor in load_file(folder / OPTIMIZER).items():
+        parameter, name = key.split(".", 1)
+        if parameter.isdigit():
+            state.setdefault(int(parameter), {})[name] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def restore_random_state(folder: Path) -> None:
+    """Set torch's generators to where they were."""
+    tensors = load_file(folder / OPTIMIZER)
+    torch.set_rng_state(tensors[_RANDOM.format("cpu")])
+    if torch.cuda.is_available() and _RANDOM.format("cuda") in tensors:
+        torch.cuda.set_rng_state(tensors[_RANDOM.format("cuda")])

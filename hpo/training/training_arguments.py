@@ -1,0 +1,49 @@
+"""A recipe in the words of transformers."""
+
+from __future__ import annotations
+
+import tempfile
+
+import torch
+from transformers import TrainingArguments
+
+from hpo.config.training_config import Recipe
+
+
+def arguments(recipe: Recipe, seed: int) -> TrainingArguments:
+    """A recipe's arguments to the Trainer; nothing is logged, saved or evaluated on its own account."""
+    gpu = torch.cuda.is_available()
+    bf16 = recipe.precision == "bf16" or (
+        recipe.precision == "auto" and gpu and torch.cuda.is_bf16_supported()
+    )
+    args = TrainingArguments(
+        output_dir=tempfile.gettempdir(),  # it must exist, and nothing is written there
+        learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        adam_beta1=recipe.adam_beta1,
+        adam_beta2=recipe.adam_beta2,
+        adam_epsilon=recipe.adam_epsilon,
+        activation_checkpointing=recipe.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False},  # the other kind drops frozen embeddings
+        num_train_epochs=recipe.epochs,
+        per_device_train_batch_size=recipe.batch_size,
+        max_grad_norm=recipe.max_grad_norm,
+        bf16=bf16,
+        fp16=recipe.precision == "fp16",
+        use_cpu=not gpu,
+        seed=seed,
+        report_to=[],
+        eval_strategy="no",
+        save_strategy="no",
+        logging_strategy="no",
+        logging_nan_inf_filter=False,  # it looks at every step's loss, and hides what must be seen
+        disable_tqdm=True,
+        remove_unused_columns=False,
+    )
+    args._n_gpu = min(args.n_gpu, 1)  # one trial, one GPU: never DataParallel over what else is visible
+    return args
+
+
+def autocast_dtype(args: TrainingArguments) -> torch.dtype | None:
+    """The type that evaluation computes in, where training uses mixed precision."""
+    return torch.bfloat16 if args.bf16 else torch.float16 if args.fp16 else None

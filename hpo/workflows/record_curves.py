@@ -1,0 +1,120 @@
+"""Records the learning curves of random configurations into a curve table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hpo.config.study import Study
+from hpo.environment import describe_environment
+from hpo.errors import Fault, UserError
+from hpo.search.samplers.random_and_grid import RandomSampler
+from hpo.simulation.curve_tables import Curve
+from hpo.storage.journal import Journal, read_lines
+from hpo.workflows.prepare import read_corpus
+
+DIGITS = 5
+"""Significant digits of every number in a table; a configuration is trained with its rounded values."""
+
+
+def record(study: Study, path: Path) -> Iterator[int]:
+    """Train the study's ``trials`` random configurations one after the other, each to its last epoch.
+
+    Goes on where the file ends, and yields each number of curves that stand in it. The space's first
+    guesses are left out: every curve is a random draw.
+
+    Raises
+    ------
+    UserError
+        if the corpus is refused, or if the file holds a table of something else.
+    """
+    from hpo.encoding.prepare import prepare
+
+    corpus, family = read_corpus(study)
+    recipe = study.recipe({})
+    data = prepare(
+        corpus,
+        family,
+        study.model,
+        max_length=recipe.max_length,
+        seed=study.seed,
+        context=recipe.context,
+    )
+    conditions = _conditions(study, corpus.name, corpus.sha256, recipe.epochs)
+    present = list(read_lines(path))
+    if present:
+        _refuse_another(path, present[0], conditions)
+    journal = Journal(path)
+    try:
+        if not present:
+            journal.append(conditions, durable=True)
+        start = max(0, len(present) - 1)
+        yield from range(1, start + 1)
+        for done, curve in enumerate(_curves(study, data, start), start + 1):
+            journal.append(asdict(curve), durable=True)
+            yield done
+    finally:
+        journal.close()
+
+
+def _curves(study: Study, data: Any, start: int) -> Iterator[Curve]:
+    from hpo.training.measurement import Measurement
+    from hpo.training.trainer import NonFiniteLoss, train
+
+    space = study.space.model_copy(update={"first_guesses": ()})
+    sampler = RandomSampler(space, study.seed)
+    for number in range(start, study.trials):
+        params = {name: _rounded(value) for name, value in sampler.suggest(number, ()).items()}
+        seed = int(np.random.SeedSequence([study.seed, number]).generate_state(1)[0] >> 1)
+        measured: list[Measurement] = []
+
+        def report(measurement: Measurement, measured: list[Measurement] = measured) -> bool:
+            measured.append(measurement)
+            return True
+
+        recipe = study.recipe(params)
+        # A curve ends where it diverges; an empty one still is a line to go on from.
+        with suppress(NonFiniteLoss):
+            train(recipe, data, model=study.model, train_on=study.train_on, seed=seed, report=report)
+        columns = {
+            field: tuple(_rounded(getattr(each, field)) for each in measured)
+            for field in ("epoch", "f1", "loss", "seconds")
+        }
+        yield Curve(params, seed, **columns)
+
+
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+
+
+def _conditions(study: Study, corpus: str, sha256: str, epochs: int) -> dict[str, Any]:
+    versions = describe_environment()["versions"]
+    return {
+        "corpus": corpus,
+        "corpus_sha256": sha256,
+        "tags": study.tags,
+        "train_on": study.train_on,
+        "model": study.model,
+        "epochs": epochs,
+        "fixed": study.space.fixed | study.fixed,
+        "seed": study.seed,
+        "space": study.space.model_copy(update={"first_guesses": ()}).model_dump(
+            mode="json", exclude_none=True
+        ),
+        "versions": {name: versions[name] for name in ("hpo", "torch", "transformers")},
+    }
+
+
+def _refuse_another(path: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
+    faults = [
+        Fault(str(path), f"holds a table with {key} = {there.get(key)!r}, and is asked for with", here[key])
+        for key in here
+        if key != "versions" and there.get(key) != here[key]
+    ]
+    if faults:
+        raise UserError(faults)

@@ -1,0 +1,64 @@
+"""Checking YAML files of any kind without running anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from hpo.cluster.slurm.site_profile import Site
+from hpo.config.search_space import Space
+from hpo.config.study import Study, load_study
+from hpo.corpora.formats import FORMATS
+from hpo.corpora.formats.options import CorpusOptions
+from hpo.corpora.tag_families import TagFamily, load_family
+from hpo.errors import Fault, UserError
+from hpo.storage.presets import members
+from hpo.storage.yaml_files import Document, read_yaml, validate
+
+KINDS: dict[str, tuple[type[BaseModel], str]] = {
+    "search space": (Space, "parameters"),
+    "tag family": (TagFamily, "mapping"),
+}
+"""What a file is, by a key that only this kind has."""
+
+
+def validate_file(path: Path) -> str:
+    """Check a study, a search space, a tag family, a site's profile or a corpus.yaml, and say which it is.
+
+    Raises
+    ------
+    UserError
+        with every fault of the file, each at its line.
+    """
+    document = read_yaml(path)
+    if not isinstance(document.data, dict):
+        raise UserError(Fault(document.place(), "must be a mapping of keys to values"))
+    if path.name == "corpus.yaml":
+        _check_format(validate(CorpusOptions, document), document)
+        return "corpus"
+    for kind, (model, key) in KINDS.items():
+        if key in document.data:
+            validate(model, document)
+            return kind
+    if not document.data.keys().isdisjoint(Site.model_fields):  # a study shares no key with it
+        validate(Site, document)
+        return "site profile"
+    _check_tags(load_study(path), document)
+    return "study"
+
+
+def _check_format(options: CorpusOptions, document: Document) -> None:
+    if options.format is not None and options.format not in FORMATS:
+        remedy = f"known: {', '.join(FORMATS)}"
+        raise UserError(
+            Fault(document.place(("format",)), "format: unknown corpus format", options.format, remedy)
+        )
+
+
+def _check_tags(study: Study, document: Document) -> None:
+    known = members("tag_families")
+    if not study.tags.endswith((".yaml", ".yml")) and study.tags not in known:
+        remedy = f"known: {', '.join(known)}"
+        raise UserError(Fault(document.place(("tags",)), "tags: unknown tag family", study.tags, remedy))
+    load_family(study.tags)

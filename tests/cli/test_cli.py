@@ -1,0 +1,305 @@
+"""The command line: mistakes told in a line each, JSON for machines, help with an example."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from hpo.cli.app import app as cli
+from hpo.config.study import build_study, load_study
+from hpo.corpora.variants import VARIANTS
+from hpo.evaluation.matrix import Matrix, MatrixRow
+from hpo.storage.atomic import write_json, write_text
+from hpo.storage.study_folder import StudyFolder
+from hpo.storage.yaml_files import parse_yaml
+
+COMMANDS = (
+    "run",
+    "resume",
+    "replay",
+    "ls",
+    "show",
+    "rerank",
+    "evaluate",
+    "predict",
+    "compare",
+    "matrix",
+    "grid",
+    "corpus",
+    "families",
+    "spaces",
+    "validate",
+    "submit",
+    "status",
+    "logs",
+    "stop",
+)
+
+LIGHT = "light"
+"""A study that is done, as far as these commands look."""
+
+
+@pytest.fixture
+def hpo(empty_folder, monkeypatch, capsys):
+    """Runs the program in an empty folder: its exit code, what it printed, and what it complained of."""
+    for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "TRANSFORMERS_VERBOSITY", "TOKENIZERS_PARALLELISM"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setattr("hpo.models.build.count_weights", lambda model: 1_000_000)
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["hpo", *words])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out, err = capsys.readouterr()
+        return end.value.code or 0, out, err
+
+    return call
+
+
+@pytest.fixture
+def done():
+    """Puts a study that is done under results/."""
+
+    def put(name):
+        study = build_study({"name": name})
+        folder = StudyFolder(name)
+        row = MatrixRow(
+            tag_family="Original", trained_on="cased", algorithm="ASHA", study=name, corpus="demo",
+            model="tiny", scores={"test": {"cased": 0.875}}, hyperparameters={"learning_rate": 1e-4},
+        )  # fmt: skip
+        write_text(folder.study, study.to_yaml())
+        write_text(folder.report, f"# {name}\n")
+        write_json(folder.matrix, Matrix(rows=(row,)).model_dump(mode="json"))
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ("run --alg ahsa", r"study: algorithm: must be one of asha, .*: 'ahsa'"),
+        ("run --train-on lower", r"study: train_on: must be one of cased, .*: 'lower'"),
+        ("run --searcher bohb", r"study: searcher: must be one of optuna, hyperopt: 'bohb'"),
+        ("run --trials 0", r"study: trials: .* greater than or equal to 1: 0"),
+        ("run --epochs 0", r"study: fixed\.epochs: .* greater than or equal to 1, and is 0"),
+        ("run --alg random --searcher hyperopt", r"study: random chooses .* takes no searcher"),
+        ("run --tags conl", r"tag families: unknown name: 'conl' \(known: .*conll.*\)"),
+        ("run --tags conl --dry-run", r"tag families: unknown name: 'conl' \(known: .*conll.*\)"),
+        ("run --data /no/such", r"/no/such: no such file or folder \(name a file.*\)"),
+        ("run --space no.yaml", r"no\.yaml: no such file"),
+        ("run --space sucks", r"search spaces: unknown name: 'sucks' \(known: .*demo, .*suc.*\)"),
+        ("run no.yaml", r"no\.yaml: no such file"),
+        ("run --study ../x", r"study: name: .*: '\.\./x'"),
+        ("run --study a/b", r"study: name: .*: 'a/b'"),
+        ("resume nope", r"study nope: is not under results/ \(hpo ls lists .*\)"),
+        ("show nope", r"study nope: is not under results/ \(hpo ls lists .*\)"),
+        ("rerank nope", r"study nope: is not under results/ \(hpo ls lists .*\)"),
+        ("run --tracker comet", r"study: trackers: must be among tensorboard, mlflow, wandb: .*"),
+        ("run --seeds 5", r"study: asha tries no .* twice, .*\(can: random, grid; .*hpo rerank .*"),
+        ("show nope --json", r"study nope: is not under results/ \(hpo ls lists .*\)"),
+        ("matrix nope", r"study nope: is not under results/"),
+        ("matrix", r"results/: holds no study that is done \(make one with: hpo run\)"),
+        ("grid --train-on cased,lower", r"--train-on: unknown case variant: 'lower' \(known: cased, .*\)"),
+        ("grid no.yaml --tags conll", r"no\.yaml: no such file"),
+        ("grid --tags conll,conl --dry-run", r"tag families: unknown name: 'conl' \(known: .*\)"),
+        ("grid --alg asha,sha --dry-run", r"study: algorithm: must be one of .*: 'sha'"),
+        ("validate no.yaml", r"no\.yaml: no such file"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_in_a_line_and_ends_with_2(hpo, words, complaint):
+    code, out, err = hpo(*words.split())
+    assert code == 2
+    assert re.fullmatch(complaint, err.strip()), err
+    assert out == ""
+
+
+@pytest.mark.parametrize("command", ["resume", "show", "matrix"])
+@pytest.mark.parametrize("name", ["../x", "a b", "", "/etc", "..", "a/b"])
+def test_a_hostile_study_name_is_refused_before_any_file_is_touched(hpo, command, name, empty_folder):
+    write_text(empty_folder / "x" / "study.yaml", build_study({}).to_yaml())
+    code, _, err = hpo(command, name)
+    assert code == 2
+    assert err.strip() == f"study: must be letters, digits and ._+- after a first letter or digit: {name!r}"
+    assert sorted(path.name for path in empty_folder.iterdir()) == ["x"]
+
+
+@pytest.mark.parametrize(
+    "words", ["run --trials many", "run --nope", "nope", "show", "ls too many", "run --seed"]
+)
+def test_what_cannot_be_parsed_ends_with_2_and_no_traceback(hpo, words):
+    code, out, err = hpo(*words.split())
+    assert code == 2
+    assert "Error" in err
+    assert "Traceback" not in out + err
+
+
+def test_a_study_file_tells_every_fault_at_its_line(hpo, empty_folder):
+    (empty_folder / "my.yaml").write_text(
+        "name: x\ntrails: 5\ntrials: 0\nspace:\n  parameters:\n"
+        "    learning_rate: {type: loguniform, low: 0, high: 1}\n    foo: {type: uniform, low: 1, high: 0}\n"
+    )
+    for words in (("run", "my.yaml"), ("validate", "my.yaml")):
+        code, _, err = hpo(*words)
+        assert code == 2
+        assert sorted(line.split(": ")[0] for line in err.splitlines()) == [
+            f"my.yaml:{n}" for n in (2, 3, 6, 7)
+        ]
+
+
+def test_nothing_is_left_on_disk_by_what_was_refused(hpo, empty_folder):
+    hpo("run", "--alg", "nope")
+    hpo("run", "--tags", "nope", "--dry-run")
+    assert list(empty_folder.iterdir()) == []
+
+
+def test_validate_tells_the_good_files_and_the_faults_of_all_the_bad_ones(hpo, empty_folder):
+    (empty_folder / "good.yaml").write_text("trials: 3\n")
+    (empty_folder / "bad.yaml").write_text("trials: 0\n")
+    (empty_folder / "worse.yaml").write_text("a: [\n")
+    code, out, err = hpo("validate", "bad.yaml", "good.yaml", "worse.yaml")
+    assert code == 2
+    assert out == "good.yaml: study, valid\n"
+    assert [line.split(":")[0] for line in err.splitlines()] == ["bad.yaml", "worse.yaml"]
+    assert hpo("validate", "good.yaml") == (0, "good.yaml: study, valid\n", "")
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["--alg", "grid", "--epochs", "2"], ["--model", "tiny", "--study", "1e-5"]]
+)
+def test_a_dry_run_prints_the_study_that_would_be_run_and_its_cost(hpo, words, empty_folder):
+    code, out, _ = hpo("run", "--trials", "7", "--dry-run", *words)
+    assert code == 0
+    path = empty_folder / "printed.yaml"
+    path.write_text(out)
+    fields = {"alg": "algorithm", "study": "name"}
+    options = {fields.get(k[2:], k[2:]): v for k, v in zip(words[::2], words[1::2], strict=True)}
+    if "epochs" in options:
+        options["fixed"] = {"epochs": int(options.pop("epochs"))}
+    assert load_study(path) == build_study({"trials": 7} | options)
+    assert re.search(r"^# cost: at most \d+ epochs \(7 trials x \d\)", out, flags=re.MULTILINE)
+    assert re.search(r"^# disk: at most [0-9.]+ GB: [0-9]+ models of 4 MB", out, flags=re.MULTILINE)
+    assert [each.name for each in empty_folder.iterdir()] == ["printed.yaml"]
+
+
+def test_a_dry_run_of_the_grid_prints_a_study_for_every_row(hpo):
+    code, out, _ = hpo("grid", "--tags", "conll,suc-original", "--alg", "asha,random", "--dry-run")
+    assert code == 0
+    names = re.findall(r"^name: (.*)$", out, flags=re.MULTILINE)
+    assert len(set(names)) == len(names) == 2 * 2 * len(VARIANTS)
+
+
+def test_a_default_name_that_another_study_has_taken_gets_a_number(hpo, done):
+    first = yaml.safe_load(hpo("run", "--dry-run")[1])["name"]
+    done(first)
+    assert yaml.safe_load(hpo("run", "--dry-run")[1])["name"] == first
+    assert yaml.safe_load(hpo("run", "--dry-run", "--trials", "9")[1])["name"] == f"{first}-2"
+
+
+def test_an_option_that_is_empty_is_as_if_not_given(hpo):
+    assert hpo("run", "--dry-run", "--alg", "", "--study", "") == hpo("run", "--dry-run")
+
+
+@pytest.mark.parametrize("command", [("run",), ("submit",), ("grid", "--train-on", "cased")])
+@pytest.mark.parametrize(
+    ("told", "trackers"),
+    [
+        (None, ["tensorboard"]),
+        ("tensorboard, mlflow:sqlite:///r.db", ["tensorboard", "mlflow:sqlite:///r.db"]),
+        ("wandb:mine", ["wandb:mine"]),
+        ("none", []),
+    ],
+)
+def test_a_tracker_is_chosen_by_an_option(hpo, command, told, trackers, empty_folder):
+    code, out, _ = hpo(*command, "--dry-run", *(["--tracker", told] if told else []))
+    assert code == 0
+    printed = out[out.index("name: ") :].partition("\n# ")[0]
+    assert parse_yaml(printed, empty_folder).data["trackers"] == trackers
+
+
+def test_options_win_over_a_study_file(hpo, empty_folder):
+    (empty_folder / "my.yaml").write_text("trials: 3\nfixed: {epochs: 4, precision: 'off'}\n")
+    _, out, _ = hpo("run", "my.yaml", "--epochs", "2", "--dry-run")
+    printed = parse_yaml(out, empty_folder).data
+    assert printed["fixed"] == {"epochs": 2, "precision": "off"}
+    assert printed["trials"] == 3
+
+
+@pytest.mark.parametrize(
+    "words", ["ls", "families", "spaces", "spaces --knobs", "corpus demo", "matrix", f"show {LIGHT}"]
+)
+def test_json_is_json_and_nothing_else_is_printed(hpo, done, words):
+    done(LIGHT)
+    code, out, err = hpo(*words.split(), "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)
+
+
+@pytest.mark.parametrize(
+    "words", ["ls", "families", "spaces", "spaces --knobs", "corpus demo", "matrix", f"show {LIGHT}"]
+)
+def test_text_is_printed_without_json(hpo, done, words):
+    done(LIGHT)
+    code, out, err = hpo(*words.split())
+    assert (code, err) == (0, "")
+    assert out.strip()
+
+
+def test_a_corpus_with_faults_is_told_and_ends_with_2(hpo, empty_folder):
+    code, out, _ = hpo("corpus", "/no/such", "--json")
+    assert code == 2
+    assert "no such file or folder" in json.loads(out)["faults"][0]
+
+
+def test_the_list_of_no_studies_says_how_to_make_one(hpo):
+    assert hpo("ls") == (0, "no studies under results/ yet; make one with: hpo run\n", "")
+    assert json.loads(hpo("ls", "--json")[1]) == []
+
+
+def test_the_matrix_goes_to_a_file_where_asked(hpo, done, empty_folder):
+    done(LIGHT)
+    assert hpo("matrix", "--out", "a/matrix.md") == (0, "", "")
+    assert "0.87500" in (empty_folder / "a" / "matrix.md").read_text()
+    code, _, err = hpo("matrix", "--out", "a")
+    assert code == 2
+    assert err.startswith("a: cannot be written: ")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example_of_itself(hpo, command):
+    code, out, _ = hpo(command, "--help")
+    assert code == 0
+    assert re.search(rf"Example: hpo {command}\b", " ".join(out.split()))
+    assert command in hpo("--help")[1]
+
+
+def test_there_is_no_command_without_a_test_of_its_help():
+    assert {command.name or command.callback.__name__ for command in cli.app.registered_commands} == set(
+        COMMANDS
+    )
+
+
+def test_an_interrupt_says_that_what_was_done_is_kept_and_ends_with_130(hpo, monkeypatch):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hpo.reporting.study_list.overview", interrupt)
+    code, _, err = hpo("ls")
+    assert code == 130
+    assert err == "interrupted; what was done is kept: hpo ls, hpo resume STUDY\n"
+
+
+def test_a_reader_that_leaves_early_sees_no_traceback():
+    command = f"{sys.executable} -m hpo spaces --knobs | true"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
+
+
+def test_what_the_disk_refuses_is_told_in_a_line(hpo, monkeypatch):
+    def fill():
+        raise OSError(28, "No space left on device", "results/s")
+
+    monkeypatch.setattr("hpo.reporting.study_list.overview", fill)
+    assert hpo("ls") == (1, "", "results/s: cannot be read or written: No space left on device\n")

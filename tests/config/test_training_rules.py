@@ -1,0 +1,170 @@
+"""Knobs that do not go together are refused by name before anything starts, wherever they are written."""
+
+import pytest
+from pydantic import ValidationError
+
+from hpo.config.algorithms import ALGORITHMS, CHANGEABLE
+from hpo.config.search_space import Space
+from hpo.config.study import build_study
+from hpo.config.training_config import Recipe
+from hpo.config.training_rules import (
+    NEEDS,
+    RULES,
+    faults_together,
+    idle_knobs,
+)
+from hpo.errors import UserError
+
+RATE = {"learning_rate": {"type": "loguniform", "low": 1e-5, "high": 1e-3}}
+WRONG = [
+    ({"warmup_ratio": 0.1, "warmup_steps": 5}, "the warm-up must be given once"),
+    ({"warmup_epochs": 1, "warmup_steps": 5}, "the warm-up must be given once"),
+    ({"warmup_epochs": 6.5}, r"warmup_epochs \(6.5\) must not be over epochs \(5\)"),
+    (
+        {"schedule": "hybrid"},
+        r"cooldown_epochs \(7\) and warmup_epochs \(0\) together must not be over epochs",
+    ),
+    ({"schedule": "hybrid", "cooldown_epochs": 3, "warmup_epochs": 2.5}, "together must not be over"),
+    ({"schedule": "hybrid", "cooldown_epochs": 2, "patience": 3}, r"before which patience \(3\) might end"),
+    ({"schedule": "adaptive"}, "patience must be at least 1, and is 0"),
+    ({"label_alignment": "all", "pooling": "mean"}, "label_alignment all does nothing with pooling mean"),
+    ({"accumulation_steps": 33}, r"accumulation_steps \(33\) must not be over batch_size \(32\)"),
+]
+wrong = pytest.mark.parametrize(("knobs", "rule"), WRONG, ids=str)
+
+
+def choices(knobs):
+    return {name: {"type": "choice", "values": [value]} for name, value in knobs.items()}
+
+
+def refused(**options):
+    with pytest.raises(UserError) as caught:
+        build_study(options)
+    return [(fault.where, fault.rule) for fault in caught.value.faults]
+
+
+@wrong
+def test_a_recipe_that_does_not_agree_with_itself_is_refused(knobs, rule):
+    with pytest.raises(ValidationError, match=rule):
+        Recipe(**knobs)
+
+
+@wrong
+def test_a_space_that_fixes_or_searches_such_knobs_is_refused_at_their_place(knobs, rule):
+    with pytest.raises(ValidationError, match=rule):
+        Space(parameters=RATE, fixed=knobs)
+    with pytest.raises(ValidationError, match=rule):
+        Space(parameters=RATE | choices(knobs))
+
+
+@wrong
+def test_a_study_is_refused_for_what_its_knobs_make_of_the_spaces(knobs, rule):
+    import re
+
+    *first, last = knobs
+    space = {"parameters": RATE, "fixed": {name: knobs[name] for name in first}}
+    try:
+        Space(**space)
+    except ValidationError:  # by what the first ones are already
+        return
+    ((where, text),) = refused(space=space, fixed={last: knobs[last]})
+    assert where == "study"
+    assert re.search(rule, text)
+    assert text.startswith(("fixed.", "space.fixed."))
+
+
+def test_every_rule_is_shown_to_be_broken():
+    defaults = {name: (field.default,) for name, field in Recipe.model_fields.items()}
+    broken = {
+        names
+        for knobs, _ in WRONG
+        for names, _ in faults_together(defaults | {name: (value,) for name, value in knobs.items()})
+    }
+    assert broken == {rule.knobs for rule in RULES}
+    assert list(faults_together(defaults)) == []
+    assert {name for rule in RULES for name in rule.knobs} <= set(Recipe.model_fields)
+
+
+def test_one_combination_that_a_search_might_try_is_enough():
+    searched = {"type": "choice", "values": ["linear", "adaptive"]}
+    with pytest.raises(ValidationError, match="patience must be at least 1"):
+        Space(parameters={"schedule": searched, "patience": {"type": "int", "low": 0, "high": 3}})
+    Space(parameters={"schedule": searched, "patience": {"type": "int", "low": 1, "high": 3}})
+
+
+@pytest.mark.parametrize("knob", NEEDS)
+def test_a_knob_that_nothing_reads_is_refused(knob):
+    field = Recipe.model_fields[knob]
+    assert field.default is not None
+    with pytest.raises(ValidationError, match=f"would not be read: it needs {NEEDS[knob].words}"):
+        Space(parameters=RATE, fixed={knob: field.default})
+    (fault,) = refused(fixed={knob: field.default})
+    assert fault == ("study", f"fixed.{knob}: would not be read: it needs {NEEDS[knob].words}")
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {"gamma": 0.8, "schedule": "exponential"},
+        {"cycles": 2, "schedule": "cosine_with_restarts"},
+        {"cooldown_epochs": 2, "schedule": "hybrid"},
+        {"cooldown_restarts": False, "cooldown_epochs": 2, "schedule": "adaptive", "patience": 1},
+        {"early_stopping_metric": "loss", "min_delta": 0.1, "patience": 1},
+        {"effective_beta": 0.99, "class_weighting": "effective"},
+    ],
+    ids=str,
+)
+def test_a_knob_that_is_read_is_taken(knobs):
+    Space(parameters=RATE, fixed=knobs)
+    assert build_study({"space": {"parameters": RATE}, "fixed": knobs}).recipe({}).model_fields_set >= set(
+        knobs
+    )
+
+
+def test_a_knob_that_only_some_trials_read_is_taken():
+    parameters = {
+        "schedule": {"type": "choice", "values": ["linear", "exponential"]},
+        "gamma": {"type": "uniform", "low": 0.5, "high": 0.9},
+    }
+    Space(parameters=parameters)
+    study = build_study({"space": {"parameters": parameters}})
+    assert study.recipe({"schedule": "linear", "gamma": 0.6}).gamma == 0.6
+
+
+def test_a_study_may_change_the_schedule_of_a_space_and_leave_the_old_ones_knobs():
+    space = {"parameters": RATE, "fixed": {"schedule": "exponential", "gamma": 0.8}}
+    assert build_study({"space": space, "fixed": {"schedule": "linear"}}).recipe({}).schedule == "linear"
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_patience_is_refused_where_trials_wait_for_each_other(algorithm):
+    options = {"space": {"parameters": RATE}, "fixed": {"patience": 2}, "algorithm": algorithm}
+    if algorithm in ("asha", "random", "grid"):
+        build_study(options)
+    else:
+        ((_, rule),) = refused(**options)
+        assert rule.startswith(f"fixed.patience: must be 0 under {algorithm}")
+
+
+def test_what_a_population_changes_is_no_matter_of_which_weights_an_optimizer_holds():
+    assert set(CHANGEABLE) <= set(Recipe.model_fields)
+    assert not set(CHANGEABLE) & {"frozen_layers", "layerwise_decay", "head_lr_multiplier", "patience"}
+
+
+@pytest.mark.parametrize("knob", ["gradient_checkpointing", "cooldown_restarts"])
+def test_a_switch_is_true_or_false_and_nothing_else(knob):
+    assert getattr(Recipe(**{knob: True}), knob) is True
+    assert getattr(Recipe(**{knob: False}), knob) is False
+    for value in (1, 0, "true", "on", None):
+        with pytest.raises(ValidationError):
+            Recipe(**{knob: value})
+    searched = {"type": "choice", "values": [True, False]}
+    schedule = {"schedule": "adaptive", "patience": 1}
+    assert Space(parameters={knob: searched}, fixed=schedule).parameters[knob].ends == (True, False)
+    with pytest.raises(ValidationError):
+        Space(parameters={knob: {"type": "int", "low": 0, "high": 1}}, fixed=schedule)
+
+
+def test_idle_knobs_are_those_given_alone():
+    possible = {"schedule": ("linear",), "patience": (0, 2)}
+    assert [name for name, _ in idle_knobs(["gamma", "min_delta", "batch_size"], possible)] == ["gamma"]

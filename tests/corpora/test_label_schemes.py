@@ -1,0 +1,161 @@
+"""Label schemes: what is found, what is read, and that nothing is lost on the way to IOB2."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpo.corpora.label_schemes import (
+    OUTSIDE,
+    SCHEMES,
+    LabelReader,
+    find_outside,
+    find_scheme,
+)
+
+KINDS = ("PER", "LOC", "WORK-ART")
+Chunk = tuple[str, int]
+chunks = st.lists(st.tuples(st.sampled_from((*KINDS, OUTSIDE)), st.integers(1, 4)), max_size=8)
+
+
+def write_iob2(found: list[Chunk]) -> list[str]:
+    """The labels of entities that stand one after another; the type `O` is a stretch of none."""
+    labels = []
+    for kind, length in found:
+        if kind == OUTSIDE:
+            labels += [OUTSIDE] * length
+        else:
+            labels += [f"B-{kind}"] + [f"I-{kind}"] * (length - 1)
+    return labels
+
+
+def write_iob1(found: list[Chunk]) -> list[str]:
+    labels = write_iob2(found)
+    return [
+        f"I-{label[2:]}" if label[0] == "B" and (not place or labels[place - 1][2:] != label[2:]) else label
+        for place, label in enumerate(labels)
+    ]
+
+
+def write_closed(found: list[Chunk], begin: str, inside: str, end: str, single: str) -> list[str]:
+    labels = []
+    for kind, length in found:
+        prefixes = [single] if length == 1 else [begin, *[inside] * (length - 2), end]
+        labels += [OUTSIDE] * length if kind == OUTSIDE else [f"{prefix}-{kind}" for prefix in prefixes]
+    return labels
+
+
+@given(chunks)
+def test_iob2_stays_as_it_is(found: list[Chunk]) -> None:
+    labels = write_iob2(found)
+    assert LabelReader("IOB2").read(labels) == (tuple(labels), 0)
+
+
+@given(chunks)
+def test_iob1_becomes_iob2_without_repairs(found: list[Chunk]) -> None:
+    assert LabelReader("IOB1").read(write_iob1(found)) == (tuple(write_iob2(found)), 0)
+
+
+@pytest.mark.parametrize(("scheme", "prefixes"), [("BILOU", "BILU"), ("BIOES", "BIES"), ("BMES", "BMES")])
+@given(found=chunks)
+def test_closing_schemes_become_iob2_without_repairs(scheme: str, prefixes: str, found: list[Chunk]) -> None:
+    labels = write_closed(found, *prefixes)
+    assert LabelReader(scheme).read(labels) == (tuple(write_iob2(found)), 0)
+    if any(kind != OUTSIDE and length > 2 for kind, length in found):
+        assert SCHEMES[find_scheme([labels])].read is SCHEMES[scheme].read
+
+
+@given(chunks)
+def test_plain_joins_runs_of_equal_labels(found: list[Chunk]) -> None:
+    merged: list[Chunk] = []
+    for kind, length in found:
+        if merged and merged[-1][0] == kind:
+            merged[-1] = (kind, merged[-1][1] + length)
+        else:
+            merged.append((kind, length))
+    labels = [kind for kind, length in found for _ in range(length)]
+    assert LabelReader("plain").read(labels) == (tuple(write_iob2(merged)), 0)
+
+
+@given(st.lists(st.sampled_from([OUTSIDE, "B-PER", "I-PER", "B-LOC", "I-LOC"]), max_size=12))
+def test_any_iob_labels_are_repaired_once(labels: list[str]) -> None:
+    reader = LabelReader("IOB2")
+    read, repaired = reader.read(labels)
+    assert repaired == sum(before != after for before, after in zip(labels, read, strict=True))
+    assert reader.read(read) == (read, 0)
+
+
+@pytest.mark.parametrize(
+    ("labels", "read", "repaired"),
+    [
+        (["O", "I-PER", "I-PER"], ["O", "B-PER", "I-PER"], 1),
+        (["B-PER", "I-LOC"], ["B-PER", "B-LOC"], 1),
+        (["B-PER", "O", "I-PER"], ["B-PER", "O", "B-PER"], 1),
+    ],
+)
+def test_an_inside_that_continues_nothing_begins(labels: list[str], read: list[str], repaired: int) -> None:
+    assert LabelReader("IOB2").read(labels) == (tuple(read), repaired)
+
+
+@pytest.mark.parametrize(
+    ("labels", "read", "repaired"),
+    [
+        (["B-PER", "O"], ["B-PER", "O"], 1),
+        (["B-PER", "I-PER"], ["B-PER", "I-PER"], 1),
+        (["O", "L-PER"], ["O", "B-PER"], 1),
+        (["U-PER", "I-PER", "L-PER"], ["B-PER", "B-PER", "I-PER"], 1),
+        (["B-PER", "U-PER"], ["B-PER", "B-PER"], 1),
+    ],
+)
+def test_an_unclosed_entity_is_repaired(labels: list[str], read: list[str], repaired: int) -> None:
+    assert LabelReader("BILOU").read(labels) == (tuple(read), repaired)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "sentences"),
+    [
+        ("IOB2", []),
+        ("IOB2", [["O", "O"]]),
+        ("IOB2", [["O", "B-PER", "I-PER"], ["I-LOC", "O"]]),
+        ("IOB1", [["O", "I-PER", "I-PER"], ["I-LOC", "B-LOC"]]),
+        ("IOB1", [["O", "I-PER"]]),
+        ("plain", [["O", "PER", "PER", "LOC"]]),
+        ("plain", [["O", "E-MAIL", "PER", "LOC"]]),
+        ("BIOES", [["S-PER", "O", "B-LOC", "E-LOC"]]),
+        ("BILOU", [["U-PER", "O", "B-LOC", "L-LOC"]]),
+        ("BMES", [["B-PER", "M-PER", "E-PER"]]),
+    ],
+)
+def test_the_scheme_of_a_corpus_is_found(scheme: str, sentences: list[list[str]]) -> None:
+    assert find_scheme(sentences) == scheme
+
+
+def test_one_mistyped_closing_label_does_not_decide() -> None:
+    assert find_scheme([["B-PER", "I-PER", "O"]] * 5 + [["B-PER", "E-PER"]]) == "IOB2"
+
+
+@pytest.mark.parametrize(
+    ("labels", "outside"), [("O 0 PER", "O"), ("0 PER", "0"), ("_ B-PER", "_"), ("PER", "O")]
+)
+def test_the_outside_label_is_found(labels: str, outside: str) -> None:
+    assert find_outside(labels.split()) == outside
+
+
+def test_a_told_outside_is_read_as_outside() -> None:
+    assert LabelReader("plain", {"none"}).read(["none", "PER"]) == (("O", "B-PER"), 0)
+
+
+@pytest.mark.parametrize("label", ["", "B-", "X-PER", "PER", "b-PER", "-PER", "0", "BB-PER"])
+def test_what_is_no_label_has_a_fault(label: str) -> None:
+    assert LabelReader("IOB2").fault_of(label)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_scheme_refuses_an_empty_label_and_takes_its_own(scheme: str) -> None:
+    reader = LabelReader(scheme)
+    assert reader.fault_of("") == "label is empty"
+    for label in [OUTSIDE, *(f"{prefix}-PER" for prefix in SCHEMES[scheme].prefixes)]:
+        assert reader.fault_of(label) == ""
+    assert LabelReader("plain").fault_of("PER") == ""
+    assert LabelReader("plain").fault_of("B-PER")

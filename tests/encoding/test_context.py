@@ -1,0 +1,164 @@
+"""Context is text of the same document in the sentence's own form; it is read and never scored."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpo.corpora.sentences import Corpus, Sentence
+from hpo.corpora.spans import label_names
+from hpo.corpora.tag_families import load_family
+from hpo.corpora.variants import FORMS, form
+from hpo.encoding.encoded_corpus import CONTEXT, encode, windows_note
+from hpo.encoding.prepare import prepare
+from hpo.encoding.window_dataset import IGNORED, subtoken_labels
+
+TYPES = ("person", "place")
+LABEL_IDS = {name: number for number, name in enumerate(label_names(TYPES))}
+SPECIAL = 2
+
+
+def sentence(text, document="", labels=None):
+    tokens = tuple(text.split())
+    return Sentence(tokens, labels or ("O",) * len(tokens), text, None, document)
+
+
+def read(split, tokenizer, number, name="cased"):
+    """Context, sentence and context as one row holds them, in words."""
+    row = int(np.flatnonzero(split.row_encodings == split.forms[FORMS.index(name), number])[0])
+    place = slice(split.row_offsets[row], split.row_offsets[row + 1])
+    ids, own = split.ids[place][1:-1], split.tokens[place][1:-1] != CONTEXT
+    first, last = np.flatnonzero(own)[[0, -1]]
+    assert own[first : last + 1].all()
+    return tuple(map(tokenizer.decode, (ids[:first], ids[first : last + 1], ids[last + 1 :])))
+
+
+TEXTS = ("Ada walked home", "Grace walked in Uppsala", "slowly home today", "today in Rose")
+
+
+def test_neighbours_are_read_on_either_side(tokenizer):
+    sentences = [sentence(each) for each in TEXTS]
+    split = encode(sentences, LABEL_IDS, tokenizer, max_length=256, seed=1, context=64)
+    before, own, behind = read(split, tokenizer, 1)
+    assert (before, own, behind) == (TEXTS[0], TEXTS[1], f"{TEXTS[2]} {TEXTS[3]}")
+
+
+def test_another_document_is_not_read(tokenizer):
+    documents = ("a", "a", "b", "b")
+    sentences = [sentence(text, document) for text, document in zip(TEXTS, documents, strict=True)]
+    split = encode(sentences, LABEL_IDS, tokenizer, max_length=256, seed=1, context=64)
+    assert read(split, tokenizer, 1) == (TEXTS[0], TEXTS[1], "")
+    assert read(split, tokenizer, 2) == ("", TEXTS[2], TEXTS[3])
+
+
+def test_context_is_whole_tokens_up_to_its_number_of_subtokens(tokenizer):
+    sizes = {word: len(tokenizer([word], is_split_into_words=True)["input_ids"]) - SPECIAL
+             for text in TEXTS for word in text.split()}  # fmt: skip
+    sentences = [sentence(each) for each in TEXTS]
+    for context in range(0, 12):
+        split = encode(sentences, LABEL_IDS, tokenizer, max_length=256, seed=1, context=context)
+        before, _, behind = read(split, tokenizer, 1)
+        left, right = TEXTS[0].split(), f"{TEXTS[2]} {TEXTS[3]}".split()
+        for words, told in ((left[::-1], before.split()[::-1]), (right, behind.split())):
+            expected, size = [], 0
+            for word in words:
+                size += sizes[word]
+                if size > context:
+                    break
+                expected.append(word)
+            assert told == expected, context
+
+
+def test_context_has_the_form_of_its_sentence(tokenizer):
+    named = sentence("Ada walked home", labels=("B-person", "O", "O"))
+    sentences = [named, sentence("slowly Rose"), named]
+    split = encode(sentences, LABEL_IDS, tokenizer, max_length=256, seed=1, context=64)
+    for name in FORMS:
+        expected = tuple(" ".join(form(each, name).tokens) for each in sentences)
+        assert read(split, tokenizer, 1, name) == expected
+    # It holds no entity, and is yet not the same where its context's entities are lower-cased.
+    assert len(set(split.forms[:, 1])) == 3
+
+
+def test_forms_alike_with_their_context_are_one_encoding(tokenizer):
+    sentences = [sentence("walked home"), sentence("slowly home")]
+    split = encode(sentences, LABEL_IDS, tokenizer, max_length=256, seed=1, context=64)
+    assert len(split.sentences) == 2
+
+
+def test_a_row_is_no_longer_than_a_window_and_its_sentence_comes_first(tokenizer):
+    long = sentence("walked " * 12)
+    split = encode([long] * 3, LABEL_IDS, tokenizer, max_length=20, seed=1, context=64)
+    assert np.diff(split.row_offsets).tolist() == [2 + 12 + 3, 2 + 12 + 6, 2 + 12 + 3]
+    longer = sentence("walked " * 30)
+    split = encode([long, longer], LABEL_IDS, tokenizer, max_length=20, seed=1, context=64)
+    rows = np.flatnonzero(split.row_encodings == split.forms[0, 1])
+    assert len(rows) == 2 and split.tokens[split.row_offsets[rows[0]] + 1] != CONTEXT
+
+
+def test_context_carries_no_label(tokenizer):
+    sentences = [sentence("Ada walked", labels=("B-person", "O")) for _ in range(3)]
+    split = encode(sentences, LABEL_IDS, tokenizer, max_length=64, seed=1, context=64)
+    for alignment in ("first", "all"):
+        labels = subtoken_labels(split, alignment)
+        assert (labels[split.tokens == CONTEXT] == IGNORED).all()
+        cased = split.row_encodings == split.forms[0, 1]
+        row = int(np.flatnonzero(cased)[0])
+        own = labels[split.row_offsets[row] : split.row_offsets[row + 1]]
+        assert (own == LABEL_IDS["B-person"]).sum() == 1
+
+
+SHAPES = st.lists(st.tuples(st.integers(1, 9), st.sampled_from("ab")), min_size=1, max_size=8)
+
+
+@given(shapes=SHAPES, context=st.integers(0, 20), max_length=st.integers(8, 30))
+def test_context_changes_what_is_read_and_nothing_of_what_is_scored(tokenizer, shapes, context, max_length):
+    sentences = [sentence("Walked " * count, document) for count, document in shapes]
+    with_it, without = (
+        encode(sentences, LABEL_IDS, tokenizer, max_length=max_length, seed=1, context=each)
+        for each in (context, 0)
+    )
+    assert np.diff(with_it.row_offsets).max() <= max_length
+    assert with_it.labels.tolist() == without.labels.tolist()
+    for encoded in (with_it, without):
+        for number, (count, _) in enumerate(shapes):
+            rows = np.flatnonzero(encoded.row_encodings == encoded.forms[0, number])
+            at = np.concatenate([np.arange(*encoded.row_offsets[[row, row + 1]]) for row in rows])
+            owned = encoded.tokens[at][encoded.first_subtokens()[at]]
+            start = encoded.sentence_offsets[number]
+            assert owned.tolist() == list(range(start, start + count))
+
+
+def test_another_context_is_another_encoding_on_disk(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    family = load_family("suc-original")
+    split = tuple(sentence(text) for text in TEXTS)
+    corpus = Corpus("small", {"train": split, "dev": split}, "0" * 64)
+    made = [prepare(corpus, family, "tiny", max_length=64, seed=1, context=each) for each in (0, 8, 0)]
+    assert made[0].folder == made[2].folder != made[1].folder
+    assert len(made[1].split("train").ids) > len(made[0].split("train").ids)
+
+
+def test_documents_are_part_of_what_is_looked_up(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    family = load_family("suc-original")
+    folders = set()
+    for document in ("", "b"):
+        split = (sentence(TEXTS[0]), sentence(TEXTS[1], document))
+        corpus = Corpus("small", {"train": split, "dev": split}, "0" * 64)
+        folders.add(prepare(corpus, family, "tiny", max_length=64, seed=1, context=8).folder)
+    assert len(folders) == 2
+
+
+def test_a_note_says_what_windows_save(tokenizer):
+    long = sentence("walked " * 20, labels=("O",) * 15 + ("B-person", "I-person", "I-person", "B-place", "O"))
+    short = sentence("walked home", labels=("B-person", "O"))
+    notes = [
+        windows_note(encode([short, long, short], LABEL_IDS, tokenizer, max_length=each, seed=1), "train")
+        for each in (64, 12)
+    ]
+    # Of 24 tokens ten stand behind the twelfth subtoken; of 6 in entities four.
+    assert notes == [
+        None,
+        "train: 1 of 3 sentences are longer than a window and are read in several; cut off there, "
+        "41.67% of the tokens and 66.67% of those in entities would have lost their label",
+    ]

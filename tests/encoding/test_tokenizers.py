@@ -1,0 +1,89 @@
+"""The vocabulary of `tiny` is a function of its sentences; a word encodes alone as it does in a sentence."""
+
+import subprocess
+import sys
+
+import pytest
+from transformers import BertConfig
+
+from hpo.encoding.tokenizers import (
+    encode_words,
+    load_tokenizer,
+    longest_window,
+    train_wordpiece,
+)
+from hpo.errors import UserError
+
+PROGRAM = """
+from hpo.corpora.demo import generate
+from hpo.encoding.tokenizers import train_wordpiece
+words = [sentence.tokens for sentence in generate(1).splits["dev"]]
+print(sorted(train_wordpiece(words, 600).get_vocab().items()))
+"""
+
+
+def test_the_same_sentences_give_the_same_vocabulary_in_every_process():
+    # tokenizers' own trainer does not: its ties are broken by the order of a hash map.
+    outputs = {
+        subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    }
+    assert len(outputs) == 1
+
+
+def test_characters_are_ordinary_entries(tokenizer):
+    assert tokenizer.convert_ids_to_tokens(range(5)) == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    assert len(tokenizer.all_special_tokens) == 5
+    assert tokenizer.tokenize("##A") != ["##A"]
+
+
+def test_the_tokenizer_is_cased(tokenizer):
+    assert tokenizer.tokenize("Ada") != tokenizer.tokenize("ada")
+
+
+def test_words_encode_alone_as_in_a_sentence(tokenizer, sentences):
+    words = sorted({token for sentence in sentences for token in sentence.tokens})
+    pieces = encode_words(tokenizer, words)
+    for number, word in enumerate(words):
+        alone = pieces.ids[pieces.offsets[number] : pieces.offsets[number + 1]].tolist()
+        within = tokenizer([["today", word, "home"]], is_split_into_words=True)
+        assert alone == [
+            id for id, place in zip(within["input_ids"][0], within.word_ids(0), strict=True) if place == 1
+        ]
+    assert pieces.prefix.tolist() == [tokenizer.cls_token_id]
+    assert pieces.suffix.tolist() == [tokenizer.sep_token_id]
+
+
+def test_a_model_that_is_not_there_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(UserError, match="no tokenizer can be loaded"):
+        load_tokenizer(str(tmp_path))
+
+
+def test_a_small_vocabulary_still_holds_every_character():
+    tokenizer = train_wordpiece([("abc", "Åäö")], vocabulary=10)
+    assert tokenizer.unk_token_id not in tokenizer(["abcÅäö"])["input_ids"][0]
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """A model's folder with a configuration and nothing else."""
+    BertConfig(vocab_size=50).save_pretrained(str(tmp_path))
+    return tmp_path
+
+
+def test_a_folder_without_a_tokenizer_is_refused(bare):
+    with pytest.raises(UserError, match=r"no tokenizer can be loaded from it.*knows no subtokens"):
+        load_tokenizer(str(bare))
+
+
+def test_a_broken_tokenizer_is_refused(bare):
+    (bare / "tokenizer.json").write_text('{"version": "1.0"}')
+    with pytest.raises(UserError, match="no tokenizer can be loaded from it"):
+        load_tokenizer(str(bare))
+
+
+def test_a_broken_configuration_is_refused(tmp_path, tokenizer):
+    (tmp_path / "config.json").write_text('{"model_type": "bert", "hidden_size": "wide"}')
+    with pytest.raises(UserError, match="model: cannot be loaded"):
+        longest_window(tokenizer, str(tmp_path))

@@ -1,0 +1,94 @@
+"""Rows become batches: padded, or several to a line, with the labels that an alignment gives."""
+
+import numpy as np
+import torch
+
+from hpo.encoding.batch_samplers import PackedBatches
+from hpo.encoding.packing import Placement
+from hpo.encoding.window_dataset import (
+    IGNORED,
+    Rows,
+    alone,
+    subtoken_labels,
+)
+
+
+def test_a_batch_is_padded_to_its_longest_row(corpus):
+    split = corpus.split("train")
+    rows = Rows(split, split.forms[0], corpus.pad_id, "first")
+    batch = rows.__getitems__([0, 1, 2])
+    assert batch["input_ids"].shape == (3, rows.lengths[:3].max())
+    for place in range(3):
+        length = rows.lengths[place]
+        stored = split.ids[rows.starts[place] : rows.starts[place] + length]
+        assert batch["input_ids"][place, :length].tolist() == stored.tolist()
+        assert (batch["input_ids"][place, length:] == corpus.pad_id).all()
+        assert batch["attention_mask"][place].sum() == length
+        assert (batch["labels"][place, length:] == IGNORED).all()
+
+
+def test_rows_stand_where_they_are_placed(corpus):
+    split = corpus.split("train")
+    rows = Rows(split, split.forms[0], corpus.pad_id, "first", pooled=True)
+    placement = next(iter(PackedBatches(rows.lengths, 32, seed=1)))
+    batch = rows.place(placement)
+    assert {tuple(each.shape) for each in batch.values()} == {(placement.height, placement.width)}
+    assert placement.height < 32
+    empty = np.ones((placement.height, placement.width), bool)
+    for number, (row, line, column) in enumerate(
+        zip(placement.rows, placement.lines, placement.columns, strict=True), 1
+    ):
+        length = rows.lengths[row]
+        place = (int(line), slice(int(column), int(column + length)))
+        single = rows.batch([row], pooled=True)
+        assert torch.equal(batch["input_ids"][place], single["input_ids"][0])
+        assert torch.equal(batch["labels"][place], single["labels"][0])
+        assert (batch["sentences"][place] == number).all()
+        assert batch["columns"][place].tolist() == list(range(length))
+        words = single["words"][0]
+        assert torch.equal(batch["words"][place], torch.where(words < 0, words, words + column))
+        assert empty[place].all(), "no two rows stand on one place"
+        empty[place] = False
+    paddings = {"input_ids": corpus.pad_id, "labels": IGNORED, "sentences": 0, "columns": 0, "words": -1}
+    for name, padding in paddings.items():
+        assert (batch[name].numpy()[empty] == padding).all(), name
+
+
+def test_a_placement_with_a_line_for_each_row_is_a_padded_batch(corpus):
+    split = corpus.split("train")
+    rows = Rows(split, split.forms[0], corpus.pad_id, "first")
+    chosen = np.array([5, 1, 9])
+    placed = alone(rows.place(Placement.one_to_a_line(chosen, rows.lengths[chosen])))
+    padded = rows.__getitems__(chosen)
+    assert sorted(placed) == sorted(padded) == ["attention_mask", "input_ids", "labels"]
+    assert all(torch.equal(placed[name], padded[name]) for name in padded)
+    idle = rows.place(Placement.one_to_a_line(chosen, rows.lengths[chosen], labelled=False))
+    assert (idle["labels"] == IGNORED).all()
+
+
+def test_first_alignment_labels_one_subtoken_of_each_token(corpus):
+    split = corpus.split("train")
+    labels = subtoken_labels(split, "first")
+    first = split.first_subtokens()
+    assert (labels[~first] == IGNORED).all()
+    assert np.array_equal(labels[first], split.labels[split.tokens[first]])
+
+
+def test_all_alignment_goes_on_with_i_after_b(corpus):
+    split = corpus.split("train")
+    labels = subtoken_labels(split, "all")
+    first, real = split.first_subtokens(), split.tokens >= 0
+    rest = real & ~first
+    assert (labels[~real] == IGNORED).all()
+    assert np.array_equal(labels[first], split.labels[split.tokens[first]])
+    token = split.labels[split.tokens[rest]]
+    assert np.array_equal(labels[rest], np.where(token % 2 == 1, token + 1, token))
+    assert (token % 2 == 1).any(), "the corpus must have a B- over several subtokens for this to say anything"
+
+
+def test_a_both_variant_trains_on_every_sentence_twice(corpus):
+    split = corpus.split("train")
+    twice = np.concatenate([split.forms[0], split.forms[1]])
+    assert len(Rows(split, twice, corpus.pad_id, "first")) == 2 * len(
+        split.labels[split.sentence_offsets[:-1]]
+    )

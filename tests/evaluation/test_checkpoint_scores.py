@@ -1,0 +1,43 @@
+"""A checkpoint is scored as it was trained: on windows of its length, with its context."""
+
+import pytest
+
+from hpo.config.training_config import Recipe
+from hpo.corpora.loading import load
+from hpo.corpora.tag_families import apply, load_family
+from hpo.encoding.prepare import prepare
+from hpo.evaluation import checkpoint_scores as checkpoints
+from hpo.evaluation.checkpoint_scores import evaluate, score_checkpoint
+from hpo.training.trainer import train
+from hpo.workflows.export import promote
+
+SENTENCES = "Ada B-PER\nran O\nhome O\n\nin O\nUppsala B-LOC\n\n" * 12
+
+
+@pytest.mark.parametrize("pooling, context", [("first", 8), ("mean", 8), ("first", 0)])
+def test_another_corpus_is_read_as_the_checkpoint_was_trained(empty_folder, monkeypatch, pooling, context):
+    corpus_folder = empty_folder / "corpus"
+    corpus_folder.mkdir()
+    for split in ("train", "dev"):
+        (corpus_folder / f"{split}.conll").write_text(SENTENCES)
+    family = load_family("conll")
+    corpus = apply(family, load(str(corpus_folder)))
+    data = prepare(corpus, family, "tiny", max_length=20, seed=1, context=context)
+    recipe = Recipe(
+        epochs=1, evals_per_epoch=1, learning_rate=2e-3, batch_size=4, context=context, pooling=pooling
+    )
+    kept = empty_folder / "kept"
+    train(
+        recipe, data, model="tiny", train_on="cased", seed=1, report=lambda each: True, keep=lambda each: kept
+    )
+    promote(kept, empty_folder / "best", data.tokenizer)
+    asked = {}
+
+    def watched(*args, **settings):
+        asked.update(settings)
+        return prepare(*args, **settings)
+
+    monkeypatch.setattr(checkpoints, "prepare", watched)
+    scores = evaluate(empty_folder / "best", str(corpus_folder), "conll", 1)
+    assert (asked["max_length"], asked["context"]) == (20, context)
+    assert scores["dev"] == score_checkpoint(empty_folder / "best", data, ("dev",))["dev"]

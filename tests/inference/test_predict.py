@@ -1,0 +1,168 @@
+"""Predicted spans are the ones that `hpo evaluate` scores, and stand where they say."""
+
+import json
+import random
+import sys
+
+import pytest
+import transformers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hpo.cli.app import app as cli
+from hpo.config.training_config import Recipe
+from hpo.corpora.spans import label_names
+from hpo.corpora.tag_families import load_family
+from hpo.encoding.tokenizers import train_wordpiece
+from hpo.errors import UserError
+from hpo.evaluation.checkpoint_scores import evaluate
+from hpo.inference.predict import (
+    CHUNK_SENTENCES,
+    Prediction,
+    Span,
+    predict,
+)
+from hpo.inference.tokenize_text import from_line, from_tokens
+from hpo.models.build import build_model
+
+TYPES = load_family("conll").types
+WORDS = ["Ada", "Åbo", "in", "the", "U.S.", "walked", "so\xadft", "İzmir", "x", ".", "Lindqvist-Berg"]
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    transformers.utils.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()
+
+
+@pytest.fixture(scope="module", params=[512, 12], ids=["whole", "windows"])
+def checkpoint(request, tmp_path_factory):
+    """A random model that finds a lot, and reads either whole sentences or a few subtokens at once."""
+    folder = tmp_path_factory.mktemp("model")
+    tokenizer = train_wordpiece([WORDS], vocabulary=60)
+    tokenizer.model_max_length = request.param
+    model = build_model("tiny", label_names(TYPES), len(tokenizer), Recipe(), seed=request.param)
+    model.classifier.weight.data.mul_(4)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def write_corpus(folder, seed):
+    draw = random.Random(seed)
+    rows = []
+    for number in range(30):
+        tokens = draw.choices(WORDS, k=draw.randint(1, 20))
+        labels = [f"B-{draw.choice(TYPES)}" if draw.random() < 0.5 else "O" for _ in tokens]
+        rows.append({"id": str(number), "tokens": tokens, "ner_tags": labels})
+    path = folder / "test.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return path, rows
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_predicted_spans_score_as_the_checkpoint_is_evaluated(checkpoint, empty_folder, seed):
+    path, rows = write_corpus(empty_folder, seed)
+    scores = evaluate(checkpoint, str(path), "conll", 1)["test"]["cased"]
+    found = list(predict(checkpoint, [from_tokens(row["tokens"]) for row in rows]))
+    gold = {
+        (number, place, place + 1, label[2:])
+        for number, row in enumerate(rows)
+        for place, label in enumerate(row["ner_tags"])
+        if label != "O"
+    }
+    guessed = {
+        (number, span.start, span.end, span.type) for number, each in enumerate(found) for span in each.spans
+    }
+    assert (len(gold & guessed), len(guessed), len(gold)) == (scores.correct, scores.predicted, scores.gold)
+    assert len(guessed) > 30
+    assert any(span.end - span.start > 1 for each in found for span in each.spans)
+
+
+@settings(max_examples=20)
+@given(lines=st.lists(st.text(max_size=40) | st.sampled_from(["Ada in Åbo .", ""]), max_size=5))
+def test_spans_stand_in_their_text_in_order_and_apart(checkpoint, lines):
+    texts = [from_line(line, str(number)) for number, line in enumerate(lines)]
+    found = list(predict(checkpoint, texts))
+    assert [(each.id, each.text, each.tokens) for each in found] == [
+        (text.id, text.text, text.tokens) for text in texts
+    ]
+    for text, each in zip(texts, found, strict=True):
+        before = 0
+        for span in each.spans:
+            assert before <= span.start < span.end <= len(text.tokens)
+            before = span.end
+            assert (span.start_char, span.end_char) == (
+                text.spans[span.start][0], text.spans[span.end - 1][1],
+            )  # fmt: skip
+            assert span.text == text.text[span.start_char : span.end_char]
+            assert 1 / len(label_names(TYPES)) < span.score <= 1
+
+
+def test_a_text_is_labelled_alike_whatever_stands_beside_it(checkpoint, monkeypatch):
+    texts = [from_tokens(WORDS[:number]) for number in range(1, len(WORDS))]
+    together = list(predict(checkpoint, texts))
+    monkeypatch.setattr("hpo.inference.predict.CHUNK_SENTENCES", 3)
+    apart = list(predict(checkpoint, texts))
+    assert [each.labels for each in together] == [each.labels for each in apart]
+    assert len(texts) < CHUNK_SENTENCES
+
+
+def test_spans_are_written_as_valid_iob2():
+    spans = (Span("PER", 0, 2, 0, 7, "Ada Åbo", 0.5), Span("PER", 2, 3, 8, 10, "in", 0.5))
+    each = Prediction("1", "Ada Åbo in x", ("Ada", "Åbo", "in", "x"), spans)
+    assert each.labels == ("B-PER", "I-PER", "B-PER", "O")
+    assert each.to_conll() == "Ada\tB-PER\nÅbo\tI-PER\nin\tB-PER\nx\tO\n\n"
+
+
+def test_a_folder_that_is_no_checkpoint_is_refused_at_once(tmp_path):
+    with pytest.raises(UserError, match="no such folder"):
+        predict(tmp_path / "nope", [])
+    labels = {"id2label": {"0": "B-PER", "1": "I-PER", "2": "O"}}
+    (tmp_path / "config.json").write_text(json.dumps(labels))
+    with pytest.raises(UserError, match="labels must be O, B-x, I-x"):
+        predict(tmp_path, [])
+
+
+@pytest.fixture
+def hpo(empty_folder, monkeypatch, capsys):
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["hpo", "predict", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out, err = capsys.readouterr()
+        return end.value.code or 0, out, err
+
+    return call
+
+
+def test_the_command_prints_a_line_of_json_per_sentence(hpo, checkpoint):
+    code, out, err = hpo(checkpoint, "--text", "Ada in Åbo.", "--text", "x")
+    assert (code, err) == (0, "")
+    first, second = map(json.loads, out.splitlines())
+    assert list(first) == ["id", "text", "tokens", "spans"]
+    assert first["tokens"] == ["Ada", "in", "Åbo", "."]
+    assert (first["id"], second["id"], second["text"]) == ("1", "2", "x")
+    expected, _ = predict(checkpoint, [from_line("Ada in Åbo.", "1"), from_line("x", "2")])
+    assert first == json.loads(json.dumps(expected.to_json()))
+
+
+def test_the_command_writes_conll_that_is_a_corpus_again(hpo, checkpoint, empty_folder):
+    path, rows = write_corpus(empty_folder, 9)
+    code, out, err = hpo(checkpoint, "--file", path, "--format", "conll", "--out", "found.conll")
+    assert (code, out, err) == (0, "", "")
+    scores = evaluate(checkpoint, "found.conll", "conll", 1)["train"]["cased"]
+    assert scores.gold == scores.predicted == scores.correct > 30
+    assert len((empty_folder / "found.conll").read_text().split("\n\n")) == len(rows) + 1
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ((), "predict: needs a text or a file (give one of --text and --file)\n"),
+        (("--text", "a", "--file", "b"), "predict: needs a text or a file (give one of --text and --file)\n"),
+        (("--file", "nope"), "nope: no such file\n"),
+    ],
+)
+def test_a_mistake_is_told_in_a_line(hpo, checkpoint, words, complaint):
+    assert hpo(checkpoint, *words) == (2, "", complaint)

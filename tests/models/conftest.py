@@ -1,0 +1,148 @@
+"""A small random model of each family in a folder of its own, with a tokenizer of the family's real class."""
+
+import pytest
+import torch
+from tokenizers import ByteLevelBPETokenizer, Tokenizer, models, normalizers, pre_tokenizers, trainers
+from transformers import (
+    BertConfig,
+    BertForTokenClassification,
+    BertTokenizerFast,
+    ByT5Tokenizer,
+    DebertaV2Config,
+    DebertaV2ForTokenClassification,
+    DebertaV2Tokenizer,
+    ElectraConfig,
+    ElectraForTokenClassification,
+    ElectraTokenizerFast,
+    RobertaConfig,
+    RobertaForTokenClassification,
+    RobertaTokenizer,
+    T5Config,
+    T5EncoderModel,
+    T5Tokenizer,
+    XLMRobertaConfig,
+    XLMRobertaForTokenClassification,
+    XLMRobertaTokenizer,
+)
+
+from hpo.corpora.spans import label_names
+from hpo.encoding.encoded_corpus import write_corpus
+from hpo.encoding.tokenizers import load_tokenizer
+
+torch.set_num_threads(1)
+FAMILIES = ("bert", "electra", "roberta", "xlm-roberta", "deberta-v2", "t5", "byt5")
+LABELS = label_names(("person", "place"))
+WIDTHS = {
+    "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64
+}  # fmt: skip
+T5_WIDTHS = {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2, "num_decoder_layers": 1}
+
+
+def wordpiece(texts):
+    backend = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=False)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    backend.train_from_iterator(
+        texts, trainers.WordPieceTrainer(vocab_size=130, special_tokens=special, show_progress=False)
+    )
+    return backend.get_vocab()
+
+
+def unigram(texts, special):
+    backend = Tokenizer(models.Unigram())
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.train_from_iterator(
+        texts, trainers.UnigramTrainer(vocab_size=90, special_tokens=["<unk>"], unk_token="<unk>",
+                                       show_progress=False)
+    )  # fmt: skip
+    pieces = [(piece, -2.0 - 0.01 * place) for place, piece in enumerate(sorted(backend.get_vocab()))]
+    return [*((each, 0.0) for each in special), *((p, s) for p, s in pieces if p not in special)]
+
+
+def byte_pairs(texts):
+    learner = ByteLevelBPETokenizer(add_prefix_space=True)
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    learner.train_from_iterator(texts, vocab_size=320, special_tokens=special, show_progress=False)
+    model = learner._tokenizer.to_str()
+    import json
+
+    parts = json.loads(model)["model"]
+    return RobertaTokenizer(vocab=parts["vocab"], merges=[tuple(pair) for pair in parts["merges"]])
+
+
+def make(family, texts):
+    """A tokenizer and a model; only T5's is saved as it is published, without a head."""
+    if family == "bert":
+        tokenizer = BertTokenizerFast(vocab=wordpiece(texts), do_lower_case=False)
+        kind, config = BertForTokenClassification, BertConfig(**WIDTHS, vocab_size=len(tokenizer))
+    elif family == "electra":
+        tokenizer = ElectraTokenizerFast(vocab=wordpiece(texts), do_lower_case=False)
+        kind = ElectraForTokenClassification
+        config = ElectraConfig(**WIDTHS, embedding_size=16, vocab_size=len(tokenizer))
+    elif family == "roberta":
+        tokenizer = byte_pairs(texts)
+        kind = RobertaForTokenClassification
+        config = RobertaConfig(**WIDTHS, vocab_size=len(tokenizer), max_position_embeddings=66)
+    elif family == "xlm-roberta":
+        tokenizer = XLMRobertaTokenizer(vocab=unigram(texts, ("<s>", "<pad>", "</s>", "<unk>", "<mask>")))
+        kind = XLMRobertaForTokenClassification
+        config = XLMRobertaConfig(**WIDTHS, vocab_size=len(tokenizer), max_position_embeddings=66)
+    elif family == "deberta-v2":
+        special = ("[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]")
+        tokenizer = DebertaV2Tokenizer(vocab=unigram(texts, special))
+        kind = DebertaV2ForTokenClassification
+        config = DebertaV2Config(  # the settings in which v3 differs from v2
+            **WIDTHS, vocab_size=len(tokenizer), relative_attention=True, position_buckets=8,
+            norm_rel_ebd="layer_norm", share_att_key=True, pos_att_type=["p2c", "c2p"],
+            position_biased_input=False, max_position_embeddings=64, type_vocab_size=0,
+        )  # fmt: skip
+    elif family == "t5":
+        tokenizer = T5Tokenizer(vocab=unigram(texts, ("<pad>", "</s>", "<unk>")), extra_ids=2)
+        kind, config = T5EncoderModel, T5Config(**T5_WIDTHS, vocab_size=len(tokenizer))
+    else:
+        tokenizer = ByT5Tokenizer()
+        kind = T5EncoderModel
+        config = T5Config(
+            **T5_WIDTHS, vocab_size=len(tokenizer), feed_forward_proj="gated-gelu",
+            tokenizer_class="ByT5Tokenizer",
+        )  # fmt: skip
+    torch.manual_seed(0)
+    return tokenizer, kind(config)
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory, sentences):
+    """The folder of each family's model."""
+    texts = [" ".join(form) for s in sentences for form in (s.tokens, [t.lower() for t in s.tokens])]
+    made = {}
+    for family in FAMILIES:
+        folder = tmp_path_factory.mktemp(family)
+        tokenizer, model = make(family, texts)
+        model.save_pretrained(str(folder))
+        tokenizer.save_pretrained(str(folder))
+        made[family] = folder
+    return made
+
+
+@pytest.fixture(scope="session", params=FAMILIES)
+def family(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def folder(family, folders):
+    return str(folders[family])
+
+
+@pytest.fixture(scope="session")
+def own_tokenizer(folder):
+    return load_tokenizer(folder)
+
+
+@pytest.fixture(scope="session")
+def encoded(tmp_path_factory, sentences, own_tokenizer):
+    """The small corpus as the family reads it, cut into windows here and there."""
+    splits = {"train": sentences[:60], "dev": sentences[60:80]}
+    folder = tmp_path_factory.mktemp("encoded")
+    return write_corpus(folder, splits, LABELS, own_tokenizer, max_length=48, seed=42)

@@ -1,0 +1,154 @@
+"""A sentence is what a family's own tokenizer makes of it, and every label stands where it belongs."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import AutoModelForTokenClassification, ByT5Tokenizer, DebertaV2Config
+
+from hpo.corpora.sentences import Corpus, Sentence
+from hpo.corpora.spans import label_names
+from hpo.corpora.tag_families import TagFamily
+from hpo.corpora.variants import FORMS, form
+from hpo.encoding.encoded_corpus import CONTEXT, encode
+from hpo.encoding.prepare import prepare
+from hpo.encoding.tokenizers import UNLIMITED, encode_words, longest_window
+from hpo.encoding.window_dataset import IGNORED, subtoken_labels
+from hpo.errors import UserError
+
+LABELS = label_names(("person", "place"))
+LABEL_IDS = {name: number for number, name in enumerate(LABELS)}
+LONG = 10_000
+
+
+def own_ids(tokenizer, words):
+    """What a tokenizer of its own makes of a sentence, and which word each subtoken is of."""
+    if tokenizer.is_fast:
+        encoded = tokenizer([words], is_split_into_words=True)
+        return encoded["input_ids"][0], encoded.word_ids(0)
+    places = []
+    for number, word in enumerate(words):
+        places += [None] * (number > 0) + [number] * len(word.encode())
+    return tokenizer(" ".join(words))["input_ids"], [*places, None]
+
+
+def row_of(split, encoding):
+    row = int(np.flatnonzero(split.row_encodings == encoding)[0])
+    place = slice(split.row_offsets[row], split.row_offsets[row + 1])
+    return split.ids[place].tolist(), split.tokens[place].tolist()
+
+
+def test_every_form_of_a_sentence_is_what_the_tokenizer_makes_of_it(own_tokenizer, sentences):
+    split = encode(sentences[:40], LABEL_IDS, own_tokenizer, max_length=LONG, seed=1)
+    for index, name in enumerate(FORMS):
+        for number, sentence in enumerate(sentences[:40]):
+            ids, words = own_ids(own_tokenizer, list(form(sentence, name).tokens))
+            start = split.sentence_offsets[number]
+            tokens = [CONTEXT if word is None else start + word for word in words]
+            assert row_of(split, split.forms[index, number]) == (ids, tokens)
+
+
+WORDS = st.text(st.characters(exclude_categories=("Cs", "Z", "C")), min_size=1, max_size=12)
+
+
+@settings(max_examples=80)
+@given(words=st.lists(WORDS, min_size=1, max_size=12))
+def test_byt5_reads_the_joined_words(words):
+    tokenizer = ByT5Tokenizer()
+    split = encode(
+        [Sentence(tuple(words), ("O",) * len(words), "1")], LABEL_IDS, tokenizer, max_length=LONG, seed=1
+    )
+    ids, _ = row_of(split, split.forms[0, 0])
+    assert ids == tokenizer(" ".join(words))["input_ids"]
+
+
+def test_what_looks_special_to_byt5_is_spelled_out():
+    pieces = encode_words(ByT5Tokenizer(), ["</s>", "<pad>"])
+    assert np.diff(pieces.offsets).tolist() == [4, 5]
+
+
+PAIRS = st.lists(st.tuples(WORDS, st.sampled_from(LABELS)), min_size=1, max_size=20)
+
+
+@settings(max_examples=25)
+@given(
+    drawn=st.lists(PAIRS, min_size=1, max_size=5), room=st.integers(6, 40), context=st.sampled_from([0, 9])
+)
+def test_every_token_is_scored_once_and_no_row_is_too_long(own_tokenizer, drawn, room, context):
+    sentences = [
+        Sentence(tuple(word for word, _ in pairs), tuple(label for _, label in pairs), str(number))
+        for number, pairs in enumerate(drawn)
+    ]
+    split = encode(sentences, LABEL_IDS, own_tokenizer, max_length=room, seed=1, context=context)
+    assert np.diff(split.row_offsets).max() <= room
+    encoding_of = np.repeat(split.row_encodings, np.diff(split.row_offsets))
+    first = split.first_subtokens()
+    for encoding, sentence in enumerate(split.sentences):
+        owned = split.tokens[first & (encoding_of == encoding)]
+        start, stop = split.sentence_offsets[sentence], split.sentence_offsets[sentence + 1]
+        assert owned.tolist() == list(range(start, stop))
+
+
+def test_labels_on_all_subtokens_begin_on_the_first_only(own_tokenizer):
+    tokens, labels = ("in", "Lindqvist", "Åbo", "home"), ("O", "B-person", "I-person", "O")
+    split = encode([Sentence(tokens, labels, "1")], LABEL_IDS, own_tokenizer, max_length=LONG, seed=1)
+    every, first = (subtoken_labels(split, alignment) for alignment in ("all", "first"))
+    assert (split.row_encodings[0], split.tokens[-1]) == (0, CONTEXT)
+    cased = slice(split.row_offsets[0], split.row_offsets[1])
+    said = {}
+    for token, of_all, of_first in zip(split.tokens[cased], every[cased], first[cased], strict=True):
+        said.setdefault(int(token), []).append((int(of_all), int(of_first)))
+    assert set(said.pop(CONTEXT, [])) <= {(IGNORED, IGNORED)}
+    wanted = {0: (0, 0), 1: (1, 2), 2: (2, 2), 3: (0, 0)}
+    for token, (begin, rest) in wanted.items():
+        assert said[token] == [(begin, begin), *[(rest, IGNORED)] * (len(said[token]) - 1)]
+    assert len(said[2]) > 1 or own_tokenizer.__class__.__name__ == "BertTokenizer"
+
+
+def test_the_longest_window_is_what_the_positions_allow(family, folder, own_tokenizer):
+    expected = {"bert": 512, "electra": 512, "roberta": 64, "xlm-roberta": 64}.get(family, UNLIMITED)
+    assert longest_window(own_tokenizer, folder) == expected
+
+
+def test_a_deberta_with_absolute_positions_has_a_limit(tmp_path, own_tokenizer):
+    DebertaV2Config(max_position_embeddings=64, position_biased_input=True).save_pretrained(str(tmp_path))
+    assert longest_window(own_tokenizer, str(tmp_path)) == 64
+
+
+def test_a_model_reads_as_much_as_it_may_and_no_more(folder, own_tokenizer):
+    model = AutoModelForTokenClassification.from_pretrained(folder).eval()
+    longest = longest_window(own_tokenizer, folder)
+    ids = torch.full((1, min(longest, 600)), 7)
+    assert model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.shape[1] == ids.shape[1]
+    if longest != UNLIMITED:
+        ids = torch.full((1, longest + 1), 7)
+        with pytest.raises((IndexError, RuntimeError)):
+            model(input_ids=ids, attention_mask=torch.ones_like(ids))
+
+
+def test_a_window_that_is_told_and_that_the_model_cannot_read_is_refused(
+    family, folder, own_tokenizer, sentences, empty_folder
+):
+    labels = TagFamily(
+        name="f", title="f", description="f", types=("person", "place"),
+        mapping={"person": "person", "place": "place"},
+    )  # fmt: skip
+    corpus = Corpus("c", {"train": sentences[:5]}, "0")
+    longest = longest_window(own_tokenizer, folder)
+    told = {"max_length": 1024, "seed": 1}
+    if longest == UNLIMITED:
+        assert prepare(corpus, labels, folder, **told, exactly=True).splits == ("train",)
+        return
+    with pytest.raises(UserError) as caught:
+        prepare(corpus, labels, folder, **told, exactly=True)
+    assert str(caught.value) == (
+        f"max_length: must not be over the {longest} subtokens that {folder} reads at once: 1024 "
+        "(longer sentences become several windows)"
+    )
+    assert not list(empty_folder.iterdir())
+    facts = json.loads((prepare(corpus, labels, folder, **told).folder / "encoding.json").read_text())
+    assert facts["max_length"] == longest
+    prepare(corpus, labels, folder, max_length=longest, seed=1, exactly=True)

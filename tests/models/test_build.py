@@ -1,0 +1,61 @@
+"""Models from folders: a head of another size is drawn anew, anything else that does not fit is refused."""
+
+import json
+
+import pytest
+import torch
+from transformers import BertConfig, BertForTokenClassification
+
+from hpo.config.training_config import Recipe
+from hpo.errors import UserError
+from hpo.models.build import build_model, count_weights
+
+NAMES = ("O", "B-a", "I-a")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A small model that was trained on five labels."""
+    config = BertConfig(
+        vocab_size=40, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        max_position_embeddings=16, num_labels=5,
+    )  # fmt: skip
+    BertForTokenClassification(config).save_pretrained(str(tmp_path))
+    return tmp_path
+
+
+def configure(folder, **changes):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_a_head_for_other_labels_is_drawn_anew_from_the_seed(folder):
+    models = [build_model(str(folder), NAMES, 40, Recipe(), seed) for seed in (1, 1, 2)]
+    first, again, other = (model.classifier.weight for model in models)
+    assert first.shape == (3, 16)
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    held = BertForTokenClassification.from_pretrained(str(folder)).bert.state_dict()
+    assert all(torch.equal(held[name], value) for name, value in models[2].bert.state_dict().items())
+
+
+def test_weights_that_do_not_fit_are_refused(folder):
+    configure(folder, vocab_size=41)
+    with pytest.raises(
+        UserError, match=r"do not fit its configuration.*word_embeddings\.weight is \(40, 16\)"
+    ):
+        build_model(str(folder), NAMES, 40, Recipe(), 1)
+
+
+def test_broken_weights_are_refused(folder):
+    (folder / "model.safetensors").write_bytes(b"nothing")
+    with pytest.raises(UserError, match="model: cannot be loaded"):
+        build_model(str(folder), NAMES, 40, Recipe(), 1)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"hidden_size": "wide"}, {"hidden_act": "none"}, {"num_attention_heads": 3}]
+)
+def test_a_broken_configuration_is_refused(folder, changes):
+    configure(folder, **changes)
+    with pytest.raises(UserError, match="model: cannot be loaded"):
+        count_weights(str(folder))

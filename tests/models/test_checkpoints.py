@@ -1,0 +1,17 @@
+"""Checkpoints that cannot be read end in a word to the user."""
+
+import pytest
+from transformers import BertConfig
+
+from hpo.errors import UserError
+from hpo.models.checkpoints import load_checkpoint
+
+
+@pytest.mark.parametrize("weights", [None, b"nothing", b"\2\0\0\0\0\0\0\0{}"])
+def test_what_is_no_checkpoint_is_refused(tmp_path, weights):
+    config = BertConfig(vocab_size=40, hidden_size=16, num_hidden_layers=1, num_attention_heads=2)
+    config.save_pretrained(str(tmp_path))
+    if weights is not None:
+        (tmp_path / "model.safetensors").write_bytes(weights)
+    with pytest.raises(UserError, match="is no token-classification model in safetensors"):
+        load_checkpoint(tmp_path)

@@ -1,0 +1,219 @@
+"""Real Ray workers: what they report, how they fail and how they are stopped reaches the conductor."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from hpo.config.study import build_study
+from hpo.errors import UserError
+from hpo.search.controller import MOST_LOSSES, Conductor
+from hpo.search.ray.driver import (
+    Resources,
+    _worker_environment,
+    plan_cluster,
+    plan_resources,
+    search,
+)
+from hpo.search.trial import State, read_trials
+from hpo.storage.journal import read_lines
+from hpo.storage.study_folder import StudyFolder
+from hpo.training.measurement import Measurement
+
+SPACE = {
+    "parameters": {"learning_rate": {"type": "loguniform", "low": 1e-5, "high": 1e-2}},
+    "fixed": {"epochs": 4},
+}
+
+
+def measure(epoch, f1, loss=0.5):
+    return Measurement(
+        epoch=epoch, step=int(epoch), f1=f1, precision=f1, recall=f1, loss=loss, train_loss=loss, seconds=0.0
+    )
+
+
+def conduct(tmp_path, run_trial, trials, workers=2, **settings):
+    study = build_study({"name": "s", "space": SPACE, "trials": trials, **settings})
+    folder = StudyFolder("s", tmp_path / "results")
+    conductor = Conductor(study, folder)
+    try:
+        search(conductor, run_trial, Resources(workers=workers, threads=1, gpus=0.0))
+    finally:
+        conductor.close()
+    return conductor, folder
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    """A search whose trials do all that trials do: finish, get stopped, raise, lose their worker."""
+    folder = tmp_path_factory.mktemp("mixed")
+    died = folder / "died"
+
+    def run_trial(trial, report):
+        number = trial["number"]
+        if number == 1:
+            raise RuntimeError("CUDA out of memory (as if)")
+        if number == 2 and not died.exists():
+            died.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        for epoch in range(1, 5):
+            report(measure(float(epoch), 0.9 / (number + 1), loss=os.getpid()))
+
+    return conduct(folder, run_trial, trials=9)
+
+
+def test_a_trial_that_raises_is_recorded_with_its_reason(mixed):
+    conductor, _ = mixed
+    assert conductor.trials[1].state == State.FAILED
+    assert conductor.trials[1].reason == "RuntimeError: CUDA out of memory (as if)"
+
+
+def test_a_worker_that_dies_costs_no_trial(mixed):
+    conductor, _ = mixed
+    assert conductor.trials[2].losses == 1
+    assert conductor.trials[2].state == State.STOPPED
+    assert [each.f1 for each in conductor.trials[2].measurements] == [0.3]
+    assert [trial.number for trial in conductor.trials] == list(range(9))
+
+
+def test_a_trial_whose_worker_dies_each_time_fails_in_the_end(tmp_path):
+    def run_trial(trial, report):
+        if trial["number"] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        report(measure(1.0, 0.5))
+
+    conductor, _ = conduct(tmp_path, run_trial, trials=2, workers=1)
+    assert [trial.state for trial in conductor.trials] == [State.FAILED, State.COMPLETE]
+    assert conductor.trials[0].losses == MOST_LOSSES
+    assert "3 times before" in conductor.trials[0].reason
+
+
+def test_the_search_goes_on_and_stops_what_is_worse(mixed):
+    conductor, _ = mixed
+    states = [trial.state for trial in conductor.trials]
+    assert states[0] == State.COMPLETE
+    assert State.RUNNING not in states
+    assert states[4:] == [State.STOPPED] * 5
+    assert [trial.epochs for trial in conductor.trials[4:]] == [1.0] * 5
+
+
+def test_workers_stay_warm(mixed):
+    conductor, _ = mixed
+    pids = {each.loss for trial in conductor.trials[3:] for each in trial.measurements}
+    assert len(pids) <= 3, "seven trials after the one death ran in two processes, and one that took over"
+
+
+def test_the_journal_holds_one_whole_line_per_trial(mixed):
+    conductor, folder = mixed
+    lines = list(read_lines(folder.trials))
+    assert [line["trial"] for line in lines] == list(range(9))
+    assert read_trials(lines) == conductor.trials
+
+
+def test_an_interrupt_leaves_running_trials_to_be_run_again(tmp_path):
+    def run_trial(trial, report):
+        for epoch in range(1, 5):
+            report(measure(float(epoch), 0.5))
+            if trial["number"] > 1:
+                time.sleep(60)
+
+    def interrupt():
+        journal = tmp_path / "results" / "s" / "trials.jsonl"
+        while not journal.exists() or '"trial":3' not in journal.read_text():
+            time.sleep(0.1)
+        time.sleep(1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    conductor, folder = conduct(tmp_path, run_trial, trials=6, algorithm="random")
+    assert not conductor.finished
+    left = read_trials(read_lines(folder.trials))
+    assert [trial.state for trial in left] == [State.COMPLETE] * 2 + [State.RUNNING] * 2
+
+    def finish(trial, report):
+        for epoch in range(1, 5):
+            report(measure(float(epoch), 0.6))
+
+    again, _ = conduct(tmp_path, finish, trials=6, algorithm="random")
+    assert again.finished
+    assert [trial.best.f1 for trial in again.trials] == [0.5, 0.5, 0.6, 0.6, 0.6, 0.6]
+    assert [trial.params for trial in again.trials[:4]] == [trial.params for trial in left]
+
+
+@pytest.mark.parametrize(
+    "workers, share, cores, gpus, expected",
+    [
+        (None, 1, 2, 0, Resources(2, 1, 0.0)),
+        (1, 1, 8, 0, Resources(1, 8, 0.0)),
+        (None, 1, 16, 4, Resources(4, 4, 1)),
+        (None, 0.25, 16, 2, Resources(8, 2, 0.25)),
+        (None, 4, 16, 8, Resources(2, 8, 4)),
+        (None, 3, 16, 8, Resources(2, 8, 3)),  # two GPUs are left over
+        (5, 4, 16, 4, Resources(1, 16, 4)),
+        (None, 4, 2, 0, Resources(2, 1, 0.0)),  # the study of a cluster runs on a laptop
+        (None, 0, 16, 4, Resources(16, 1, 0.0)),
+        (3, 0.5, 2, 1, Resources(2, 1, 0.5)),  # more would wait for a GPU, with a trial proposed too early
+    ],
+)
+def test_a_machine_is_shared_out_without_oversubscription(workers, share, cores, gpus, expected):
+    assert plan_resources(workers, share, cores, gpus) == expected
+
+
+@pytest.mark.parametrize(
+    "workers, share, nodes, expected",
+    [
+        (None, 1, [(16, 4), (16, 4)], Resources(8, 4, 1)),
+        (None, 0.5, [(16, 4), (8, 2)], Resources(12, 2, 0.5)),
+        (None, 1, [(1, 0), (1, 0)], Resources(2, 1, 0.0)),
+        (2, 1, [(16, 0), (16, 0)], Resources(2, 16, 0.0)),
+        (3, 1, [(16, 0), (16, 0)], Resources(3, 8, 0.0)),  # two on one machine, eight threads each
+        (99, 1, [(16, 4), (16, 4)], Resources(8, 4, 1)),
+        (None, 4, [(16, 4), (16, 4), (16, 2)], Resources(2, 16, 4)),
+        (None, 2, [(16, 5), (8, 2)], Resources(3, 8, 2)),
+        (None, 0, [(4, 4), (4, 4)], Resources(8, 1, 0.0)),
+        (None, 1, [(4, 0), (4, 2)], Resources(2, 2, 1)),  # no trial lies where there is no GPU
+        (None, 0.25, [(2, 1), (2, 1)], Resources(4, 1, 0.25)),  # a core for each, or it would never start
+    ],
+)
+def test_several_machines_are_shared_out_so_that_every_trial_lies_on_one(workers, share, nodes, expected):
+    assert plan_cluster(workers, share, nodes) == expected
+
+
+def test_more_gpus_for_a_trial_than_a_machine_has_are_refused_with_what_there_is():
+    with pytest.raises(UserError) as here:
+        plan_resources(None, 4, 16, 2)
+    rule = "gpus_per_trial: is more GPUs than one machine has, and a trial lies on one: 4"
+    assert str(here.value) == f"{rule} (there are 2; take 2 at most)"
+    with pytest.raises(UserError) as there:
+        plan_cluster(None, 4, [(16, 3), (16, 0), (8, 2)])
+    assert str(there.value) == f"{rule} (the cluster's 3 nodes have 3, 0, 2; take 3 at most)"
+
+
+@pytest.mark.parametrize("gpus, processes", [(0.0, 1), (0.25, 1), (1, 1), (4, 4), (4.0, 4)])
+def test_a_trial_has_a_process_for_each_of_its_gpus(gpus, processes):
+    assert Resources(1, 8, gpus).processes == processes
+
+
+@pytest.mark.parametrize("gpus, seen", [(0.0, ""), (0.25, None), (2, None)])
+def test_a_trial_without_a_gpu_sees_none(gpus, seen):
+    assert _worker_environment(Resources(1, 1, gpus)).get("CUDA_VISIBLE_DEVICES") == seen
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_scheduler_that_wants_its_machine_back_is_heard_as_an_interrupt_is(tmp_path, number):
+    def run_trial(trial, report):
+        report(measure(1.0, 0.5))
+        time.sleep(60)
+
+    def warn():
+        journal = tmp_path / "results" / "s" / "trials.jsonl"
+        while not journal.exists() or "measurements" not in journal.read_text():
+            time.sleep(0.1)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=warn, daemon=True).start()
+    conductor, folder = conduct(tmp_path, run_trial, trials=3, workers=1, algorithm="random")
+    assert not conductor.finished
+    assert [trial.state for trial in read_trials(read_lines(folder.trials))] == [State.RUNNING]

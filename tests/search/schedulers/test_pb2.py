@@ -1,0 +1,123 @@
+"""Population-based bandits: the model of gains, and the knobs that it chooses."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpo.config.search_space import Parameter, Space
+from hpo.search.schedulers.pb2 import (
+    PB2,
+    Kernel,
+    Observations,
+    choose,
+    fit,
+    from_unit,
+    to_unit,
+)
+from hpo.search.trial import Change, State, Trial
+
+SPACE = Space.model_validate(
+    {
+        "parameters": {
+            "learning_rate": {"type": "loguniform", "low": 1e-5, "high": 1e-1},
+            "batch_size": {"type": "choice", "values": [8, 16, 32]},
+        }
+    }
+)
+
+
+def observed(gain, count=24, intervals=3, seed=0):
+    points = np.random.default_rng(seed).random((count, 1))
+    times = np.arange(count) % intervals
+    return Observations(points, times.astype(float), np.array([gain(x[0]) for x in points]))
+
+
+NOTHING = np.zeros((0, 1))
+
+
+def test_the_kernel_is_the_papers_worked_by_hand():
+    kernel = Kernel(length=0.5, forgetting=0.19, noise=0.1)
+    a, b = np.array([[0.0]]), np.array([[0.5]])
+    assert kernel.between(a, np.array([1.0]), a, np.array([1.0])) == pytest.approx(1.0)
+    assert kernel.between(a, np.array([1.0]), b, np.array([1.0])) == pytest.approx(np.exp(-0.5))
+    assert kernel.between(a, np.array([1.0]), a, np.array([3.0])) == pytest.approx(0.81)
+
+
+def test_what_gains_the_most_is_found():
+    chosen = choose(observed(lambda x: -((x - 0.7) ** 2)), NOTHING, 3.0, np.random.default_rng(1))
+    assert chosen[0] == pytest.approx(0.7, abs=0.15)
+
+
+def test_where_nothing_is_known_of_the_gain_pending_points_are_kept_away_from():
+    flat = Observations(np.array([[0.5]]), np.array([0.0]), np.array([0.1]))
+    first = choose(flat, NOTHING, 1.0, np.random.default_rng(1))
+    second = choose(flat, first[None, :], 1.0, np.random.default_rng(1))
+    assert abs(first[0] - second[0]) > 0.3
+
+
+def test_old_gains_are_forgotten_where_they_no_longer_hold():
+    early, late = observed(lambda x: -abs(x - 0.1)), observed(lambda x: -abs(x - 0.9), seed=1)
+    both = Observations(
+        np.concatenate([early.points, late.points]),
+        np.concatenate([early.times * 0, late.times * 0 + 12]),
+        np.concatenate([early.gains, late.gains]),
+    )
+    standard = Observations(both.points, both.times, (both.gains - both.gains.mean()) / both.gains.std())
+    assert fit(standard).forgetting > 0
+    assert choose(both, NOTHING, 13.0, np.random.default_rng(0))[0] > 0.6
+
+
+@given(st.floats(0, 1), st.sampled_from(["uniform", "loguniform"]))
+def test_a_place_between_0_and_1_and_its_value_are_the_same(place, kind):
+    domain = Parameter(type=kind, low=1e-5, high=1e-2)
+    value = from_unit(domain, place)
+    assert domain.contains(value)
+    assert to_unit(domain, value) == pytest.approx(place, abs=1e-9)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 30), st.integers(1, 3))
+def test_whatever_was_seen_the_choice_is_in_the_unit_cube(seed, count, knobs):
+    generator = np.random.default_rng(seed)
+    data = Observations(
+        generator.random((count, knobs)),
+        generator.integers(0, 5, count).astype(float),
+        generator.integers(0, 2, count) * 0.1,
+    )
+    chosen = choose(data, generator.random((2, knobs)), 5.0, generator)
+    assert chosen.shape == (knobs,)
+    assert ((chosen >= 0) & (chosen <= 1)).all()
+
+
+def member(number, rate, measurements, changes=(), state=State.PAUSED):
+    params = {"learning_rate": rate, "batch_size": 16}
+    return Trial(number, params, 0, state, list(measurements), changes=list(changes))
+
+
+def test_gains_are_per_epoch_and_from_the_weights_that_an_interval_began_with(measure):
+    policy = PB2(SPACE, 0, 2, 2, 2.0, 10)
+    old = {"learning_rate": 1e-4, "batch_size": 16}
+    changed = member(
+        0, 1e-2, [measure(2, 0.2), measure(4, 0.7)], [Change(0.0, old, None), Change(2.0, {}, 1)]
+    )
+    changed.changes[1] = Change(2.0, changed.params, 1)
+    donor = member(1, 1e-3, [measure(2, 0.6), measure(4, 0.8)])
+    seen = list(policy._observations([changed, donor], ["learning_rate"]))
+    assert [(start, pytest.approx(point)) for start, point, _ in seen] == [
+        (0, [0.25]), (0, [0.5]), (1, [0.75]), (1, [0.5]),
+    ]  # fmt: skip
+    assert [gain for *_, gain in seen] == pytest.approx([0.1, 0.3, 0.05, 0.1])
+
+
+def test_a_loser_takes_modelled_rates_and_a_choice_near_the_donors(measure):
+    rates = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1]
+    gains = [0.0, 0.2, 0.5, 0.25, 0.05]
+    trials = [
+        member(number, rate, [measure(1, gain)])
+        for number, (rate, gain) in enumerate(zip(rates, gains, strict=True))
+    ]
+    chosen = PB2(SPACE, 3, 5, 5, 1, 4).next_paused(trials)
+    assert (chosen.number, chosen.donor) == (0, 2)
+    assert SPACE.parameters["learning_rate"].contains(chosen.params["learning_rate"])
+    assert chosen.params["batch_size"] in (8, 16, 32)
+    assert chosen == PB2(SPACE, 3, 5, 5, 1, 4).next_paused(trials), "the same whenever it is asked for"

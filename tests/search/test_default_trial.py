@@ -1,0 +1,202 @@
+"""The default configuration as trial 0, and configurations that are repeated under several seeds."""
+
+import os
+
+import pytest
+
+from hpo.config.algorithms import ALGORITHMS
+from hpo.config.search_space import Parameter, Space
+from hpo.config.study import build_study
+from hpo.errors import UserError
+from hpo.search.controller import Conductor
+from hpo.search.trial import (
+    MILESTONES,
+    State,
+    Trial,
+    milestone_leaders,
+)
+from hpo.search.worker import TrialRun
+from hpo.simulation.tuner import simulate
+from hpo.storage.study_folder import StudyFolder
+
+SPACE = {
+    "parameters": {
+        "learning_rate": {"type": "loguniform", "low": 1e-5, "high": 1e-2},
+        "batch_size": {"type": "choice", "values": [4, 8]},
+    },
+    "fixed": {"epochs": 9},
+    "first_guesses": [{"learning_rate": 1e-3, "batch_size": 4}],
+}
+DEFAULTS = {"learning_rate": 5e-5, "batch_size": 8}
+RANGE = {"parameters": {"learning_rate": SPACE["parameters"]["learning_rate"]}}
+"""Without a choice, of whose values each would keep a model."""
+
+
+def study_of(**options):
+    return build_study({"name": "s", "space": SPACE, "trials": 12} | options)
+
+
+@pytest.fixture(autouse=True)
+def without_waiting_for_the_disk(monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda file: None)
+
+
+def work(conductor, measure, f1_of):
+    while (trial := conductor.next_trial()) is not None:
+        for epoch in range(int(trial.position) + 1, 10):
+            if not conductor.measured(trial.number, measure(epoch, f1_of(trial, epoch))):
+                break
+        else:
+            conductor.ended(trial.number, State.COMPLETE)
+
+
+def worst_first(trial, epoch):
+    return 0.001 * epoch + 0.01 * trial.number
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_every_algorithm_tries_the_defaults_first_and_to_their_end_however_bad_they_are(
+    tmp_path, measure, algorithm
+):
+    def curve(params):
+        score = 0.0 if params == DEFAULTS else 0.5 + params["learning_rate"]
+        return [measure(epoch, score * epoch / 10) for epoch in range(1, 10)]
+
+    conductor = Conductor(study_of(algorithm=algorithm), StudyFolder("s", tmp_path))
+    simulate(conductor, curve, workers=4)
+    first, second = conductor.trials[:2]
+    assert first.params == DEFAULTS
+    assert not first.changes
+    assert (first.state, first.epochs) == (State.COMPLETE, 9)
+    if not ALGORITHMS[algorithm].population:
+        assert second.params == SPACE["first_guesses"][0]
+    if ALGORITHMS[algorithm].stops:
+        assert any(trial.state == State.STOPPED for trial in conductor.trials)
+    assert conductor.finished
+
+
+@pytest.mark.parametrize("algorithm", ["pbt", "pb2"])
+def test_in_a_population_of_two_the_other_member_alone_may_copy(tmp_path, measure, algorithm):
+    study = study_of(algorithm=algorithm, trials=2, population=2)
+    conductor = Conductor(study, StudyFolder("s", tmp_path))
+    work(conductor, measure, lambda trial, epoch: 0.1 * epoch if trial.number else 0.01)
+    assert not any(trial.changes for trial in conductor.trials), "a better member has nothing to copy"
+
+
+def test_a_study_may_do_without(tmp_path):
+    conductor = Conductor(study_of(baseline=False), StudyFolder("s", tmp_path))
+    assert conductor.next_trial().params == SPACE["first_guesses"][0]
+
+
+def test_a_grid_tries_the_defaults_once_where_they_are_one_of_its_points(tmp_path, measure):
+    choice = {"type": "choice", "values": [3e-5, 5e-5]}
+    space = {"parameters": SPACE["parameters"] | {"learning_rate": choice}, "fixed": {"epochs": 9}}
+    conductor = Conductor(study_of(space=space, algorithm="grid"), StudyFolder("s", tmp_path))
+    work(conductor, measure, worst_first)
+    tried = [tuple(trial.params.values()) for trial in conductor.trials]
+    assert len(tried) == len(set(tried)) == 4
+    assert tried[0] == (5e-5, 8)
+
+
+@pytest.mark.parametrize(
+    ("domain", "value", "nearest"),
+    [
+        ({"type": "loguniform", "low": 1e-4, "high": 1e-2}, 5e-5, 1e-4),
+        ({"type": "uniform", "low": 0.0, "high": 0.2}, 0.1, 0.1),
+        ({"type": "int", "low": 1, "high": 4}, 9, 4),
+        ({"type": "int", "low": 1, "high": 4}, None, 1),
+        ({"type": "choice", "values": [4, 8]}, 32, 8),
+        ({"type": "choice", "values": ["cosine", "constant"]}, "linear", "cosine"),
+        ({"type": "choice", "values": ["cosine", "linear"]}, "linear", "linear"),
+    ],
+)
+def test_a_default_outside_of_what_is_searched_is_moved_to_what_is_nearest(domain, value, nearest):
+    assert Parameter(**domain).nearest(value) == nearest
+
+
+def test_the_defaults_of_a_space_are_the_recipes():
+    assert Space.model_validate(SPACE).defaults == DEFAULTS
+
+
+def test_the_model_of_the_defaults_is_written_and_stays_however_many_are_better(tmp_path, measure):
+    folder = StudyFolder("s", tmp_path)
+    conductor = Conductor(study_of(algorithm="random", keep=1, space=RANGE), folder)
+    run = TrialRun(conductor.study, folder, encoded=folder.path, model="tiny")
+    for f1 in (0.1, 0.5, 0.4):
+        number = conductor.next_trial().number
+        if place := run._place(number, {}, measure(1, f1)):
+            place.mkdir(parents=True)
+        conductor.measured(number, measure(1, f1))
+        conductor.ended(number, State.COMPLETE)
+    assert sorted(path.name for path in folder.written_checkpoints()) == ["0", "1"]
+    assert run._place(0, {}, measure(2, 0.0)) == folder.checkpoint(0)
+    assert run._place(3, {}, measure(2, 0.0)) is None
+
+
+def test_who_led_after_so_many_trials_stays_to_be_scored(tmp_path, measure):
+    folder = StudyFolder("s", tmp_path)
+    conductor = Conductor(study_of(algorithm="random", keep=1, space=RANGE, baseline=False), folder)
+    for number in range(12):
+        conductor.next_trial()
+        folder.checkpoint(number).mkdir(parents=True)
+        conductor.measured(number, measure(1, {3: 0.5, 11: 0.6}.get(number, 0.1)))
+        conductor.ended(number, State.COMPLETE)
+    assert sorted(path.name for path in folder.written_checkpoints()) == ["11", "3"]
+
+
+def test_a_leader_at_a_milestone_is_the_best_of_the_trials_up_to_there(measure):
+    trials = [Trial(n, {}, 0, State.COMPLETE, [measure(1, n / 100)]) for n in range(60)]
+    trials[26].state = State.FAILED
+    leaders = milestone_leaders(trials, 50)
+    assert {count: trial.number for count, trial in leaders.items()} == {10: 9, 27: 25, 50: 49}
+    assert set(leaders) <= set(MILESTONES)
+
+
+@pytest.mark.parametrize("algorithm", ["grid", "random"])
+def test_each_configuration_is_run_under_the_same_seeds(tmp_path, measure, algorithm):
+    study = study_of(algorithm=algorithm, seeds=3, trials=4, seed=7)
+    conductor = Conductor(study, StudyFolder("s", tmp_path))
+    work(conductor, measure, worst_first)
+    assert len(conductor.trials) == 12
+    assert [trial.seed for trial in conductor.trials] == [7, 8, 9] * 4
+    configurations = [tuple(trial.params.items()) for trial in conductor.trials]
+    assert [configurations[place : place + 3] for place in range(0, 12, 3)] == [
+        [each] * 3 for each in dict.fromkeys(configurations)
+    ]
+    assert configurations[0] == tuple(DEFAULTS.items())
+    assert conductor.finished
+
+
+def test_a_grid_with_seeds_ends_when_it_is_tried_through(tmp_path, measure):
+    space = SPACE | {"first_guesses": []}
+    study = study_of(algorithm="grid", seeds=2, trials=50, space=space)
+    conductor = Conductor(study, StudyFolder("s", tmp_path))
+    work(conductor, measure, worst_first)
+    assert len(conductor.trials) == (1 + 3 * 2) * 2, "the defaults, and a grid of three by two"
+
+
+@pytest.mark.parametrize("algorithm", [name for name, each in ALGORITHMS.items() if not each.repeats])
+def test_an_algorithm_that_stops_or_changes_trials_takes_no_seeds(algorithm):
+    with pytest.raises(
+        UserError, match=f"{algorithm} tries no configuration twice.*hpo rerank STUDY --seeds 5"
+    ):
+        study_of(algorithm=algorithm, seeds=5)
+
+
+def test_seeds_that_would_not_fit_are_refused():
+    with pytest.raises(UserError, match="seed \\+ seeds"):
+        study_of(algorithm="grid", seeds=5, seed=2**32 - 1)
+
+
+def test_a_driver_that_dies_among_the_seeds_goes_on_as_if_it_had_not(tmp_path, measure):
+    study = study_of(algorithm="random", seeds=3, trials=3)
+    whole = Conductor(study, StudyFolder("s", tmp_path / "whole"))
+    work(whole, measure, worst_first)
+    folder = StudyFolder("s", tmp_path / "cut")
+    for _ in range(4):
+        before = Conductor(study, folder)
+        trial = before.next_trial()
+        before.measured(trial.number, measure(1, worst_first(trial, 1)))
+    after = Conductor(study, folder)
+    work(after, measure, worst_first)
+    assert after.trials == whole.trials

@@ -1,0 +1,77 @@
+"""Trials, and the lines that they are put together from."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpo.search.trial import (
+    State,
+    Trial,
+    ranked,
+    read_trials,
+)
+
+
+def start(number, **params):
+    return {"trial": number, "params": params, "seed": number + 100}
+
+
+def end(number, state, reason=""):
+    return {"trial": number, "state": state, "reason": reason}
+
+
+def test_a_trial_is_put_together_from_its_lines(measure):
+    first, second = measure(1, 0.3), measure(2, 0.2)
+    lines = [
+        start(1, x=2.5),
+        {"trial": 1, "measurements": [first.to_json()]},
+        start(0, x=1.5),
+        {"trial": 1, "measurements": [second.to_json()]},
+        end(1, "stopped"),
+    ]
+    assert read_trials(lines) == [
+        Trial(0, {"x": 1.5}, 100),
+        Trial(1, {"x": 2.5}, 101, State.STOPPED, [first, second]),
+    ]
+
+
+def test_a_second_start_takes_the_place_of_the_first(measure):
+    lines = [start(0, x=1), {"trial": 0, "measurements": [measure(1, 0.3).to_json()]}, start(0, x=1)]
+    assert read_trials(lines) == [Trial(0, {"x": 1}, 100)]
+
+
+@pytest.mark.parametrize("state", State)
+def test_one_line_per_trial_says_the_same_as_its_many_lines(state, measure):
+    trial = Trial(3, {"x": 1e-5, "y": "a", "z": 4}, 2**40, state, [measure(0.25, 0.1 + 0.2)], "why\nnot")
+    assert read_trials([json.loads(json.dumps(trial.to_json()))]) == [trial]
+
+
+def test_no_lines_are_no_trials():
+    assert read_trials([]) == []
+
+
+def test_the_best_measurement_is_the_best_of_all_epochs_with_loss_to_break_ties(measure):
+    trial = Trial(0, {}, 0)
+    assert trial.best is None
+    assert trial.epochs == 0
+    trial.measurements += [measure(1, 0.5), measure(2, 0.7, 0.4), measure(3, 0.7, 0.3), measure(4, 0.6)]
+    assert trial.best.epoch == 3
+    assert trial.epochs == 4
+
+
+def test_of_equal_epochs_the_first_is_the_best(measure):
+    trial = Trial(0, {}, 0, measurements=[measure(1, 0.5), measure(2, 0.5)])
+    assert trial.best.epoch == 1
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([0.1, 0.2])), max_size=8),
+    st.randoms(),
+)
+def test_trials_are_ranked_by_f1_then_loss_then_number_whatever_their_order(measure, scores, random):
+    trials = [Trial(n, {}, 0, measurements=[measure(1, *score)]) for n, score in enumerate(scores)]
+    expected = sorted(trials, key=lambda trial: (-trial.best.f1, trial.best.loss, trial.number))
+    random.shuffle(trials)
+    assert ranked([*trials, Trial(99, {}, 0)]) == expected

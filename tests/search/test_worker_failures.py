@@ -1,0 +1,147 @@
+"""A worker or a machine dies in the middle of a search: its trial goes on elsewhere, and is not lost."""
+
+import json
+import os
+
+import pytest
+
+from hpo.config.algorithms import ALGORITHMS
+from hpo.config.study import build_study
+from hpo.search.controller import MOST_LOSSES, Conductor
+from hpo.search.trial import State, read_trials
+from hpo.storage.journal import read_lines
+from hpo.storage.study_folder import StudyFolder
+from hpo.training.measurement import FACTS, Snapshot, read_snapshot
+
+SPACE = {
+    "parameters": {"learning_rate": {"type": "loguniform", "low": 1e-5, "high": 1e-2}},
+    "fixed": {"epochs": 9},
+}
+
+
+def study_of(**options):
+    return build_study({"name": "s", "space": SPACE, "trials": 12} | options)
+
+
+@pytest.fixture(autouse=True)
+def without_waiting_for_the_disk(monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda file: None)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return StudyFolder("s", tmp_path)
+
+
+@pytest.fixture
+def conductor(folder):
+    return Conductor(study_of(algorithm="random", trials=2), folder)
+
+
+def snapshot(folder, number, measurement):
+    place = folder.snapshot(number)
+    place.mkdir(parents=True, exist_ok=True)
+    (place / FACTS).write_text(json.dumps(Snapshot(measurement, measurement, 1).to_json()))
+
+
+def work(conductor, measure, dies):
+    """One worker that snapshots, then reports, and dies where ``dies`` says so."""
+    while (trial := conductor.next_trial()) is not None:
+        told = trial.to_worker()
+        found = read_snapshot(conductor.folder.snapshot(trial.number))
+        if found and found.last.epoch > told["measured"] and not conductor.measured(trial.number, found.last):
+            continue
+        for epoch in range(int(found.last.epoch) + 1 if found else 1, 10):
+            f1 = round(0.5 - abs(told["params"]["learning_rate"] - 3e-4) * 20 + 0.04 * epoch, 6)
+            snapshot(conductor.folder, trial.number, measure(epoch, f1))
+            if dies(trial, epoch):
+                conductor.lost(trial.number, "its node died")
+                break
+            if not conductor.measured(trial.number, measure(epoch, f1)):
+                break
+        else:
+            conductor.ended(trial.number, State.COMPLETE)
+
+
+def fates(conductor):
+    return [
+        (trial.number, trial.params, trial.state, trial.changes, [each.epoch for each in trial.measurements])
+        for trial in conductor.trials
+    ]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_search_that_lost_workers_decides_as_one_that_did_not(tmp_path, measure, algorithm):
+    whole = Conductor(study_of(algorithm=algorithm), StudyFolder("s", tmp_path / "whole"))
+    work(whole, measure, lambda trial, epoch: False)
+    seen = set()
+
+    def dies(trial, epoch):
+        fresh = (trial.number, epoch) not in seen and trial.number % 3 == 0 and epoch in (1, 2, 7)
+        seen.add((trial.number, epoch))
+        return fresh
+
+    lossy = Conductor(study_of(algorithm=algorithm), StudyFolder("s", tmp_path / "lossy"))
+    work(lossy, measure, dies)
+    assert sum(trial.losses for trial in lossy.trials) >= 3
+    assert fates(lossy) == fates(whole)
+    assert lossy.finished
+
+
+def test_a_trial_goes_on_from_its_snapshot_before_any_other_starts(conductor, folder, measure):
+    conductor.next_trial()
+    for epoch in (1, 2, 3):
+        conductor.measured(0, measure(epoch, 0.5))
+    snapshot(folder, 0, measure(2, 0.5))
+    conductor.lost(0, "its node died")
+    again = conductor.next_trial()
+    assert (again.number, again.to_worker()["measured"], again.losses) == (0, 2, 1)
+    assert read_trials(read_lines(folder.trials)) == conductor.trials
+    assert {"trial": 0, "lost": "its node died"} in list(read_lines(folder.trials))
+
+
+def test_a_trial_without_a_snapshot_begins_again(conductor, measure):
+    conductor.next_trial()
+    conductor.measured(0, measure(1, 0.5))
+    conductor.lost(0, "its node died")
+    assert conductor.next_trial().measurements == []
+
+
+def test_a_trial_is_taken_up_so_often_and_then_has_failed(conductor, folder):
+    conductor.next_trial()
+    for _ in range(MOST_LOSSES):
+        conductor.lost(0, "its worker died")
+        assert conductor.next_trial().number == 0
+    conductor.lost(0, "its worker died")
+    assert conductor.trials[0].state == State.FAILED
+    assert conductor.trials[0].reason == "its worker died (and 3 times before)"
+    assert conductor.next_trial().number == 1
+
+
+def test_losses_are_counted_across_restarts_and_stay_in_the_written_out_journal(conductor, folder):
+    conductor.next_trial()
+    conductor.lost(0, "its node died")
+    conductor.close()
+    after = Conductor(conductor.study, folder)
+    assert after.trials[0].losses == 1
+    for _ in range(2):
+        after.ended(after.next_trial().number, State.COMPLETE)
+    after.close()
+    assert [line.get("losses") for line in read_lines(folder.trials)] == [1, None]
+    assert read_trials(read_lines(folder.trials)) == after.trials
+
+
+def test_a_trial_that_has_ended_is_not_lost(conductor):
+    conductor.next_trial()
+    conductor.ended(0, State.COMPLETE)
+    conductor.lost(0, "its node died")
+    assert (conductor.trials[0].state, conductor.trials[0].losses) == (State.COMPLETE, 0)
+
+
+def test_a_search_is_not_over_while_a_trial_runs_that_may_yet_lose_its_worker(conductor):
+    conductor.next_trial()
+    conductor.next_trial()
+    assert conductor.used_up
+    assert not conductor.finished_with(running=1)
+    conductor.lost(1, "its node died")
+    assert not conductor.finished_with(running=0)

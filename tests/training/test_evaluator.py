@@ -1,0 +1,79 @@
+"""What an examination counts is what seqeval counts on the tokens' first subtokens."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from seqeval.metrics import f1_score
+
+from hpo.corpora.spans import label_names
+from hpo.corpora.variants import VARIANTS, arrange
+from hpo.encoding.encoded_corpus import encode
+from hpo.training.evaluator import Examination
+
+TYPES = ("person", "place")
+NAMES = label_names(TYPES)
+
+
+class Oracle(torch.nn.Module):
+    """Says a label that follows from the subtoken alone, so that it can be worked out by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.device_of = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, input_ids, attention_mask):
+        return SimpleNamespace(logits=5.0 * torch.nn.functional.one_hot(input_ids % len(NAMES), len(NAMES)))
+
+
+def by_hand(split, encodings):
+    """Gold and predicted label lists of some encodings, read off the rows one by one."""
+    gold, predicted = [], []
+    for encoding in encodings:
+        sentence = split.sentences[encoding]
+        start, stop = split.sentence_offsets[sentence], split.sentence_offsets[sentence + 1]
+        said = {}
+        for row in np.flatnonzero(split.row_encodings == encoding):
+            for place in range(split.row_offsets[row], split.row_offsets[row + 1]):
+                token = split.tokens[place]
+                if token >= 0:
+                    said.setdefault(token, NAMES[split.ids[place] % len(NAMES)])
+        gold.append([NAMES[label] for label in split.labels[start:stop]])
+        predicted.append([said[token] for token in range(start, stop)])
+    return gold, predicted
+
+
+@pytest.mark.parametrize("max_length", [12, 64])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_scores_as_seqeval_does(sentences, tokenizer, variant, max_length):
+    numbers = {name: number for number, name in enumerate(NAMES)}
+    split = encode(sentences[:40], numbers, tokenizer, max_length=max_length, seed=5)
+    layout = arrange(variant, split.drawn)
+    encodings = split.composition(layout.forms, layout.sentences)
+    distinct, times = np.unique(encodings, return_counts=True)
+    scores, _ = Examination(split, distinct, 0, len(TYPES)).read(Oracle()).score(TYPES, times)
+    assert scores.f1 == f1_score(*by_hand(split, encodings))
+    assert scores.gold > 0
+
+
+def test_the_loss_is_the_mean_over_tokens_of_the_variant(sentences, tokenizer):
+    numbers = {name: number for number, name in enumerate(NAMES)}
+    split = encode(sentences[:10], numbers, tokenizer, max_length=64, seed=5)
+    encodings = split.forms[0]
+    gold, predicted = by_hand(split, encodings)
+    right = [
+        g == p for one, other in zip(gold, predicted, strict=True) for g, p in zip(one, other, strict=True)
+    ]
+    logits = torch.tensor([5.0] + [0.0] * (len(NAMES) - 1))
+    losses = {True: -logits.log_softmax(0)[0].item(), False: -logits.log_softmax(0)[1].item()}
+    _, loss = Examination(split, encodings, 0, len(TYPES)).read(Oracle()).score(TYPES)
+    assert loss == pytest.approx(np.mean([losses[each] for each in right]), rel=1e-6)
+
+
+def test_an_examination_leaves_the_model_in_its_mode(sentences, tokenizer):
+    numbers = {name: number for number, name in enumerate(NAMES)}
+    split = encode(sentences[:3], numbers, tokenizer, max_length=64, seed=5)
+    model = Oracle().train()
+    Examination(split, split.forms[0], 0, len(TYPES)).read(model)
+    assert model.training

@@ -1,0 +1,135 @@
+"""The learning rate at every step is what the recipe says, in the formula and in the optimizer."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import get_scheduler
+
+from hpo.config.training_config import Recipe
+from hpo.config.training_rules import faults_together
+from hpo.training.lr_schedules import Timeline, rate_factor
+from hpo.training.trainer import train
+
+torch.set_num_threads(1)
+PACE = 10
+
+
+def factors(pace=PACE, cooling_since=None, **knobs):
+    recipe = Recipe(**knobs)
+    timeline = Timeline.of(recipe, pace)
+    return [rate_factor(recipe, timeline, step, cooling_since) for step in range(timeline.steps + 1)]
+
+
+@pytest.mark.parametrize("ratio", [0, 0.06, 0.25, 1.0])
+@pytest.mark.parametrize(
+    ("schedule", "theirs", "settings"),
+    [
+        ("linear", "linear", {}),
+        ("cosine", "cosine", {}),
+        ("cosine_with_restarts", "cosine_with_restarts", {"num_cycles": 3}),
+        ("constant", "constant_with_warmup", {}),
+    ],
+)
+def test_the_common_schedules_are_those_of_transformers(schedule, theirs, settings, ratio):
+    ours = factors(schedule=schedule, epochs=5, warmup_ratio=ratio, cycles=3)[:-1]
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    reference = get_scheduler(
+        theirs, optimizer, math.ceil(ratio * 50), 50, scheduler_specific_kwargs=settings
+    )
+    expected = [reference.lr_lambdas[0](step) for step in range(50)]
+    assert ours == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "warmup",
+    [{"warmup_ratio": 0.1}, {"warmup_epochs": 0.5}, {"warmup_steps": 5}],
+    ids=lambda each: next(iter(each)),
+)
+def test_a_warm_up_is_the_same_however_it_is_told(warmup):
+    rising = factors(schedule="constant", epochs=5, **warmup)
+    assert rising[:7] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1, 1])
+    assert set(rising[6:]) == {1.0}
+
+
+def test_an_exponential_rate_falls_once_an_epoch():
+    assert factors(schedule="exponential", gamma=0.5, epochs=3)[:-1] == [1.0] * 10 + [0.5] * 10 + [0.25] * 10
+
+
+def test_a_hybrid_rate_stays_and_then_falls_to_nothing_in_the_last_epochs():
+    rates = factors(schedule="hybrid", cooldown_epochs=2, warmup_epochs=1, epochs=5)
+    assert rates[10:31] == [1.0] * 21
+    assert rates[31:] == pytest.approx([1 - step / 20 for step in range(1, 21)])
+
+
+def test_an_adaptive_rate_falls_from_where_the_cool_down_began():
+    knobs = {"schedule": "adaptive", "patience": 1, "cooldown_epochs": 2, "epochs": 9}
+    assert set(factors(**knobs)) == {1.0}
+    cooling = factors(**knobs, cooling_since=3.5)
+    assert set(cooling[:36]) == {1.0}
+    assert cooling[36:55] == pytest.approx([1 - step / 20 for step in range(1, 20)])
+    assert set(cooling[55:]) == {0.0}
+
+
+@given(
+    st.sampled_from(
+        ["linear", "cosine", "cosine_with_restarts", "constant", "exponential", "hybrid", "adaptive"]
+    ),
+    st.integers(1, 40),
+    st.integers(1, 12),
+    st.sampled_from(["warmup_ratio", "warmup_epochs", "warmup_steps"]),
+    st.floats(0, 1),
+    st.floats(0.1, 12),
+    st.integers(0, 500),
+)
+def test_no_rate_is_under_zero_or_over_the_peak(schedule, pace, epochs, warmup, share, cooldown, step):
+    knobs = {
+        "schedule": schedule,
+        "epochs": epochs,
+        "patience": int(schedule == "adaptive"),
+        "cooldown_epochs": min(cooldown, epochs),
+        warmup: round(share * 50) if warmup == "warmup_steps" else share,
+    }
+    defaults = {name: (field.default,) for name, field in Recipe.model_fields.items()}
+    if list(faults_together(defaults | {name: (value,) for name, value in knobs.items()})):
+        return
+    recipe = Recipe(**knobs)
+    rate = rate_factor(recipe, Timeline.of(recipe, pace), step, share * epochs)
+    assert 0 <= rate <= 1
+
+
+@pytest.fixture
+def rates(monkeypatch):
+    """The rates that the optimizer steps with, in order."""
+    seen = []
+    step = torch.optim.AdamW.step
+
+    def watched(self, *args, **kwargs):
+        seen.append(self.param_groups[0]["lr"])
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
+    return seen
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {"warmup_ratio": 0.06},
+        {"warmup_epochs": 0.75, "schedule": "cosine_with_restarts", "cycles": 2},
+        {"warmup_steps": 3, "schedule": "exponential", "gamma": 0.3},
+        {"schedule": "hybrid", "cooldown_epochs": 1.5, "warmup_ratio": 0.2},
+    ],
+    ids=str,
+)
+def test_the_optimizer_steps_with_the_recipes_rates(corpus, rates, knobs):
+    recipe = Recipe(learning_rate=1e-3, epochs=3, batch_size=15, evals_per_epoch=1, **knobs)
+    train(recipe, corpus, model="tiny", train_on="cased", seed=1, report=lambda measurement: True)
+    timeline = Timeline.of(recipe, 8)
+    assert timeline.steps == len(rates) == 24
+    assert rates == pytest.approx([1e-3 * rate_factor(recipe, timeline, step) for step in range(24)])
+    if "warmup_ratio" in knobs:
+        rise = math.ceil(knobs["warmup_ratio"] * 24)
+        assert rates[: rise + 1] == pytest.approx([1e-3 * step / rise for step in range(rise + 1)])

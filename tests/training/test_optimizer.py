@@ -1,0 +1,263 @@
+"""Which weights are trained and how fast, on every family; what a model cannot take is refused by name."""
+
+import pytest
+import torch
+from transformers import (
+    AlbertConfig,
+    AutoModelForTokenClassification,
+    BertConfig,
+    BertModel,
+    DebertaV2Config,
+    ElectraConfig,
+    RobertaConfig,
+    T5Config,
+)
+
+from hpo.config.training_config import Recipe
+from hpo.errors import UserError
+from hpo.training.optimizer import freeze, parameter_groups, refuse_misfit
+from hpo.training.trainer import _Trainer, train
+
+torch.set_num_threads(1)
+LAYERS = 3
+SIZES = {
+    "vocab_size": 50, "hidden_size": 16, "num_hidden_layers": LAYERS, "num_attention_heads": 2,
+    "intermediate_size": 16, "max_position_embeddings": 32, "num_labels": 5,
+}  # fmt: skip
+CONFIGS = {
+    "bert": BertConfig(**SIZES),
+    "roberta": RobertaConfig(**SIZES),
+    "electra": ElectraConfig(**SIZES, embedding_size=8),
+    "deberta": DebertaV2Config(
+        **SIZES, relative_attention=True, position_buckets=8, pos_att_type=["p2c", "c2p"], share_att_key=True,
+        norm_rel_ebd="layer_norm", conv_kernel_size=3, conv_act="gelu",
+    ),
+    "t5": T5Config(
+        vocab_size=50, d_model=16, d_kv=8, d_ff=16, num_layers=LAYERS, num_heads=2, num_labels=5,
+        is_encoder_decoder=False, dropout_rate=0.0,
+    ),
+}  # fmt: skip
+LAYER = {
+    "bert": "bert.encoder.layer.{}.", "roberta": "roberta.encoder.layer.{}.",
+    "electra": "electra.encoder.layer.{}.", "deberta": "deberta.encoder.layer.{}.",
+    "t5": "transformer.encoder.block.{}.",
+}  # fmt: skip
+EMBEDDINGS = {
+    "bert": ("bert.embeddings.",), "roberta": ("roberta.embeddings.",),
+    "electra": ("electra.embeddings.", "electra.embeddings_project."),
+    "deberta": ("deberta.embeddings.", "deberta.encoder.rel_embeddings."),
+    "t5": ("transformer.shared.", "transformer.encoder.embed_tokens."),
+}  # fmt: skip
+families = pytest.mark.parametrize("family", CONFIGS)
+
+
+def built(family):
+    return AutoModelForTokenClassification.from_config(CONFIGS[family])
+
+
+def layer_of(family, name):
+    """0 for the embeddings, 1 and on for the layers, and the top for what comes after; None for the head."""
+    if name.startswith("classifier."):
+        return None
+    if name.startswith(EMBEDDINGS[family]):
+        return 0
+    inside = (number + 1 for number in range(LAYERS) if name.startswith(LAYER[family].format(number)))
+    return next(inside, LAYERS)
+
+
+def rates_of(model, recipe):
+    """Each weight's peak rate and decay, by its name, as they stand in a real optimizer."""
+    optimizer = torch.optim.AdamW(parameter_groups(model, recipe, dict(model.named_parameters())))
+    names = {id(weight): name for name, weight in model.named_parameters()}
+    return {
+        names[id(weight)]: (group["lr"], group["weight_decay"])
+        for group in optimizer.param_groups
+        for weight in group["params"]
+    }
+
+
+@families
+@pytest.mark.parametrize("frozen", [-1, 0, 1, LAYERS])
+def test_frozen_weights_are_those_of_the_lowest_layers_and_no_optimizer_holds_them(family, frozen):
+    model = built(family)
+    freeze(model, Recipe(frozen_layers=frozen))
+    for name, weight in model.named_parameters():
+        layer = layer_of(family, name)
+        stands_below = frozen != 0 and layer is not None and layer <= max(0, frozen)
+        assert weight.requires_grad != stands_below, name
+    assert set(rates_of(model, Recipe())) == {
+        name for name, weight in model.named_parameters() if weight.requires_grad
+    }
+
+
+@families
+def test_each_layer_learns_slower_than_the_one_above_and_the_head_faster(family):
+    recipe = Recipe(learning_rate=1e-3, layerwise_decay=0.5, head_lr_multiplier=10, weight_decay=0.1)
+    rates = rates_of(built(family), recipe)
+    for name, (rate, _) in rates.items():
+        layer = layer_of(family, name)
+        expected = 1e-2 if layer is None else 1e-3 * 0.5 ** (LAYERS - layer)
+        assert rate == pytest.approx(expected), name
+    assert {layer_of(family, name) for name in rates} == {0, 1, 2, LAYERS, None}
+
+
+@families
+@pytest.mark.parametrize(
+    "knobs",
+    [{}, {"head_lr_multiplier": 10}, {"layerwise_decay": 0.8}, {"layerwise_decay": 0.8, "frozen_layers": 1}],
+)
+def test_every_weight_is_in_one_group_and_matrices_alone_decay(family, knobs):
+    model = built(family)
+    recipe = Recipe(weight_decay=0.1, **knobs)
+    freeze(model, recipe)
+    rates = rates_of(model, recipe)
+    trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    assert rates.keys() == trained.keys()
+    assert {name for name, (_, decay) in rates.items() if decay} == {
+        name for name, weight in trained.items() if weight.ndim > 1
+    }
+    assert {decay for _, decay in rates.values()} == {0.0, 0.1}
+
+
+def test_one_rate_for_all_makes_the_two_groups_that_transformers_makes():
+    model = built("bert")
+    decayed = {name for name, weight in model.named_parameters() if weight.ndim > 1}
+    groups = parameter_groups(model, Recipe(weight_decay=0.1), decayed)
+    expected = [
+        [weight for name, weight in model.named_parameters() if (name in decayed) == decays]
+        for decays in (True, False)
+    ]
+    assert [[id(weight) for weight in group["params"]] for group in groups] == [
+        [id(weight) for weight in weights] for weights in expected
+    ]
+
+
+@families
+def test_gradient_checkpointing_gives_the_gradients_that_it_saves_to_keep(family):
+    model = built(family).eval()
+    batch = {"input_ids": torch.arange(1, 13).reshape(2, 6), "labels": torch.arange(12).reshape(2, 6) % 5}
+    refuse_misfit(model, Recipe(gradient_checkpointing=True))
+    seen = []
+    for enabled in (False, True):
+        model.zero_grad()
+        if enabled:
+            model.activation_checkpointing_enable({"use_reentrant": False})
+            model.train()
+            for module in model.modules():
+                if isinstance(module, torch.nn.Dropout):
+                    module.p = 0.0
+        model(**batch).loss.backward()
+        seen.append({n: w.grad.clone() for n, w in model.named_parameters() if w.grad is not None})
+    assert seen[0].keys() == seen[1].keys() and len(seen[0]) > 10
+    assert all(torch.allclose(seen[0][name], seen[1][name], atol=1e-6) for name in seen[0])
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"frozen_layers": 4}, "frozen_layers: must not be over the model's 3 layers: 4"),
+        ({"precision": "fp16"}, "precision: needs a GPU, and there is none: 'fp16' (take auto, bf16 or off)"),
+    ],
+)
+def test_what_a_model_or_a_machine_cannot_do_is_refused_in_one_line(knobs, message, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    model = built("bert")
+    with pytest.raises(UserError) as caught:
+        refuse_misfit(model, Recipe(**knobs))
+    assert str(caught.value) == message
+    assert all(weight.requires_grad for weight in model.parameters())
+
+
+@pytest.mark.parametrize("knobs", [{"frozen_layers": 1}, {"layerwise_decay": 0.9}], ids=str)
+def test_a_model_whose_layers_share_their_weights_has_none_to_tell_apart(knobs):
+    model = AutoModelForTokenClassification.from_config(AlbertConfig(**SIZES, embedding_size=8))
+    with pytest.raises(UserError, match=rf"{next(iter(knobs))}: a albert model has no list of layers"):
+        refuse_misfit(model, Recipe(**knobs))
+    refuse_misfit(model, Recipe(head_lr_multiplier=10))
+
+
+def test_a_model_without_a_head_has_no_rate_for_it():
+    with pytest.raises(UserError, match="head_lr_multiplier: a bert model has no head"):
+        refuse_misfit(BertModel(CONFIGS["bert"]), Recipe(head_lr_multiplier=10))
+
+
+def test_a_model_that_cannot_checkpoint_is_refused(monkeypatch):
+    model = built("bert")
+    monkeypatch.setattr(type(model), "supports_gradient_checkpointing", False)
+    with pytest.raises(UserError, match="gradient_checkpointing: a bert model cannot do that"):
+        refuse_misfit(model, Recipe(gradient_checkpointing=True))
+
+
+def look(corpus, monkeypatch, recipe, **options):
+    """The trainer of a run, as it stands before its first step."""
+    seen = []
+    training_step = _Trainer.training_step
+
+    def looked(self, *args, **kwargs):
+        seen.append(self)
+        return training_step(self, *args, **kwargs)
+
+    monkeypatch.setattr(_Trainer, "training_step", looked)
+    train(recipe, corpus, model="tiny", train_on="cased", seed=1, report=lambda measurement: False, **options)
+    return seen[0] if seen else None
+
+
+def test_a_run_trains_what_the_recipe_says_as_fast_as_it_says(corpus, monkeypatch):
+    recipe = Recipe(
+        learning_rate=1e-3, frozen_layers=1, head_lr_multiplier=10, layerwise_decay=0.5, weight_decay=0.1,
+        schedule="constant", adam_beta1=0.8, adam_beta2=0.95, adam_epsilon=1e-6, gradient_checkpointing=True,
+        epochs=1,
+    )  # fmt: skip
+    trainer = look(corpus, monkeypatch, recipe)
+    groups = trainer.optimizer.param_groups
+    assert [(group["lr"], group["weight_decay"]) for group in groups] == [
+        (1e-3, 0.1), (1e-2, 0.1), (1e-3, 0.0), (1e-2, 0.0)
+    ]  # fmt: skip
+    assert {(group["betas"], group["eps"]) for group in groups} == {((0.8, 0.95), 1e-6)}
+    held = {id(weight) for group in groups for weight in group["params"]}
+    lower = [*trainer.model.bert.embeddings.parameters(), *trainer.model.bert.encoder.layer[0].parameters()]
+    assert not held & {id(weight) for weight in lower}
+    assert all(weight.grad is None for weight in lower)
+    assert trainer.model.is_activation_checkpointing
+
+
+def test_frozen_weights_stay_what_they_were_and_the_others_do_not(corpus, monkeypatch):
+    recipe = Recipe(learning_rate=1e-2, frozen_layers=-1, epochs=1, weight_decay=0.5)
+    model = look(corpus, monkeypatch, recipe).model
+    fresh = look(corpus, monkeypatch, recipe.model_copy(update={"learning_rate": 1e-30})).model
+    same = {
+        name: torch.equal(weight, dict(fresh.named_parameters())[name])
+        for name, weight in model.named_parameters()
+    }
+    assert {name for name, is_same in same.items() if is_same} == {
+        name for name in same if name.startswith("bert.embeddings.")
+    }
+
+
+def moments_of(trainer):
+    """The first moment of each weight, by its name."""
+    names = {id(weight): name for name, weight in trainer.model.named_parameters()}
+    held = trainer.optimizer.state.items()
+    return {names[id(weight)]: state["exp_avg"].clone() for weight, state in held}
+
+
+def test_a_population_changes_the_rate_and_keeps_the_groups(corpus, monkeypatch, tmp_path):
+    knobs = {"head_lr_multiplier": 10, "layerwise_decay": 0.5, "frozen_layers": -1, "schedule": "constant"}
+    first = Recipe(learning_rate=1e-3, epochs=2, weight_decay=0.1, **knobs)
+    before = moments_of(look(corpus, monkeypatch, first, state=tmp_path / "s"))
+    changed = first.model_copy(update={"learning_rate": 3e-3, "weight_decay": 0.3})
+    seen = {}
+    prepared = _Trainer._load_optimizer_and_scheduler
+
+    def restored(self, checkpoint):
+        prepared(self, checkpoint)
+        seen["moments"] = moments_of(self)
+        seen["rates"] = [(group["lr"], group["weight_decay"]) for group in self.optimizer.param_groups]
+
+    monkeypatch.setattr(_Trainer, "_load_optimizer_and_scheduler", restored)
+    look(corpus, monkeypatch, changed, state=tmp_path / "s")
+    assert seen["rates"] == [
+        (pytest.approx(rate), decay) for decay in (0.3, 0.0) for rate in (1.5e-3, 3e-3, 3e-2)
+    ]
+    assert before.keys() == seen["moments"].keys()
+    assert all(torch.equal(before[name], moment) for name, moment in seen["moments"].items())

@@ -1,0 +1,169 @@
+"""The best of a study trained again under seeds: real trainings, one after the other in this process."""
+
+import json
+import shutil
+
+import pytest
+from rich.console import Console
+
+from hpo.config.study import build_study
+from hpo.corpora.demo import generate
+from hpo.errors import StudyInterrupted, UserError
+from hpo.evaluation.matrix import read_matrix
+from hpo.reporting.study_list import describe_study, overview, render_study
+from hpo.reporting.study_record import read_record
+from hpo.search.top_k import best_of_values
+from hpo.search.trial import State, read_trials
+from hpo.storage.journal import read_lines
+from hpo.storage.study_folder import StudyFolder
+from hpo.workflows.rerank import plan_rerank, rerank
+from hpo.workflows.run import run
+
+SPACE = {
+    "parameters": {
+        "learning_rate": {"type": "loguniform", "low": 3e-4, "high": 3e-3},
+        "batch_size": {"type": "choice", "values": [8, 16]},
+    },
+    "fixed": {"epochs": 1, "evals_per_epoch": 1},
+}
+
+
+class Killed(BaseException):
+    """Not an Exception: nothing of ours may catch it."""
+
+
+def search_here(conductor, run_trial, resources):
+    """One worker without Ray."""
+    while (trial := conductor.next_trial()) is not None:
+        going = True
+
+        def report(measurement, number=trial.number):
+            nonlocal going
+            going = conductor.measured(number, measurement)
+            return going
+
+        run_trial(trial.to_worker(), report)
+        if going:
+            conductor.ended(trial.number, State.COMPLETE)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A finished study of three trials, of which one model is kept, in a working directory of its own."""
+    place = tmp_path_factory.mktemp("project")
+    patch = pytest.MonkeyPatch()
+    patch.chdir(place)
+    patch.setattr("hpo.search.ray.driver.search", search_here)
+    (place / "corpus").mkdir()
+    for split, count in {"train": 60, "dev": 30, "test": 30}.items():
+        lines = [
+            json.dumps({"id": each.id, "tokens": each.tokens, "ner_tags": each.labels})
+            for each in generate(1).splits[split][:count]
+        ]
+        (place / "corpus" / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    settings = {"data": "corpus", "space": SPACE, "trials": 3, "keep": 1, "workers": 1}
+    study = build_study(settings | {"name": "small", "algorithm": "random"})
+    run(study, Console(quiet=True))
+    yield study, StudyFolder("small")
+    patch.undo()
+
+
+def test_the_defaults_are_scored_beside_the_best_and_their_model_is_kept(done):
+    study, folder = done
+    record = read_record(folder)
+    best = max(record.trials, key=lambda trial: trial.best.rank)
+    assert record.trials[0].params == study.space.defaults
+    of_sizes = {trial.number for trial in best_of_values(study.space, record.trials).values()}
+    assert set(record.scores) == {0, best.number} | of_sizes
+    assert (folder.default / "model.safetensors").exists() == (best.number != 0)
+    for number, trial in ((0, record.trials[0]), (best.number, best)):
+        assert record.scores[number]["dev"]["cased"].f1 == trial.best.f1
+    summary = overview()[0]
+    assert summary["default_dev_f1"] == record.trials[0].best.f1
+    assert summary["default_test_f1"] == record.scores[0]["test"]["cased"].f1
+    report = render_study("small")
+    for heading in ("Default configuration and best", "By batch size", "The best model on test, by class"):
+        assert f"## {heading}" in report
+    assert "![Learning curves](figures/learning-curves.png)" in report
+    assert (folder.figures / "confusion-entities-test.svg").exists()
+
+
+def test_the_confusion_of_the_best_model_is_that_of_its_scores(done):
+    _, folder = done
+    record = read_record(folder)
+    for split in ("dev", "test"):
+        scores = record.row.scores[split]["cased"]
+        entities = record.confusions[split].entities
+        assert sum(entities[k][k] for k in range(len(entities))) == scores.correct
+        assert sum(map(sum, entities[:-1])) == scores.gold
+        best = max(record.trials, key=lambda trial: trial.best.rank)
+    assert record.confusions["dev"].accuracy == pytest.approx(best.best.accuracy)
+
+
+def test_a_reranking_that_is_killed_goes_on_and_ranks_means_with_a_score_for_every_run(done, monkeypatch):
+    study, folder = done
+    runs = 0
+
+    def killed_in_the_third(conductor, run_trial, resources):
+        def counted(trial, report):
+            nonlocal runs
+            runs += 1
+            if runs == 3:
+                raise Killed
+            run_trial(trial, report)
+
+        search_here(conductor, counted, resources)
+
+    monkeypatch.setattr("hpo.search.ray.driver.search", killed_in_the_third)
+    with pytest.raises(Killed):
+        rerank("small", 1, 2, Console(quiet=True))
+    assert not folder.reranking.exists()
+    found = rerank("small", 1, 2, Console(quiet=True))
+    configurations = {json.dumps(each.params) for each in found}
+    assert runs == 2 * len(found) + 1, "only the run that was cut off was made again"
+    record = read_record(folder)
+    best = max(record.trials, key=lambda trial: trial.best.rank)
+    assert configurations == {json.dumps(study.space.defaults), json.dumps(best.params)}
+    assert [each.dev.mean for each in found] == sorted((e.dev.mean for e in found), reverse=True)
+    assert all(each.seeds == (42, 43) for each in found)
+    assert all(None not in each.test.scores for each in found)
+    written = json.loads(folder.reranking.read_text())
+    assert (written["top"], written["seeds"]) == (1, 2)
+    assert written["configurations"] == [each.to_json() for each in found]
+    assert "## The best trained again" in render_study("small")
+    assert describe_study("small")["reranked"] == written["configurations"]
+    inner = folder.reranked
+    assert {trial.state for trial in read_trials(read_lines(inner.trials))} == {State.COMPLETE}
+    assert read_matrix(inner.matrix).rows[0].study == "rerank"
+    assert (inner.best / "1" / "model.safetensors").exists()
+    assert [each["study"] for each in overview()] == ["small"], "it is no study of its own"
+    with pytest.raises(UserError, match=r"was reranked already.*under 2 seeds each.*remove"):
+        rerank("small", 1, 3, Console(quiet=True))
+
+
+def test_a_reranking_that_is_interrupted_says_how_to_go_on(done, monkeypatch):
+    shutil.rmtree(StudyFolder("small").reranked.path, ignore_errors=True)
+    monkeypatch.setattr("hpo.search.ray.driver.search", lambda conductor, run_trial, resources: None)
+    with pytest.raises(StudyInterrupted, match="go on with: hpo rerank small --top 1 --seeds 2"):
+        rerank("small", 1, 2, Console(quiet=True))
+    shutil.rmtree(StudyFolder("small").reranked.path)
+
+
+def test_what_cannot_be_reranked_is_refused_with_what_to_do_instead(done):
+    study, folder = done
+    record = read_record(folder)
+    for changes, told in (
+        ({"algorithm": "pbt"}, "hpo replay small"),
+        ({"algorithm": "grid", "seeds": 3}, "under several seeds already: 3"),
+    ):
+        other = type(record)(study.model_copy(update=changes), record.trials, None, {}, {}, None)
+        with pytest.raises(UserError, match=told):
+            plan_rerank(other, 5, 5)
+    with pytest.raises(UserError, match="study none: is not under results"):
+        rerank("none", 5, 5, Console(quiet=True))
+
+
+def test_the_best_that_are_the_defaults_are_planned_once(done):
+    _study, folder = done
+    planned = plan_rerank(read_record(folder), 3, 4)
+    assert (planned.trials, planned.runs, planned.algorithm, planned.name) == (3, 12, "grid", "rerank")

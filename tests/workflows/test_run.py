@@ -1,0 +1,330 @@
+"""A study from its corpus to its row of the matrix: real Ray, real Trainer, a small corpus."""
+
+import json
+import shutil
+
+import pytest
+from rich.console import Console
+
+from hpo.config.study import build_study, stored_study
+from hpo.corpora.demo import generate
+from hpo.corpora.variants import VARIANTS
+from hpo.errors import StudyFailed, UserError
+from hpo.evaluation.checkpoint_scores import evaluate
+from hpo.evaluation.matrix import read_matrix
+from hpo.reporting.group_by import pivot
+from hpo.reporting.study_record import read_record
+from hpo.search.trial import State, ranked, read_trials
+from hpo.storage.journal import read_lines
+from hpo.storage.study_folder import StudyFolder
+from hpo.workflows.grid import plan_rows
+from hpo.workflows.prepare import _telling, free_name, read_corpus
+from hpo.workflows.run import run
+
+SPACE = {
+    "parameters": {"learning_rate": {"type": "loguniform", "low": 3e-4, "high": 3e-3}},
+    "fixed": {"epochs": 4, "batch_size": 16, "evals_per_epoch": 2},
+}
+CHOICE = {"attention_dropout": {"type": "choice", "values": [0.0, 0.1]}}
+
+
+def write_corpus(folder, counts):
+    """A part of the demo as JSON lines, so that a run takes seconds."""
+    folder.mkdir()
+    for split, count in counts.items():
+        lines = [
+            json.dumps({"id": each.id, "tokens": each.tokens, "ner_tags": each.labels})
+            for each in generate(1).splits[split][:count]
+        ]
+        (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def settings(data, **more):
+    return {"name": "small", "data": str(data), "space": SPACE, "trials": 4, "keep": 2, "workers": 2, **more}
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A finished study, in a working directory of its own."""
+    place = tmp_path_factory.mktemp("project")
+    patch = pytest.MonkeyPatch()
+    patch.chdir(place)
+    data = write_corpus(place / "corpus", {"train": 400, "dev": 80, "test": 80})
+    study = build_study(settings(data))
+    with (place / "console").open("w") as console:
+        row = run(study, Console(file=console))
+    yield study, row, StudyFolder("small"), place
+    patch.undo()
+
+
+def test_a_trial_of_more_gpus_than_there_are_is_refused_before_anything_is_written(empty_folder, monkeypatch):
+    monkeypatch.setattr("hpo.workflows.run.gpu_names", lambda: ["one", "two"])
+    study = build_study({"name": "s", "gpus_per_trial": 4})
+    with pytest.raises(UserError, match=r"^gpus_per_trial: is more GPUs than one machine has.*there are 2"):
+        run(study, quiet=True)
+    assert not list(empty_folder.iterdir())
+
+
+def test_each_value_of_a_choice_has_its_best_models_test_score(done):
+    *_, place = done
+    space = SPACE | {"parameters": SPACE["parameters"] | CHOICE}
+    run(build_study(settings(place / "corpus", name="choice", space=space, keep=1)), quiet=True)
+    groups = pivot(read_record(StudyFolder("choice")), "attention_dropout")
+    assert [group.value for group in groups] == ["0", "0.1"]
+    assert all(group.test is not None for group in groups)
+
+
+def test_the_row_has_every_cell_of_dev_and_test(done):
+    _, row, folder, _ = done
+    for split in ("dev", "test"):
+        assert list(row.scores[split]) == list(VARIANTS)
+        assert all(0 <= row.f1(split, variant) <= 1 for variant in VARIANTS)
+    assert read_matrix(folder.matrix).rows == (row,)
+
+
+def test_the_row_is_the_best_epoch_of_the_best_trial(done):
+    _study, row, folder, _ = done
+    trials = read_trials(read_lines(folder.trials))
+    assert len(trials) == 4
+    best = max(each.f1 for trial in trials for each in trial.measurements)
+    assert ranked(trials)[0].best.f1 == best
+    assert row.f1("dev", "cased") == best
+    assert row.hyperparameters["learning_rate"] == ranked(trials)[0].params["learning_rate"]
+
+
+def test_only_the_best_models_stay_and_no_state_of_ray(done):
+    _, _, folder, _ = done
+    kept = {path.name for path in folder.path.iterdir()}
+    assert kept - {"default"} == {
+        ".lock",
+        "study.yaml",
+        "environment.json",
+        "trials.jsonl",
+        "matrix.json",
+        "report.md",
+        "figures",
+        "scores",
+        "best",
+        "tensorboard",
+    }
+    assert sorted(path.name for path in folder.best.iterdir()) == ["1", "2"]
+
+
+def test_each_trial_and_the_scores_are_there_for_tensorboard(done):
+    _, _, folder, _ = done
+    runs = sorted(folder.tensorboard.iterdir())
+    assert [run.name for run in runs] == ["scores", *(f"trial-{number:04}" for number in range(4))]
+    assert all(next(run.glob("events.out.tfevents.*")).stat().st_size > 100 for run in runs)
+
+
+def test_the_best_model_is_a_pipeline_as_it_is(done):
+    from transformers import pipeline
+
+    _, _, folder, _ = done
+    found = pipeline("ner", str(folder.best / "1"))("Ada Lindqvist lives in Uppsala .")
+    assert all(each["entity"][:2] in ("B-", "I-") for each in found)
+
+
+def test_the_best_model_has_a_card(done):
+    _study, row, folder, _ = done
+    card = (folder.best / "1" / "README.md").read_text()
+    assert card.startswith("---\npipeline_tag: token-classification\n")
+    for fact in (
+        "suc-original",
+        "learning_rate",
+        f"{row.f1('test', 'cased'):.5f}",
+        row.corpus_sha256,
+        "torch",
+    ):
+        assert fact in card
+
+
+def test_the_best_model_scores_the_same_when_it_is_evaluated_alone(done):
+    study, row, folder, _ = done
+    scores = evaluate(folder.best / "1", study.data, study.tags, study.seed)
+    assert {split: scores[split] for split in ("dev", "test")} == row.scores
+
+
+def test_a_checkpoint_is_refused_on_labels_it_was_not_trained_on(done, tmp_path):
+    _, _, folder, _ = done
+    (tmp_path / "train.jsonl").write_text('{"tokens": ["Ada"], "ner_tags": ["B-PER"]}\n')
+    with pytest.raises(UserError, match="trained on other labels"):
+        evaluate(folder.best / "1", str(tmp_path), "conll", 42)
+
+
+def test_the_study_is_written_resolved_with_its_environment(done):
+    study, row, folder, _ = done
+    assert stored_study(folder) == study
+    environment = json.loads(folder.environment.read_text())
+    assert environment["corpus_sha256"] == row.corpus_sha256
+    assert environment["versions"]["ray"] != "not installed"
+
+
+def test_a_study_that_is_done_is_shown_and_not_run_again(done):
+    study, row, folder, _ = done
+    before = folder.trials.stat().st_mtime_ns
+    assert run(study, Console(quiet=True)) == row
+    assert folder.trials.stat().st_mtime_ns == before
+
+
+def test_another_study_of_the_same_name_is_refused_with_what_differs(done):
+    study, _, _, _ = done
+    other = study.model_copy(update={"trials": 5, "seed": 7})
+    with pytest.raises(UserError) as refused:
+        run(other, Console(quiet=True))
+    assert [fault.rule.split(" ")[4] for fault in refused.value.faults] == ["trials", "seed"]
+
+
+def test_a_name_that_is_taken_gets_a_number(done):
+    study, _, _, _ = done
+    assert free_name(study).name == "small"
+    assert free_name(study.model_copy(update={"trials": 5})).name == "small-2"
+
+
+def test_the_grid_finds_its_rows_that_are_done(done):
+    study, _, _, _ = done
+    options = settings(study.data) | {"name": None}
+    planned = plan_rows(options, train_on="cased,uncased", tags="suc-original", algorithms="asha,random")
+    assert [(each.train_on, each.algorithm) for each in planned] == [
+        ("cased", "asha"), ("cased", "random"), ("uncased", "asha"), ("uncased", "random"),
+    ]  # fmt: skip
+    assert len({each.name for each in planned}) == 4
+
+
+def test_the_rows_of_a_grid_take_what_its_study_file_says(empty_folder):
+    file = empty_folder / "base.yaml"
+    file.write_text("trials: 3\ntags: conll\nalgorithm: random\nprune: {train: 0.5}\nfixed: {gamma: 0.5, "
+                    "schedule: exponential}\n")  # fmt: skip
+    planned = plan_rows({"trials": 2, "fixed": {"epochs": 4}}, train_on="cased,uncased", file=file)
+    assert [(each.name, each.train_on) for each in planned] == [
+        ("demo-conll-cased-random", "cased"), ("demo-conll-uncased-random", "uncased"),
+    ]  # fmt: skip
+    for each in planned:
+        assert (each.tags, each.algorithm, each.trials, each.prune) == ("conll", "random", 2, {"train": 0.5})
+        assert each.fixed == {"gamma": 0.5, "schedule": "exponential", "epochs": 4}
+    assert len(plan_rows({}, algorithms="asha,pbt", file=file)) == 14
+
+
+def test_a_name_in_the_study_file_of_a_grid_stands_before_its_rows(empty_folder):
+    file = empty_folder / "base.yaml"
+    file.write_text("name: suc\ntrials: 3\ntrain_on: uncased\n")
+    assert [each.name for each in plan_rows({}, tags="conll,finer", algorithms="asha,pbt", file=file)] == [
+        "suc-conll-uncased-asha", "suc-conll-uncased-pbt", "suc-finer-uncased-asha", "suc-finer-uncased-pbt",
+    ]  # fmt: skip
+
+
+def test_a_study_without_a_successful_trial_ends_with_the_reasons(done, tmp_path, monkeypatch):
+    from transformers import AutoModelForTokenClassification
+
+    _, _, folder, place = done
+    broken = shutil.copytree((place / folder.best / "1"), tmp_path / "broken")
+    model = AutoModelForTokenClassification.from_pretrained(broken)
+    model.classifier.weight.data.fill_(float("nan"))
+    model.save_pretrained(broken)
+    monkeypatch.chdir(tmp_path)
+    data = write_corpus(tmp_path / "corpus", {"train": 20, "dev": 10})
+    study = build_study(settings(data, trials=2, model="broken"))
+    with pytest.raises(StudyFailed, match="none of its 2 trials succeeded") as failure:
+        run(study, Console(quiet=True))
+    assert "NonFiniteLoss: the loss is not finite after step 1" in str(failure.value)
+    trials = read_trials(read_lines(StudyFolder("small").trials))
+    assert [trial.state for trial in trials] == [State.FAILED] * 2
+
+
+def test_a_split_that_a_family_empties_is_refused(tmp_path):
+    line = '{"tokens": ["Ada"], "ner_tags": ["B-person"], "auto_tags": ["B-LOC"]}\n'
+    for split in ("train", "dev"):
+        (tmp_path / f"{split}.jsonl").write_text(line)
+    with pytest.raises(UserError, match="has no sentence in it"):
+        read_corpus(build_study({"name": "s", "data": str(tmp_path), "tags": "suc-simple"}))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"frozen_layers": [0, 3, 1]}, "frozen_layers: must not be over the model's 2 layers: 3"),
+        ({"precision": ["off", "fp16"]}, "precision: needs a GPU, and there is none: 'fp16'"),
+    ],
+    ids=str,
+)
+def test_what_only_some_trials_would_fail_by_is_refused_before_any_starts(
+    empty_folder, monkeypatch, values, message
+):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    data = write_corpus(empty_folder / "corpus", {"train": 20, "dev": 5})
+    parameters = {name: {"type": "choice", "values": each} for name, each in values.items()}
+    with pytest.raises(UserError) as caught:
+        run(build_study(settings(data, space={"parameters": parameters})), Console())
+    assert str(caught.value).startswith(message)
+    assert not StudyFolder("small").path.exists()
+
+
+def test_training_on_dev_too_makes_train_longer(tmp_path):
+    data = write_corpus(tmp_path / "corpus", {"train": 30, "dev": 10, "test": 10})
+    study = build_study(settings(data, train_splits=["train", "dev"], prune={"train": 0.5}))
+    corpus, _ = read_corpus(study)
+    assert corpus.notes[-1] == "dev was trained on, so its scores are not of unseen text"
+    assert {name: len(sentences) for name, sentences in corpus.splits.items()} == {
+        "train": 25,
+        "dev": 10,
+        "test": 10,
+    }
+
+
+def test_a_study_needs_no_test_split(done, tmp_path, monkeypatch):
+    study, _, _folder, place = done
+    data = shutil.copytree(place / "corpus", tmp_path / "corpus")
+    (data / "test.jsonl").unlink()
+    corpus, _ = read_corpus(study.model_copy(update={"data": str(data)}))
+    assert list(corpus.splits) == ["train", "dev"]
+
+
+@pytest.mark.parametrize(
+    ("knob", "values", "asked"),
+    [("lora_r", [0, 8], 8), ("pooling", ["mean", "first"], "mean"), ("classifier_dropout", [0.3, 0.1], 0.3)],
+)
+def test_a_model_is_asked_for_what_any_trial_may_ask(knob, values, asked):
+    space = {"parameters": {knob: {"type": "choice", "values": values}}}
+    domain = build_study({"space": space}).space.parameters[knob]
+    assert _telling(knob, domain) == asked
+
+
+def test_labels_and_windows_can_be_searched_and_each_model_is_scored_as_it_was_trained(empty_folder):
+    data = write_corpus(empty_folder / "corpus", {"train": 150, "dev": 50, "test": 40})
+    choices = {"label_scheme": ["plain", "bilou"], "max_length": [12, 64]}
+    space = {
+        "parameters": {name: {"type": "choice", "values": values} for name, values in choices.items()},
+        "fixed": {"epochs": 2, "batch_size": 16, "evals_per_epoch": 1, "learning_rate": 2e-3},
+    }
+    study = build_study(
+        settings(data, space=space, algorithm="grid", trials=4, baseline=False, name="schemes", keep=4)
+    )
+    row = run(study, quiet=True)
+    folder = StudyFolder("schemes")
+    trials = ranked(read_trials(read_lines(folder.trials)))
+    assert len({tuple(trial.params.values()) for trial in trials}) == 4
+    gold = set()
+    for rank, trial in enumerate(trials, 1):
+        place = folder.best / str(rank)
+        labels = json.loads((place / "config.json").read_text())["id2label"]
+        assert {10: "plain", 37: "bilou"}[len(labels)] == trial.params["label_scheme"]
+        window = json.loads((place / "tokenizer_config.json").read_text())["model_max_length"]
+        assert window == trial.params["max_length"]
+        assert ("hpo predict" in (place / "README.md").read_text()) == (len(labels) == 37)
+        scored = evaluate(place, str(data), "suc-original", 42)
+        written = json.loads((place / "scores.json").read_text())["scores"]
+        assert scored["test"]["cased"].f1 == written["test"]["cased"]["f1"]
+        assert scored["dev"]["cased"].f1 == written["dev"]["cased"]["f1"] == trial.best.f1
+        gold.add(scored["test"]["cased"].gold)
+    assert len(gold) == 1 and row.hyperparameters["max_length"] in (12, 64)
+    notes = json.loads(folder.environment.read_text())["notes"]
+    assert any(note.startswith("max_length 12, context 0: train: ") for note in notes)
+
+
+def test_a_window_that_the_model_cannot_read_is_refused_before_anything_is_written(empty_folder):
+    data = write_corpus(empty_folder / "corpus", {"train": 5, "dev": 5})
+    rule = r"max_length: must not be over the 256 subtokens that tiny reads at once: 300"
+    with pytest.raises(UserError, match=rule):
+        run(build_study(settings(data, fixed={"max_length": 300})), quiet=True)
+    assert not (empty_folder / "results" / "small").exists()

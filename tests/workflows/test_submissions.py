@@ -1,0 +1,263 @@
+"""Studies given to a backend: one contract for all, the local one whole, what is refused, what is printed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hpo.cli.app import app as cli
+from hpo.cluster import local, ray_jobs
+from hpo.cluster.backends import BACKENDS, read_settings
+from hpo.cluster.base import (
+    JobState,
+    Submission,
+    ended,
+    read_submission,
+    write_submission,
+)
+from hpo.cluster.local import Local, LocalSettings
+from hpo.config.study import build_study
+from hpo.storage.atomic import write_json, write_text
+from hpo.storage.study_folder import StudyFolder
+
+DRIVER = """
+import signal, sys, time
+print("study", sys.argv[1], flush=True)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
+signal.signal(signal.SIGHUP, lambda *_: sys.exit(99))
+time.sleep({seconds})
+print("the end", flush=True)
+sys.exit({code})
+"""
+
+
+@pytest.fixture
+def driver(empty_folder, monkeypatch):
+    """Has studies run here by a stand-in that prints, sleeps and ends with a code."""
+
+    def set_up(seconds=0.0, code=0):
+        text = DRIVER.format(seconds=seconds, code=code)
+        monkeypatch.setattr(local, "DRIVER", (sys.executable, "-c", text))
+
+    return set_up
+
+
+@pytest.fixture
+def hpo(empty_folder, monkeypatch, capsys):
+    """Runs the program in an empty folder: its exit code, what it printed, and what it complained of."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["hpo", *words])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out, err = capsys.readouterr()
+        return end.value.code or 0, out, err
+
+    return call
+
+
+def wait_for(holds, seconds=30):
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def state(hpo, name="s"):
+    return json.loads(hpo("status", name, "--json")[1])["state"]
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_every_backend_is_made_from_its_settings_and_does_what_all_do(name):
+    settings = read_settings(name, None, {})
+    backend = BACKENDS[name].build(settings)
+    for verb in ("submit", "look", "logs", "stop"):
+        assert callable(getattr(backend, verb))
+    kept = json.loads(json.dumps(settings.model_dump(mode="json")))
+    assert BACKENDS[name].settings.model_validate(kept) == settings
+
+
+def test_an_unknown_backend_is_refused_with_those_that_are_known(hpo):
+    code, _, err = hpo("submit", "--backend", "pbs")
+    assert code == 2
+    assert err == "--backend: unknown backend: 'pbs' (known: local, slurm, ray)\n"
+
+
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (["--nodes", "2"], "--nodes: is nothing that --backend local knows: 2"),
+        (["--profile", "x.yaml"], "--profile: is nothing that --backend local knows: 'x.yaml'"),
+        (["--backend", "ray", "--time", "1:00:00"], "--time: is nothing that --backend ray knows"),
+        (["--backend", "ray", "--address", "http://x:8265; id"], "--backend ray: address:"),
+        (["--backend", "slurm", "--partition", "a b"], "--backend slurm: partition:"),
+        (["--backend", "slurm", "--address", "http://x:1"], "address: unknown key"),
+        (["../x"], "study: must be letters"),
+        (["--study", "../x"], "name: "),
+    ],
+)
+def test_what_a_backend_does_not_take_is_told_and_nothing_is_written(hpo, words, told):
+    code, _, err = hpo("submit", *words)
+    assert code == 2
+    assert told in err
+    assert "Traceback" not in err
+    assert not Path("results").exists()
+
+
+def test_a_study_outlives_the_terminal_and_says_how_far_it_is(hpo, driver):
+    driver(seconds=20)
+    code, out, _ = hpo("submit", "--trials", "3", "--study", "s")
+    assert code == 0
+    assert "s: submitted to local as job" in out
+    submission = read_submission(StudyFolder("s"))
+    pid = int(submission.job.split(":")[1])
+    assert os.getsid(pid) == pid, "it has left the terminal's session"
+    wait_for(lambda: "study s" in hpo("logs", "s")[1])
+    os.kill(pid, signal.SIGHUP)
+    assert state(hpo) == "running"
+    code, _, err = hpo("submit", "s")
+    assert code == 2
+    assert "is being run" in err
+    assert json.loads(hpo("stop", "s", "--json")[1])["asked"]
+    wait_for(lambda: state(hpo) == "stopped")
+    assert "exit code 130" in hpo("status")[1]
+    assert "nothing to stop" in hpo("stop", "s")[1]
+    driver(code=0)
+    assert hpo("resume", "s", "--backend", "local")[0] == 0
+    assert read_submission(StudyFolder("s")).job != submission.job
+
+
+def test_following_a_log_ends_with_the_job(hpo, driver):
+    driver(seconds=1, code=1)
+    hpo("submit", "--trials", "3", "--study", "s")
+    code, out, _ = hpo("logs", "s", "-f")
+    assert (code, out) == (0, "study s\nthe end\n")
+    wait_for(lambda: state(hpo) == "failed")
+
+
+def test_a_process_number_that_is_used_again_is_not_mistaken_for_the_driver(hpo, driver):
+    driver()
+    hpo("submit", "--trials", "3", "--study", "s")
+    wait_for(lambda: state(hpo) != "running")
+    folder = StudyFolder("s")
+    submission = read_submission(folder)
+    host, _, started = submission.job.split(":", 2)
+    time.sleep(1.1)  # starts are told apart by the second, in which no number is used again
+    with subprocess.Popen(["sleep", "30"]) as other:
+        write_submission(folder, submission.model_copy(update={"job": f"{host}:{other.pid}:{started}"}))
+        assert state(hpo) != "running"
+        assert "nothing to stop" in hpo("stop", "s")[1]
+        assert other.poll() is None
+        other.kill()
+
+
+def test_a_job_on_another_machine_is_not_judged_from_here(hpo, driver):
+    driver()
+    hpo("submit", "--trials", "3", "--study", "s")
+    folder = StudyFolder("s")
+    submission = read_submission(folder).model_copy(update={"job": "elsewhere:1:Sat Nov 21 2026"})
+    write_submission(folder, submission)
+    assert json.loads(hpo("status", "s", "--json")[1])["detail"] == "runs on elsewhere"
+
+
+def test_a_study_that_was_never_submitted_says_so(hpo):
+    folder = StudyFolder("s")
+    write_text(folder.study, build_study({"name": "s"}).to_yaml())
+    for command in ("status", "logs", "stop"):
+        code, _, err = hpo(command, "s")
+        assert code == 2
+        assert err.startswith("study s: was never submitted")
+    assert hpo("status") == (0, "nothing was submitted yet; submit a study with: hpo submit\n", "")
+
+
+def test_a_corpus_with_faults_is_told_before_anything_is_submitted(hpo, driver):
+    driver()
+    Path("corpus.conll").write_text("a B-PER x\n")
+    code, _, err = hpo("submit", "--data", "nowhere.jsonl", "--study", "s")
+    assert code == 2
+    assert "nowhere.jsonl" in err
+    assert not StudyFolder("s").submission.exists()
+
+
+def test_a_dry_run_prints_the_script_and_the_cost_and_submits_nothing(hpo, monkeypatch):
+    monkeypatch.setattr("hpo.models.build.count_weights", lambda model: 1_000_000)
+    code, out, err = hpo("submit", "--backend", "slurm", "--nodes", "2", "--time", "06:00:00", "--dry-run")
+    assert code == 0
+    assert out.startswith("#!/usr/bin/env bash\n#SBATCH --job-name=hpo-demo")
+    assert "#SBATCH --nodes=2\n" in out
+    assert "# cost: at most 450 epochs" in err
+    assert not Path("results").exists()
+    code, out, _ = hpo("grid", "--backend", "slurm", "--train-on", "cased,uncased", "--dry-run")
+    assert "#SBATCH --array=0-1\n" in out
+
+
+def test_a_grid_asks_of_a_job_what_a_submission_does(hpo):
+    rows = ("grid", "--train-on", "cased,uncased", "--dry-run", "--nodes", "2", "--gpus", "4", "--cpus", "16")
+    words = ("--time", "06:00:00", "--partition", "gpu")
+    code, out, err = hpo(*rows, *words, "--backend", "slurm")
+    assert code == 0, err
+    for line in ("nodes=2", "gpus-per-node=4", "time=06:00:00", "partition=gpu"):
+        assert f"#SBATCH --{line}\n" in out
+    code, _, err = hpo(*rows)
+    assert (code, err) == (2, "--nodes: asks something of a job: 2 (add --backend slurm)\n")
+
+
+def test_a_trial_of_more_gpus_than_a_node_of_the_job_has_is_not_submitted(hpo):
+    words = ("--backend", "slurm", "--nodes", "2", "--gpus-per-trial", "4", "--dry-run", "--study", "s")
+    code, _, err = hpo("submit", *words, "--gpus", "2")
+    assert (code, err) == (
+        2,
+        "study s: gpus_per_trial is more than a node's, and a trial lies on one: 4.0 "
+        "(the job asks for 2 nodes with 2 each)\n",
+    )
+
+
+def test_without_slurm_a_submission_ends_with_one_line(hpo, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    code, _, err = hpo("submit", "--backend", "slurm", "--study", "s")
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith("--backend slurm: there is no sbatch here")
+    assert not StudyFolder("s").path.exists()
+
+
+def test_without_rays_job_api_the_extra_is_named(hpo, monkeypatch):
+    monkeypatch.setattr(ray_jobs, "find_spec", lambda name: None)
+    code, _, err = hpo("submit", "--backend", "ray", "--study", "s")
+    assert code == 2
+    assert err == "--backend ray: Ray's job API is not installed (pip install 'hpo-ner[ray-jobs]')\n"
+
+
+@pytest.mark.parametrize(
+    "code, state",
+    [(None, "stopped"), (130, "stopped"), (143, "stopped"), (1, "failed"), (2, "failed")],
+)
+def test_what_became_of_a_job_follows_from_its_exit_code(empty_folder, code, state):
+    folder = StudyFolder("s")
+    assert ended(folder, code).state == state
+    write_json(folder.matrix, {})
+    assert ended(folder, code).state == JobState.DONE
+
+
+def test_a_job_that_submitted_itself_again_is_known_by_its_new_name(empty_folder):
+    folder = StudyFolder("s")
+    facts = {"study": "s", "backend": "slurm", "settings": {}, "submitted": ""}
+    write_submission(folder, Submission(job="7", log="results/s/cluster/job-7.log", **facts))
+    folder.jobs.write_text('{"job":"7","exit":130}\n{"job":"9","after":"7"}\n')
+    assert read_submission(folder).job == "9"
+
+
+@pytest.mark.slow
+def test_a_real_search_runs_in_the_background_to_its_end(hpo):
+    Path("s.yaml").write_text(
+        yaml.safe_dump({"name": "s", "trials": 2, "fixed": {"epochs": 1}, "prune": {"train": 0.3}})
+    )
+    assert hpo("submit", "s.yaml")[0] == 0
+    wait_for(lambda: state(hpo) not in ("running", "queued"), seconds=280)
+    assert state(hpo) == "done", hpo("logs", "s")[1]
+    assert Local(LocalSettings()).look(read_submission(StudyFolder("s"))).state == JobState.DONE
