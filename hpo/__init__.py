@@ -29,11 +29,11 @@ if TYPE_CHECKING:
         show_study,
     )
     from hpo.config.study import Study
-    from hpo.config.training_config import Recipe
+    from hpo.config.training_config import TrainingConfig
     from hpo.corpora.sentences import Corpus, Sentence
     from hpo.corpora.spans import Scores
     from hpo.corpora.tag_families import TagFamily
-    from hpo.errors import Fault, StudyFailed, StudyInterrupted, UserError
+    from hpo.errors import Issue, StudyFailed, StudyInterrupted, UserError
     from hpo.evaluation.matrix import MatrixRow
     from hpo.inference.predict import Prediction, Span
 
@@ -46,20 +46,19 @@ _ROOMS = {
     "hpo.corpora.tag_families": ("TagFamily",),
     "hpo.corpora.sentences": ("Corpus", "Sentence"),
     "hpo.corpora.spans": ("Scores",),
-    "hpo.errors": ("Fault", "StudyFailed", "StudyInterrupted", "UserError"),
+    "hpo.errors": ("Issue", "StudyFailed", "StudyInterrupted", "UserError"),
     "hpo.evaluation.matrix": ("MatrixRow",),
     "hpo.inference.predict": ("Prediction", "Span"),
     "hpo.config.study": ("Study",),
-    "hpo.config.training_config": ("Recipe",),
+    "hpo.config.training_config": ("TrainingConfig",),
 }  # fmt: skip
 _PLACES = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
     "Corpus",
-    "Fault",
+    "Issue",
     "MatrixRow",
     "Prediction",
-    "Recipe",
     "Scores",
     "Sentence",
     "Span",
@@ -67,6 +66,7 @@ __all__ = [
     "StudyFailed",
     "StudyInterrupted",
     "TagFamily",
+    "TrainingConfig",
     "UserError",
     "build_study",
     "compare",

@@ -34,7 +34,7 @@ def build_study(**fields: Any) -> Study:
     Raises
     ------
     UserError
-        with every fault, each at its field.
+        with every problem, each at its field.
     """
     return build_from(fields)
 
@@ -45,7 +45,7 @@ def load_study(file: str | Path, **fields: Any) -> Study:
     Raises
     ------
     UserError
-        with every fault of the file, each at its line.
+        with every problem of the file, each at its line.
     """
     return load_file(Path(file), fields)
 
@@ -123,7 +123,7 @@ def run_grid(
     studies = plan_rows(fields, train_on=variants, tags=families, algorithms=searches)
     rows, failures = run_rows(studies, quiet=quiet)
     if failures:
-        raise StudyFailed(fault for failure in failures for fault in failure.faults)
+        raise StudyFailed(issue for failure in failures for issue in failure.issues)
     return rows
 
 
@@ -283,7 +283,7 @@ def load_corpus(data: str | Path = "demo", tags: str | Path | None = None, *, se
     Raises
     ------
     UserError
-        with every fault of every file, each at its line.
+        with every problem of every file, each at its line.
     """
     from hpo.corpora.loading import load
     from hpo.corpora.tag_families import apply
@@ -298,6 +298,6 @@ def load_tags(name: str | Path) -> TagFamily:
     Raises
     ------
     UserError
-        if there is no such family, or its file has faults.
+        if there is no such family, or its file has problems.
     """
     return load_family(str(name))

@@ -12,7 +12,7 @@ from hpo.encoding.encoded_corpus import write_corpus
 from hpo.encoding.tokenizers import train_wordpiece
 from hpo.training.measurement import Measurement
 
-settings.register_profile("steady", deadline=None)  # a busy machine is no fault of the code
+settings.register_profile("steady", deadline=None)  # a busy machine is no problem of the code
 settings.load_profile("steady")
 
 

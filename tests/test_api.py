@@ -87,7 +87,7 @@ def test_a_grid_runs_lists_and_commas_alike(empty_folder, monkeypatch):
 
     def run_rows(studies, *, quiet):
         planned.append([(each.train_on, each.tags, each.trials) for each in studies])
-        return [], [UserError(hpo.Fault("study x", "failed"))] if len(planned) == 2 else []
+        return [], [UserError(hpo.Issue("study x", "failed"))] if len(planned) == 2 else []
 
     monkeypatch.setattr("hpo.workflows.grid.run_rows", run_rows)
     assert hpo.run_grid(train_on=["cased", "uncased"], tags="conll,finer", trials=2) == []

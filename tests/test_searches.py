@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from hpo.config.algorithms import ALGORITHMS
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.corpora.loading import load
 from hpo.corpora.tag_families import apply, load_family
 from hpo.corpora.variants import VARIANTS
@@ -108,7 +108,7 @@ def test_a_killed_driver_loses_no_trial_that_had_ended(tmp_path):
     assert all(trial.state in (State.COMPLETE, State.STOPPED) for trial in after)
 
 
-GOOD = Recipe(learning_rate=2e-3, batch_size=16, epochs=9, warmup_ratio=0.06, evals_per_epoch=1)
+GOOD = TrainingConfig(learning_rate=2e-3, batch_size=16, epochs=9, warmup_ratio=0.06, evals_per_epoch=1)
 BAD = GOOD.model_copy(update={"learning_rate": 5e-5, "batch_size": 64})
 
 
@@ -122,9 +122,9 @@ def demo(tmp_path_factory):
     patch.undo()
 
 
-def scored(demo, recipe, train_on, folder):
+def scored(demo, training_config, train_on, folder):
     train(
-        recipe,
+        training_config,
         demo,
         model="tiny",
         train_on=train_on,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hpo.config.algorithms import ALGORITHMS, SEARCHERS
 from hpo.config.study import Study, build_study
 from hpo.simulation.surrogate import Surrogate
-from hpo.simulation.tuner import Head, fleeting_conductor
+from hpo.simulation.tuner import Head, temporary_controller
 
 UNLIMITED = 100_000
 """Trials of a study whose end is a number of epochs."""
@@ -38,7 +38,7 @@ class Absent:
 
 
 def study_of(surrogate: Surrogate, seed: int) -> Study:
-    """A study over a table's space, without first guesses or defaults, that ends with its epochs."""
+    """A study over a table's space, without points to evaluate or defaults, that ends with its epochs."""
     table = surrogate.table
     options = {"name": "simulated", "space": table.space, "seed": seed, "trials": UNLIMITED, "keep": 1}
     return build_study(options | {"baseline": False, "fixed": {"epochs": table.epochs}})
@@ -59,7 +59,7 @@ def _starter(algorithm: str, searcher: str) -> Start:
     @contextmanager
     def start(study: Study) -> Iterator[Head]:
         chosen = study.model_copy(update={"algorithm": algorithm, "searcher": searcher})
-        with fleeting_conductor(chosen) as conductor:
-            yield conductor
+        with temporary_controller(chosen) as controller:
+            yield controller
 
     return start

@@ -62,7 +62,8 @@ def render(
         f"- Table: {surrogate.table.name}, {surrogate.size} random configurations × {facts['epochs']} "
         f"epochs of `{facts['model']}` on {facts['tags']} `{facts['corpus']}` "
         f"(sha256 {facts['corpus_sha256'][:12]}…), trained on the {facts['train_on']} variant, dev F1.",
-        f"- Surrogate: Gaussian-kernel mean of the {NEIGHBOURS} nearest recorded curves; knobs weigh "
+        f"- Surrogate: Gaussian-kernel mean of the {NEIGHBOURS} nearest recorded curves; "
+        "hyperparameters weigh "
         f"{weights}. Each recorded curve told from the others: last F1 with R² {told['r2']:.2f}, rank "
         f"correlation {told['rank_correlation']:.2f}. A mean of curves has less noise than a training run.",
         "- Rungs of all: 1, 3 and 9 epochs, one in three passes; all else at each library's defaults.",

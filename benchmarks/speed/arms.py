@@ -30,7 +30,7 @@ ARMS: dict[str, str] = {
     "matrix": "benchmarks.speed.peers.predictions:run",
     "our driver": "benchmarks.speed.drivers:run",
     "bare tune": "benchmarks.speed.peers.bare_tune:run",
-    "conductor": "benchmarks.speed.drivers:run_conductor",
+    "controller": "benchmarks.speed.drivers:run_conductor",
     "quality": "benchmarks.speed.steps:train_quality",
 }
 """By name: the module, and its function from a specification to what it measured, both as JSON holds them."""

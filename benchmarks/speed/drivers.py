@@ -1,4 +1,4 @@
-"""What a search costs besides its trials: our driver and our conductor on trials that only report."""
+"""What a search costs besides its trials: our driver and our controller on trials that only report."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any
 from benchmarks.speed.processes import resident
 from hpo.config.search_space import Params
 from hpo.config.study import Study, build_study
-from hpo.search.controller import Conductor
+from hpo.search.controller import TrialController
 from hpo.search.ray.driver import Resources, search
 from hpo.search.trial import Trial
-from hpo.simulation.tuner import fleeting_conductor, simulate
+from hpo.simulation.tuner import simulate, temporary_controller
 from hpo.storage.study_folder import StudyFolder
 from hpo.training.measurement import Measurement
 
@@ -23,7 +23,7 @@ KNOB = {"low": 1e-4, "high": 1e-2}
 
 
 def study_of(trials: int, reports: int, algorithm: str = "random") -> Study:
-    """A study over one knob, all of whose trials report so often."""
+    """A study over one hyperparameter, all of whose trials report so often."""
     parameter = {"type": "loguniform"} | KNOB
     space = {"parameters": {"learning_rate": parameter}, "fixed": {"epochs": reports, "evals_per_epoch": 1}}
     return build_study({"name": "driver", "algorithm": algorithm, "trials": trials, "space": space})
@@ -105,16 +105,16 @@ class Tally:
 def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Our driver on Ray Tune. ``spec``: ``trials``, ``reports``, ``workers``, ``folder``."""
     study = study_of(spec["trials"], spec["reports"])
-    conductor = Conductor(study, StudyFolder("driver", Path(spec["folder"])))
+    controller = TrialController(study, StudyFolder("driver", Path(spec["folder"])))
     tally = Tally(study.runs * spec["reports"])
-    conductor.listen(lambda trial: tally.count() if _just_measured(trial, seen) else None)
+    controller.listen(lambda trial: tally.count() if _just_measured(trial, seen) else None)
     seen: dict[int, int] = {}
     gate = Gate(Path(spec["folder"]) / "gate", spec["workers"])
-    search(conductor, Reporting(spec["reports"], gate), Resources(spec["workers"], 1, 0.0))
+    search(controller, Reporting(spec["reports"], gate), Resources(spec["workers"], 1, 0.0))
     facts = tally.facts()  # before the journal is written out whole, which happens once
-    conductor.close()
-    assert conductor.finished
-    return facts | {"trials": len(conductor.trials)}
+    controller.close()
+    assert controller.finished
+    return facts | {"trials": len(controller.trials)}
 
 
 def _just_measured(trial: Trial, seen: dict[int, int]) -> bool:
@@ -124,19 +124,19 @@ def _just_measured(trial: Trial, seen: dict[int, int]) -> bool:
 
 
 def run_conductor(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Our conductor by itself, without Ray, in simulated time. ``spec``: as `run`, and ``algorithm``."""
+    """Our controller by itself, without Ray, in simulated time. ``spec``: as `run`, and ``algorithm``."""
     study = study_of(spec["trials"], spec["reports"], spec["algorithm"])
 
     def curve(params: Params) -> list[Measurement]:
         return [measurement_of(epoch, params) for epoch in range(1, spec["reports"] + 1)]
 
-    with fleeting_conductor(study) as conductor:
+    with temporary_controller(study) as controller:
         before, at = resident(), time.perf_counter()
-        moments = simulate(conductor, curve, spec["workers"])
+        moments = simulate(controller, curve, spec["workers"])
         seconds = time.perf_counter() - at
         return {
             "results": len(moments),
             "result_ms": seconds / len(moments) * 1000,
             "grown": resident() - before,
-            "trials": len(conductor.trials),
+            "trials": len(controller.trials),
         }

@@ -19,10 +19,10 @@ from transformers import BertConfig, BertForTokenClassification
 
 from benchmarks.speed.environments import describe_machine
 from benchmarks.speed.materials import make
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.encoding.encoded_corpus import EncodedCorpus
 from hpo.encoding.window_dataset import Rows
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.models.build import build_model
 from hpo.models.packed_attention import reading
 from hpo.storage.atomic import write_json, write_text
@@ -68,7 +68,7 @@ def measure(out: Path, sizes: Sizes) -> dict[str, Any]:
     gpu = torch.cuda.is_available()
     if not gpu and sizes is not QUICK:
         raise UserError(
-            Fault("python -m benchmarks gpu", "needs a GPU, and there is none", None, "try it with --quick")
+            Issue("python -m benchmarks gpu", "needs a GPU, and there is none", None, "try it with --quick")
         )
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     with TemporaryDirectory(prefix="hpo-bench") as folder:
@@ -123,8 +123,8 @@ def _bf16() -> bool:
     return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
 
 
-def _recipe(spec: Mapping[str, Any]) -> Recipe:
-    return Recipe.model_validate({"epochs": spec["epochs"], "batch_size": 32, "evals_per_epoch": 1})
+def _recipe(spec: Mapping[str, Any]) -> TrainingConfig:
+    return TrainingConfig.model_validate({"epochs": spec["epochs"], "batch_size": 32, "evals_per_epoch": 1})
 
 
 def _train(spec: Mapping[str, Any], data: EncodedCorpus) -> None:
@@ -162,13 +162,15 @@ def _trial_rate(spec: Mapping[str, Any]) -> float:
 
 def _plain_rate(spec: Mapping[str, Any]) -> float:
     """The same of a loop that does nothing but what training is: its batches lie ready beforehand."""
-    data, recipe = EncodedCorpus.open(Path(spec["encoded"])), _recipe(spec)
+    data, training_config = EncodedCorpus.open(Path(spec["encoded"])), _recipe(spec)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     rows = _rows(data)
-    model = build_model(spec["model"], data.label_names, data.vocabulary, recipe, 0).to(device).train()
+    model = (
+        build_model(spec["model"], data.label_names, data.vocabulary, training_config, 0).to(device).train()
+    )
     drawn, tell = reading(model)
-    ready = [rows.place(placement) for placement in drawn(rows.lengths, recipe.batch_size, 0)]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, fused=True)
+    ready = [rows.place(placement) for placement in drawn(rows.lengths, training_config.batch_size, 0)]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=training_config.learning_rate, fused=True)
     _settle()
     began = time.perf_counter()
     for _ in range(spec["epochs"]):
@@ -176,7 +178,7 @@ def _plain_rate(spec: Mapping[str, Any]) -> float:
             with torch.autocast(device.type, torch.bfloat16, enabled=_bf16()):
                 loss = model(**tell({name: part.to(device) for name, part in batch.items()})).loss
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.max_grad_norm)
+            torch.nn.utils.clip_grad_norm_(model.parameters(), training_config.max_grad_norm)
             optimizer.step()
             optimizer.zero_grad()
     _settle()
@@ -188,7 +190,7 @@ ARMS = {"trial": _trial_rate, "plain": _plain_rate}
 
 def _rows(data: EncodedCorpus) -> Rows:
     split = data.split("train")
-    return Rows(split, split.forms[0], data.pad_id, Recipe.model_validate({}).label_alignment)
+    return Rows(split, split.forms[0], data.pad_id, TrainingConfig.model_validate({}).label_alignment)
 
 
 def _settle() -> None:

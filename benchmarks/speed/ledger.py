@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.speed.rows import Row, Spread
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.storage.atomic import read_json, write_json, write_text
 
 VERSION = 1
@@ -43,7 +43,7 @@ def read(path: Path) -> dict[str, Any]:
             return dict(ledger)
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    raise UserError(Fault(str(path), "is no bench of this version", None, "move it, or give another --out"))
+    raise UserError(Issue(str(path), "is no bench of this version", None, "move it, or give another --out"))
 
 
 def publish(ledger: Mapping[str, Any], order: Iterable[str], path: Path, notes: Path) -> str:

@@ -27,24 +27,24 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     study = build_study(spec["study"] | {"name": NAME})
     encoded = Path(spec["encoded"]) if spec.get("encoded") else _encode(study)
     from hpo.models.build import state_bytes
-    from hpo.search.controller import Conductor
+    from hpo.search.controller import TrialController
 
     log = folder / "watch.jsonl"
     states = states_at_once(study, spec["workers"]) * state_bytes(study.model)
     home = in_memory(StudyFolder(NAME, folder.resolve()), states)
-    conductor = Conductor(study, home)
+    controller = TrialController(study, home)
     before, at = command_seconds(), time.time()
     try:
         search(
-            conductor,
+            controller,
             WatchedRun(TrialRun(study, home, encoded, study.model), log),
             Resources(spec["workers"], 1, 0.0),
         )
     finally:
-        conductor.close()
+        controller.close()
     weights = [path.stat().st_size for path in home.checkpoints.glob("*/model.safetensors")]
-    failed = [trial.reason for trial in conductor.trials if trial.reason]
-    assert conductor.finished and not failed, failed
+    failed = [trial.reason for trial in controller.trials if trial.reason]
+    assert controller.finished and not failed, failed
     ended = time.time()
     return read_watch(log, spec["workers"]) | {
         "before_s": before,

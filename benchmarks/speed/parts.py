@@ -41,7 +41,7 @@ def measure_step(setting: Setting, repeat: int) -> list[Row]:
         ),
         compared(
             "the same",
-            "without the clipping that the recipe asks for",
+            "without the clipping that the training configuration asks for",
             milliseconds["ours"],
             milliseconds["unclipped"],
             unit="ms",
@@ -170,8 +170,8 @@ def measure_driver(setting: Setting, trials: int, repeat: int) -> list[Row]:
         ours.append(setting.arm("our driver", spec, ours=True))
         peer.append(setting.arm("bare tune", spec | {"ahead": 1}))
         ahead.append(setting.arm("bare tune", spec | {"ahead": TUNES_OWN}))
-    conductor = [
-        setting.arm("conductor", spec | {"algorithm": name})
+    controller = [
+        setting.arm("controller", spec | {"algorithm": name})
         for name in ("random", "asha")
         if name == "random" or trials <= 1000
     ]
@@ -213,11 +213,11 @@ def measure_driver(setting: Setting, trials: int, repeat: int) -> list[Row]:
             alike,
         ),
     ]
-    for name, found in zip(("random", "ASHA with TPE"), conductor, strict=False):
+    for name, found in zip(("random", "ASHA with TPE"), controller, strict=False):
         grew = f"memory grew by {found['grown'] / 2**20:.0f} MiB; {found['results']} results"
         rows.append(
             alone(
-                f"conductor alone, time per result, {title}, {name}",
+                f"controller alone, time per result, {title}, {name}",
                 [found["result_ms"]],
                 unit="ms",
                 work=grew,
@@ -230,8 +230,8 @@ def measure_quality(setting: Setting, repeat: int) -> list[Row]:
     """Dev F1 of trainings that differ in how batches are drawn, on the demo corpus, over the seeds."""
     demo = replace(setting, data="demo", tags="suc-original", folder=setting.folder / "demo")
     epochs = setting.sizes.quality_epochs
-    recipe = {"learning_rate": 2e-3, "warmup_ratio": 0.06, "epochs": epochs, "evals_per_epoch": 1}
-    spec = {"encoded": str(demo.material().encoded), "recipe": recipe}
+    training_config = {"learning_rate": 2e-3, "warmup_ratio": 0.06, "epochs": epochs, "evals_per_epoch": 1}
+    spec = {"encoded": str(demo.material().encoded), "training_config": training_config}
     found: dict[str, list[dict[str, Any]]] = {"packed": [], "random": [], "similar length": []}
     for seed in range(setting.sizes.quality_seeds):
         for kind, arm in found.items():

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hpo.errors import EXIT_FAILED, Fault, UserError
+from hpo.errors import EXIT_FAILED, Issue, UserError
 
 POLL_S = 0.1
 SHARED_MEMORY = Path("/dev/shm")
@@ -214,7 +214,7 @@ def run_arm(
             result: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             last = (folder / "log").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-12:]
-            raise ArmFailed(Fault(f"arm {name}", "ended without a result", None, " | ".join(last))) from None
+            raise ArmFailed(Issue(f"arm {name}", "ended without a result", None, " | ".join(last))) from None
         if disk:
             result["usage"] = {key: value for key, value in vars(usage).items() if key[0] != "_"}
         return result
@@ -259,5 +259,5 @@ def _py_spy() -> str:
         "py-spy", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     )
     if found is None:
-        raise UserError(Fault("--profile", "needs py-spy", None, "pip install -e '.[bench]'"))
+        raise UserError(Issue("--profile", "needs py-spy", None, "pip install -e '.[bench]'"))
     return found

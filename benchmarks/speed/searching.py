@@ -44,7 +44,7 @@ def configurations(number: int, seed: int) -> list[dict[str, float]]:
 def study_options(
     setting: Setting, configs: Sequence[Mapping[str, float]], algorithm: str, seed: int
 ) -> dict[str, Any]:
-    """A study of ours that tries given configurations: they are its first guesses."""
+    """A study of ours that tries given configurations: they are its points to evaluate."""
     ranges = {"learning_rate": (1e-4, 1e-2, "loguniform"), "weight_decay": (0.0, 0.2, "uniform")}
     parameters = {
         name: {"low": low, "high": high, "type": kind} for name, (low, high, kind) in ranges.items()
@@ -52,7 +52,7 @@ def study_options(
     space = {
         "parameters": parameters,
         "fixed": {"epochs": setting.sizes.epochs, "evals_per_epoch": 1, "batch_size": BATCH},
-        "first_guesses": list(configs),
+        "points_to_evaluate": list(configs),
     }
     return {"algorithm": algorithm, "trials": len(configs), "seed": seed, "space": space}
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from benchmarks.speed.watches import read_watch, watching
-from hpo.config.training_config import TINY, Recipe
+from hpo.config.training_config import TINY, TrainingConfig
 from hpo.encoding.batch_samplers import LengthGroupedBatches, PackedBatches, RandomBatches
 from hpo.encoding.encoded_corpus import EncodedCorpus
 from hpo.encoding.window_dataset import Batch, Rows, alone
@@ -32,16 +32,18 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     """
     torch.set_num_threads(1)
     data = EncodedCorpus.open(Path(spec["encoded"]))
-    recipe = Recipe.model_validate({"learning_rate": 1e-3, "epochs": EPOCHS, "evals_per_epoch": 1})
+    training_config = TrainingConfig.model_validate(
+        {"learning_rate": 1e-3, "epochs": EPOCHS, "evals_per_epoch": 1}
+    )
     found: dict[str, list[float]] = {"ours": [], "bare": [], "unclipped": []}
     steps = []
     for repetition in range(spec["repeat"] + 1):
-        batches = list(_batches(data, recipe, repetition))
-        ours, count = _trial(data, recipe, repetition, Path(spec["folder"]) / f"{repetition}.jsonl")
+        batches = list(_batches(data, training_config, repetition))
+        ours, count = _trial(data, training_config, repetition, Path(spec["folder"]) / f"{repetition}.jsonl")
         taken = {
             "ours": ours,
-            "bare": _bare(data, recipe, batches, repetition, recipe.max_grad_norm),
-            "unclipped": _bare(data, recipe, batches, repetition, None),
+            "bare": _bare(data, training_config, batches, repetition, training_config.max_grad_norm),
+            "unclipped": _bare(data, training_config, batches, repetition, None),
         }
         if repetition:  # the first warms up
             for name, seconds in taken.items():
@@ -50,29 +52,29 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     return found | {"steps": steps}
 
 
-def _trial(data: EncodedCorpus, recipe: Recipe, seed: int, log: Path) -> tuple[float, int]:
+def _trial(data: EncodedCorpus, training_config: TrainingConfig, seed: int, log: Path) -> tuple[float, int]:
     watching.cache_clear()
     watch = watching(log)
     watch.begin(0)
-    _train(data, recipe, seed, lambda measurement: watch.measured(measurement.epoch, measurement.f1))
+    _train(data, training_config, seed, lambda measurement: watch.measured(measurement.epoch, measurement.f1))
     watch.close()
     facts = read_watch(log)
     return facts["train_s"] / facts["steps"], facts["steps"]
 
 
-def _train(data: EncodedCorpus, recipe: Recipe, seed: int, noted: Any) -> None:
+def _train(data: EncodedCorpus, training_config: TrainingConfig, seed: int, noted: Any) -> None:
     def report(measurement: Measurement) -> bool:
         noted(measurement)
         return True
 
-    trainer.train(recipe, data, model=TINY, train_on="cased", seed=seed, report=report)
+    trainer.train(training_config, data, model=TINY, train_on="cased", seed=seed, report=report)
 
 
-def _batches(data: EncodedCorpus, recipe: Recipe, seed: int) -> Iterator[Batch]:
+def _batches(data: EncodedCorpus, training_config: TrainingConfig, seed: int) -> Iterator[Batch]:
     split = data.split("train")
-    rows = Rows(split, split.forms[0], data.pad_id, recipe.label_alignment)
-    batches = PackedBatches(rows.lengths, recipe.batch_size, seed)
-    for epoch in range(recipe.epochs):
+    rows = Rows(split, split.forms[0], data.pad_id, training_config.label_alignment)
+    batches = PackedBatches(rows.lengths, training_config.batch_size, seed)
+    for epoch in range(training_config.epochs):
         batches.set_epoch(epoch)
         for placement in batches:
             yield rows.place(placement)
@@ -80,13 +82,13 @@ def _batches(data: EncodedCorpus, recipe: Recipe, seed: int) -> Iterator[Batch]:
 
 def _bare(
     data: EncodedCorpus,
-    recipe: Recipe,
+    training_config: TrainingConfig,
     batches: list[Batch],
     seed: int,
     max_norm: float | None,
 ) -> float:
-    model = build_model(TINY, data.label_names, data.vocabulary, recipe, seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, fused=True)
+    model = build_model(TINY, data.label_names, data.vocabulary, training_config, seed)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=training_config.learning_rate, fused=True)
     model.train()
     _, tell = reading(model)
     told = list(map(tell, batches))
@@ -105,9 +107,16 @@ def count_padding(spec: Mapping[str, Any]) -> dict[str, Any]:
     log = Path(spec["folder"]) / "watch.jsonl"
     watch = watching(log)
     watch.begin(0)
-    recipe = Recipe.model_validate({"learning_rate": 1e-3, "epochs": 1, "evals_per_epoch": 1})
+    training_config = TrainingConfig.model_validate(
+        {"learning_rate": 1e-3, "epochs": 1, "evals_per_epoch": 1}
+    )
     data = EncodedCorpus.open(Path(spec["encoded"]))
-    _train(data, recipe, spec["seed"], lambda measurement: watch.measured(measurement.epoch, measurement.f1))
+    _train(
+        data,
+        training_config,
+        spec["seed"],
+        lambda measurement: watch.measured(measurement.epoch, measurement.f1),
+    )
     return read_watch(log)
 
 
@@ -117,7 +126,10 @@ def train_quality(spec: Mapping[str, Any]) -> dict[str, Any]:
     if drawn := PADDED.get(spec["batches"]):
         vars(trainer)["reading"] = lambda model: (drawn, alone)
     measured: list[float] = []
-    data, recipe = EncodedCorpus.open(Path(spec["encoded"])), Recipe.model_validate(spec["recipe"])
+    data, training_config = (
+        EncodedCorpus.open(Path(spec["encoded"])),
+        TrainingConfig.model_validate(spec["training_config"]),
+    )
     at = time.perf_counter()
-    _train(data, recipe, spec["seed"], lambda measurement: measured.append(measurement.f1))
+    _train(data, training_config, spec["seed"], lambda measurement: measured.append(measurement.f1))
     return {"best_f1": max(measured), "last_f1": measured[-1], "seconds": time.perf_counter() - at}

@@ -26,7 +26,7 @@ from hpo.cli.cluster import (
 from hpo.cli.studies import register as register_study_commands
 from hpo.config.algorithms import ALGORITHMS
 from hpo.config.trackers import given_trackers
-from hpo.errors import EXIT_FAILED, EXIT_INTERRUPTED, Fault, StudyFailed, UserError
+from hpo.errors import EXIT_FAILED, EXIT_INTERRUPTED, Issue, StudyFailed, UserError
 
 app = typer.Typer(
     help="Hyperparameter search for named-entity recognition: from a corpus to the result matrix.",
@@ -69,7 +69,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="print what would be run
 
 
 def main(program: typer.Typer = app) -> None:
-    """Run a command line; a user's mistake ends with its faults, one per line, and no traceback."""
+    """Run a command line; a user's mistake ends with its problems, one per line, and no traceback."""
     # Read by the libraries when they are first imported, which no module here does at its top.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -90,8 +90,8 @@ def main(program: typer.Typer = app) -> None:
 
 
 def _end(error: UserError) -> NoReturn:
-    for fault in error.faults:
-        print(fault, file=sys.stderr)
+    for issue in error.issues:
+        print(issue, file=sys.stderr)
     sys.exit(error.exit_code)
 
 
@@ -254,7 +254,7 @@ def matrix(
         try:
             write_text(out, render_matrices(rows))
         except OSError as error:
-            raise UserError(Fault(str(out), "cannot be written", error.strerror)) from None
+            raise UserError(Issue(str(out), "cannot be written", error.strerror)) from None
     else:
         print(render_matrices(rows))
 
@@ -303,7 +303,7 @@ def grid(
         return submit_studies(studies, backend, profile, given, dry_run=dry_run)
     for option, value in ({"profile": profile and str(profile)} | given).items():
         if value is not None:
-            raise UserError(Fault(f"--{option}", "asks something of a job", value, "add --backend slurm"))
+            raise UserError(Issue(f"--{option}", "asks something of a job", value, "add --backend slurm"))
     if dry_run:
         from hpo.reporting.dry_run import render_plan
 
@@ -312,7 +312,7 @@ def grid(
     rows, failures = run_rows(studies, _console(stderr=True))
     print(render_matrices(rows))
     if failures:
-        raise StudyFailed(fault for failure in failures for fault in failure.faults)
+        raise StudyFailed(issue for failure in failures for issue in failure.issues)
 
 
 @app.command()
@@ -321,7 +321,7 @@ def corpus(
     tags: Tags = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is in a corpus: counts, types, duplicates, the longest sentence, every fault.
+    """Say what is in a corpus: counts, types, duplicates, the longest sentence, every problem.
 
     Example: hpo corpus my-corpus/ --tags conll
     """
@@ -332,7 +332,7 @@ def corpus(
         _print_json(found.to_json())
     else:
         print("\n".join(lines(found)))
-    if found.faults:
+    if found.issues:
         sys.exit(UserError.exit_code)
 
 
@@ -355,40 +355,45 @@ def families(as_json: AsJson = False) -> None:
 
 @app.command()
 def spaces(
-    knobs: Annotated[bool, typer.Option("--knobs", help="describe every knob of the recipe instead")] = False,
+    hyperparameters: Annotated[
+        bool,
+        typer.Option(
+            "--hyperparameters", help="describe every hyperparameter of the training configuration instead"
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the search spaces, or every knob that a space may search or fix.
+    """List the search spaces, or every hyperparameter that a space may search or fix.
 
-    Example: hpo spaces --knobs
+    Example: hpo spaces --hyperparameters
     """
-    from hpo.config.training_config import knobs as list_knobs
-    from hpo.reporting.dry_run import list_spaces, render_knobs, render_spaces
+    from hpo.config.training_config import hyperparameters as list_hyperparameters
+    from hpo.reporting.dry_run import list_spaces, render_hyperparameter_table, render_spaces
 
     if as_json:
-        _print_json(list_knobs() if knobs else list_spaces())
+        _print_json(list_hyperparameters() if hyperparameters else list_spaces())
     else:
-        print(render_knobs() if knobs else render_spaces(), end="")
+        print(render_hyperparameter_table() if hyperparameters else render_spaces(), end="")
 
 
 @app.command()
 def validate(
     files: Annotated[list[Path], typer.Argument(help="study, space, family or corpus YAML files")],
 ) -> None:
-    """Check YAML files without running anything: every fault with its line.
+    """Check YAML files without running anything: every problem with its line.
 
     Example: hpo validate my-study.yaml search_spaces/*.yaml
     """
     from hpo.workflows.validate import validate_file
 
-    faults: list[Fault] = []
+    issues: list[Issue] = []
     for file in files:
         try:
             print(f"{file}: {validate_file(file)}, valid")
         except UserError as error:
-            faults.extend(error.faults)
-    if faults:
-        raise UserError(faults)
+            issues.extend(error.issues)
+    if issues:
+        raise UserError(issues)
 
 
 if __name__ == "__main__":

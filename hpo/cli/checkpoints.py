@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.storage.atomic import write_text
 
 
@@ -51,7 +51,7 @@ def predict(
     Example: hpo predict results/my-study/best/1 --text "Ada Lovelace lived in London."
     """
     if bool(text) == bool(file):
-        raise UserError(Fault("predict", "needs a text or a file", None, "give one of --text and --file"))
+        raise UserError(Issue("predict", "needs a text or a file", None, "give one of --text and --file"))
     from hpo.evaluation.checkpoint_scores import checkpoint_labels
     from hpo.inference.predict import predict as predict_spans
     from hpo.inference.tokenize_text import from_lines, read_texts
@@ -67,7 +67,7 @@ def predict(
     try:
         write_text(out, whole)
     except OSError as error:
-        raise UserError(Fault(str(out), "cannot be written", error.strerror)) from None
+        raise UserError(Issue(str(out), "cannot be written", error.strerror)) from None
 
 
 def _status(doing: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 
 Name = Annotated[str, typer.Argument(metavar="STUDY", help="a study under results/")]
 Where = Annotated[str | None, typer.Option("--backend", help="local, slurm or ray")]
@@ -116,7 +116,7 @@ def submit(
         resolved = start_warm(load_study(Path(study), options))
     else:
         if options:
-            raise UserError(Fault(f"study {study}", "stands as it is, and takes no", ", ".join(options)))
+            raise UserError(Issue(f"study {study}", "stands as it is, and takes no", ", ".join(options)))
         resolved = stored_study(StudyFolder(study))
     given = {key: value for key, value in settings.items() if value is not None}
     submit_studies([resolved], backend, profile, given, dry_run=dry_run, as_json=as_json)

@@ -30,10 +30,13 @@ def ls(as_json: AsJson = False) -> None:
 
 def show(
     name: Annotated[str, typer.Argument(metavar="STUDY", help="a study under results/")],
-    pivot: Annotated[str | None, typer.Option(help="trials and scores by this searched knob instead")] = None,
+    pivot: Annotated[
+        str | None, typer.Option(help="trials and scores by this searched hyperparameter instead")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a study: its matrix rows, the defaults against the best, which knobs matter, every trial.
+    """Show a study: its matrix rows, the defaults against the best, which hyperparameters matter, every
+    trial.
 
     Example: hpo show demo-suc-original-cased-asha --pivot batch_size
     """

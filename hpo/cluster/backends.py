@@ -13,7 +13,7 @@ from hpo.cluster.local import Local, LocalSettings
 from hpo.cluster.ray_jobs import RayJobs, RaySettings
 from hpo.cluster.slurm.backend import Slurm
 from hpo.cluster.slurm.site_profile import Site, load_site
-from hpo.errors import Fault, UserError, unknown
+from hpo.errors import Issue, UserError, unknown
 from hpo.storage.yaml_files import Document, validate
 
 
@@ -44,13 +44,13 @@ def read_settings(name: str, profile: Path | None, given: dict[str, Any]) -> Bas
     model = BACKENDS[name].settings
     if model is Site:
         return load_site(profile, given)
-    faults = [
-        Fault(f"--{option}", f"is nothing that --backend {name} knows", value)
+    issues = [
+        Issue(f"--{option}", f"is nothing that --backend {name} knows", value)
         for option, value in (({"profile": str(profile)} if profile else {}) | given).items()
         if option not in model.model_fields
     ]
-    if faults:
-        raise UserError(faults)
+    if issues:
+        raise UserError(issues)
     return validate(model, Document(Path(f"--backend {name}"), given, {}))
 
 
@@ -60,7 +60,7 @@ def open_backend(submission: Submission) -> Backend:
     Raises
     ------
     UserError
-        if the submission was written by another version, and has faults.
+        if the submission was written by another version, and has problems.
     """
     if submission.backend not in BACKENDS:
         raise unknown(f"study {submission.study}", "backend", submission.backend, BACKENDS)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.storage.atomic import read_json, write_json
 from hpo.storage.journal import read_lines
 from hpo.storage.study_folder import StudyFolder
@@ -81,14 +81,14 @@ def read_submission(folder: StudyFolder) -> Submission | None:
     Raises
     ------
     UserError
-        if its file has faults.
+        if its file has problems.
     """
     try:
         data = read_json(folder.submission)
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise UserError(Fault(str(folder.submission), "is not valid JSON", str(error))) from None
+        raise UserError(Issue(str(folder.submission), "is not valid JSON", str(error))) from None
     submission = validate(Submission, Document(folder.submission, data, {}))
     later = [line["job"] for line in read_lines(folder.jobs) if "after" in line]
     return submission.model_copy(update={"job": later[-1]}) if later else submission

@@ -20,7 +20,7 @@ from hpo.cluster.base import (
 )
 from hpo.cluster.logs import follow_file
 from hpo.environment import child_pythonpath
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.storage.atomic import read_json
 from hpo.storage.study_folder import StudyFolder
 
@@ -88,7 +88,7 @@ class Local:
         """
         host, pid, started = _parts(submission)
         if host != platform.node():
-            raise UserError(Fault(f"study {submission.study}", "runs on", host, "stop it there"))
+            raise UserError(Issue(f"study {submission.study}", "runs on", host, "stop it there"))
         if _started(pid) == started:
             os.kill(pid, signal.SIGTERM)
 

@@ -21,7 +21,7 @@ from hpo.cluster.base import (
     ended,
 )
 from hpo.environment import child_pythonpath
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.search.ray.driver import CLUSTER
 from hpo.storage.study_folder import StudyFolder
 
@@ -82,7 +82,7 @@ class RayJobs:
             look = ended(folder, _code(folder))
             if look.state == JobState.DONE or _code(folder) is not None:
                 return look
-            return Look(JobState.UNKNOWN, str(refusal.faults[0].rule))
+            return Look(JobState.UNKNOWN, str(refusal.issues[0].message))
         live = {"PENDING": JobState.QUEUED, "RUNNING": JobState.RUNNING}
         if known in live:
             return Look(live[known], known)
@@ -113,8 +113,8 @@ class RayJobs:
 
     def _client(self) -> Any:
         if find_spec("aiohttp") is None or find_spec("requests") is None:
-            remedy = "pip install 'hpo-ner[ray-jobs]'"
-            raise UserError(Fault("--backend ray", "Ray's job API is not installed", None, remedy))
+            hint = "pip install 'hpo-ner[ray-jobs]'"
+            raise UserError(Issue("--backend ray", "Ray's job API is not installed", None, hint))
         from ray.job_submission import JobSubmissionClient
 
         return self._asked(JobSubmissionClient, self._settings.address)
@@ -131,9 +131,9 @@ class RayJobs:
             return call(*words, **named)
         except Exception as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-            remedy = "is the address that of the dashboard, and the token the cluster's?"
+            hint = "is the address that of the dashboard, and the token the cluster's?"
             where = f"--address {self._settings.address}"
-            raise UserError(Fault(where, "the Ray cluster does not take this", reason, remedy)) from None
+            raise UserError(Issue(where, "the Ray cluster does not take this", reason, hint)) from None
 
 
 def _code(folder: StudyFolder) -> int | None:

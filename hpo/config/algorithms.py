@@ -32,7 +32,7 @@ CHANGEABLE = (
     "class_weighting",
     "effective_beta",
 )
-"""Knobs that a training run can change on its way.
+"""Hyperparameters that a training run can change on its way.
 
 Of the others some decide what is measured, and when, and some which weights an optimizer holds in which
 groups, whose moments a run takes with it.
@@ -44,26 +44,26 @@ class Algorithm:
     """One way to search.
 
     ``title`` is what the result matrix shows; ``sampler`` proposes the configurations, the study's
-    searcher where it is None; ``policy`` decides which trials go on; ``stops`` says that it stops some;
-    ``population`` that it trains a population, whose knobs change on the way.
+    searcher where it is None; ``scheduler`` decides which trials go on; ``stops`` says that it stops some;
+    ``population`` that it trains a population, whose hyperparameters change on the way.
     """
 
     title: str
     description: str
     sampler: str | None
-    policy: str
+    scheduler: str
     stops: bool
     population: bool = False
 
     @property
     def hears_of_ends(self) -> bool:
         """Whether a trial may end before its last epoch of its own accord: nobody waits for it."""
-        return self.policy in ("halving", "every")
+        return self.scheduler in ("halving", "every")
 
     @property
     def repeats(self) -> bool:
         """Whether it can train each configuration under several seeds, as it stops and changes none."""
-        return self.policy == "every"
+        return self.scheduler == "every"
 
 
 ALGORITHMS: dict[str, Algorithm] = {
@@ -92,7 +92,7 @@ ALGORITHMS: dict[str, Algorithm] = {
     ),
     "pb2": Algorithm(
         "PB2",
-        "PBT whose continuous knobs a model of their gains chooses",
+        "PBT whose continuous hyperparameters a model of their gains chooses",
         "random",
         "pb2",
         stops=False,

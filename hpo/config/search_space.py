@@ -1,4 +1,5 @@
-"""Search spaces: which knobs of the recipe are searched, over what, and which are fixed."""
+"""Search spaces: which hyperparameters of the training configuration are searched, over what, and which
+are fixed."""
 
 from __future__ import annotations
 
@@ -8,24 +9,26 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from hpo.config.training_config import Recipe
-from hpo.config.training_rules import Possible, faults_together, idle_knobs
+from hpo.config.training_config import TrainingConfig
+from hpo.config.training_rules import Possible, joint_issues, unread_hyperparameters
 from hpo.storage.presets import find
 from hpo.storage.yaml_files import (
-    Broken,
     Key,
+    ValidationIssues,
     read_yaml,
     validate,
 )
 
 Params = dict[str, Any]
-"""One value for each searched knob."""
+"""One value for each searched hyperparameter."""
 
-_NO_SUCH_KNOB = f"no recipe has such a knob (known: {', '.join(Recipe.model_fields)})"
+_UNKNOWN_HYPERPARAMETER = (
+    f"no training configuration has such a hyperparameter (known: {', '.join(TrainingConfig.model_fields)})"
+)
 
 
 class Parameter(BaseModel):
-    """The domain of one searched knob: a range, or a list of values."""
+    """The domain of one searched hyperparameter: a range, or a list of values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -105,30 +108,32 @@ class Parameter(BaseModel):
 
 
 MOST_VALUES = 8
-"""Of a knob, for each of them to be shown by itself."""
+"""Of a hyperparameter, for each of them to be shown by itself."""
 
 
 class Space(BaseModel):
-    """What a study searches over (``parameters``), sets (``fixed``) and tries first (``first_guesses``)."""
+    """What a study searches over (``parameters``), sets (``fixed``) and tries first
+    (``points_to_evaluate``)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     parameters: dict[str, Parameter] = Field(min_length=1)
     fixed: Params = {}
-    first_guesses: tuple[Params, ...] = ()
+    points_to_evaluate: tuple[Params, ...] = ()
 
     @field_validator("parameters", "fixed")
     @classmethod
     def _names_knobs(cls, named: dict[str, Any]) -> dict[str, Any]:
-        strange = [name for name in named if name not in Recipe.model_fields]
+        strange = [name for name in named if name not in TrainingConfig.model_fields]
         if strange:
-            raise Broken(((name,), _NO_SUCH_KNOB) for name in strange)
+            raise ValidationIssues(((name,), _UNKNOWN_HYPERPARAMETER) for name in strange)
         return named
 
     @property
     def defaults(self) -> Params:
-        """The searched knobs at the recipe's defaults, or at what the domain has nearest to them."""
-        fields = Recipe.model_fields
+        """The searched hyperparameters at the training configuration's defaults, or at what the domain has
+        nearest to them."""
+        fields = TrainingConfig.model_fields
         return {name: domain.nearest(fields[name].default) for name, domain in self.parameters.items()}
 
     @property
@@ -141,70 +146,76 @@ class Space(BaseModel):
         }
 
     @model_validator(mode="after")
-    def _fits_the_recipe(self) -> Space:
-        faults = list(self._faults())
-        if faults:
-            raise Broken(faults)
+    def _fits_the_training_config(self) -> Space:
+        issues = list(self._issues())
+        if issues:
+            raise ValidationIssues(issues)
         return self
 
-    def _faults(self) -> Iterator[tuple[Key, str]]:
+    def _issues(self) -> Iterator[tuple[Key, str]]:
         for name in self.fixed:
             if name in self.parameters:
                 yield ("fixed", name), "is both searched and fixed"
-        yield from recipe_faults(self.fixed, ("fixed",))
+        yield from config_issues(self.fixed, ("fixed",))
         for name, parameter in self.parameters.items():
-            if parameter.type in ("uniform", "loguniform") and Recipe.model_fields[name].annotation is int:
+            if (
+                parameter.type in ("uniform", "loguniform")
+                and TrainingConfig.model_fields[name].annotation is int
+            ):
                 yield ("parameters", name), "takes whole numbers, so its type must be int or choice"
             for value in parameter.ends:
-                for _, rule in recipe_faults({name: value}):
+                for _, rule in config_issues({name: value}):
                     yield ("parameters", name), rule
-        for number, guess in enumerate(self.first_guesses):
+        for number, guess in enumerate(self.points_to_evaluate):
             for name, value in guess.items():
                 if name not in self.parameters:
-                    yield ("first_guesses", number, name), "is not searched"
+                    yield ("points_to_evaluate", number, name), "is not searched"
                 elif not self.parameters[name].contains(value):
-                    yield ("first_guesses", number, name), f"{value!r} is outside what is searched"
+                    yield ("points_to_evaluate", number, name), f"{value!r} is outside what is searched"
             for name in self.parameters:
                 if name not in guess:
-                    yield ("first_guesses", number, name), "has no value"
+                    yield ("points_to_evaluate", number, name), "has no value"
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Space:
         places: dict[str, Key] = {name: ("fixed", name) for name in self.fixed}
         places |= {name: ("parameters", name) for name in self.parameters}
         possible = self.possible(self.fixed)
-        faults = list(combination_faults(possible, places))
-        faults += [(places[name], rule) for name, rule in idle_knobs(places, possible)]
-        if faults:
-            raise Broken(faults)
+        issues = list(combination_issues(possible, places))
+        issues += [(places[name], rule) for name, rule in unread_hyperparameters(places, possible)]
+        if issues:
+            raise ValidationIssues(issues)
         return self
 
     def possible(self, fixed: Params) -> Possible:
-        """The values that each knob of the recipe may come to have where these are fixed."""
-        values = {name: (field.default,) for name, field in Recipe.model_fields.items()}
+        """The values that each hyperparameter of the training configuration may come to have where these
+        are fixed."""
+        values = {name: (field.default,) for name, field in TrainingConfig.model_fields.items()}
         values |= {name: (value,) for name, value in fixed.items()}
         return values | {name: domain.ends for name, domain in self.parameters.items()}
 
 
-def combination_faults(possible: Possible, places: dict[str, Key]) -> Iterator[tuple[Key, str]]:
-    """What the recipe has against some combination of values, each under the key of a knob that is set."""
-    for names, rule in faults_together(possible):
+def combination_issues(possible: Possible, places: dict[str, Key]) -> Iterator[tuple[Key, str]]:
+    """What the training configuration has against some combination of values, each under the key of a
+    hyperparameter that is set."""
+    for names, rule in joint_issues(possible):
         yield next((places[name] for name in names if name in places), ()), rule
 
 
-def recipe_faults(knobs: Params, key: Key = ()) -> Iterator[tuple[Key, str]]:
-    """What the recipe has against some knobs' values, each under the key that the knobs stand at.
+def config_issues(hyperparameters: Params, key: Key = ()) -> Iterator[tuple[Key, str]]:
+    """What the training configuration has against some hyperparameters' values, each under the key that
+    the hyperparameters stand at.
 
-    Each value is looked at by itself; of what they are together `combination_faults` tells.
+    Each value is looked at by itself; of what they are together `combination_issues` tells.
     """
     try:
-        Recipe.model_validate(knobs)
+        TrainingConfig.model_validate(hyperparameters)
     except ValidationError as error:
         for problem in error.errors():
             if not problem["loc"]:
                 continue
             unknown = problem["type"] == "extra_forbidden"
-            rule = _NO_SUCH_KNOB if unknown else f"{problem['msg']}, and is {problem['input']!r}"
+            rule = _UNKNOWN_HYPERPARAMETER if unknown else f"{problem['msg']}, and is {problem['input']!r}"
             yield (*key, *problem["loc"]), rule
 
 
@@ -214,6 +225,6 @@ def load_space(name: str) -> Space:
     Raises
     ------
     UserError
-        with every fault of the file, each at its line.
+        with every problem of the file, each at its line.
     """
     return validate(Space, read_yaml(find("search_spaces", name)))

@@ -14,20 +14,20 @@ from hpo.config.objective import TRAINED_ON, Objective, parse_objective
 from hpo.config.search_space import (
     Params,
     Space,
-    combination_faults,
+    combination_issues,
+    config_issues,
     load_space,
-    recipe_faults,
 )
 from hpo.config.trackers import take_apart
-from hpo.config.training_config import Recipe
-from hpo.config.training_rules import idle_knobs
+from hpo.config.training_config import TrainingConfig
+from hpo.config.training_rules import unread_hyperparameters
 from hpo.corpora.variants import VARIANTS
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.storage.study_folder import STUDY_NAME, StudyFolder
 from hpo.storage.yaml_files import (
-    Broken,
     Document,
     Key,
+    ValidationIssues,
     dump_yaml,
     read_yaml,
     validate,
@@ -69,8 +69,13 @@ class Study(BaseModel):
         True, description="trial 0 is the default configuration, trained to its last epoch and scored"
     )
     space: Space = Field(description="what is searched over, by name, as a YAML file, or written out")
-    warm_start: tuple[Name, ...] = Field((), description="studies whose best are the search's first guesses")
-    fixed: Params = Field({}, description="knobs of the recipe that are set, over those that the space sets")
+    warm_start: tuple[Name, ...] = Field(
+        (), description="studies whose best are the search's points to evaluate"
+    )
+    fixed: Params = Field(
+        {},
+        description="hyperparameters that are set; they win over those that the space sets",
+    )
     grace_epochs: int = Field(1, ge=1, le=1000, description="no trial is stopped before")
     reduction_factor: int = Field(3, ge=2, le=100, description="one in so many passes a rung")
     population: int = Field(
@@ -136,14 +141,14 @@ class Study(BaseModel):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Study:
-        faults = list(recipe_faults(self.fixed, ("fixed",)))
-        faults += [
+        issues = list(config_issues(self.fixed, ("fixed",)))
+        issues += [
             (("fixed", name), "is searched by the space")
             for name in self.fixed
             if name in self.space.parameters
         ]
-        if faults or (faults := list(self._combination_faults())):
-            raise Broken(faults)
+        if issues or (issues := list(self._combination_issues())):
+            raise ValidationIssues(issues)
         for name in ("max_length", "context"):
             domain = self.space.parameters.get(name)
             if domain and domain.type != "choice":
@@ -159,18 +164,19 @@ class Study(BaseModel):
             raise ValueError(
                 f"epochs ({self.max_epochs}) must not be under grace_epochs ({self.grace_epochs})"
             )
-        if ALGORITHMS[self.algorithm].population and (faults := list(self._population_faults())):
-            raise Broken(faults)
+        if ALGORITHMS[self.algorithm].population and (issues := list(self._population_issues())):
+            raise ValidationIssues(issues)
         return self
 
-    def _combination_faults(self) -> Iterator[tuple[Key, str]]:
-        """What the recipe, or the algorithm, has against knobs that are each in order."""
+    def _combination_issues(self) -> Iterator[tuple[Key, str]]:
+        """What the training configuration, or the algorithm, has against hyperparameters that are each in
+        order."""
         possible = self.space.possible(self.space.fixed | self.fixed)
         places: dict[str, Key] = {name: ("space", "fixed", name) for name in self.space.fixed}
         places |= {name: ("space", "parameters", name) for name in self.space.parameters}
         places |= {name: ("fixed", name) for name in self.fixed}
-        yield from combination_faults(possible, places)
-        for name, rule in idle_knobs(self.fixed, possible):
+        yield from combination_issues(possible, places)
+        for name, rule in unread_hyperparameters(self.fixed, possible):
             yield places[name], rule
         if any(possible["patience"]) and not ALGORITHMS[self.algorithm].hears_of_ends:
             rule = f"must be 0 under {self.algorithm}, whose trials wait for each other at set epochs"
@@ -187,15 +193,18 @@ class Study(BaseModel):
         if self.seed + self.seeds > 2**32:
             raise ValueError(f"seed + seeds must not be over {2**32}, and is {self.seed + self.seeds}")
 
-    def _population_faults(self) -> Iterator[tuple[Key, str]]:
-        """What a search that changes knobs on the way has against the study."""
+    def _population_issues(self) -> Iterator[tuple[Key, str]]:
+        """What a search that changes hyperparameters on the way has against the study."""
         for name in self.space.parameters:
             if name not in CHANGEABLE:
                 rule = f"cannot change on the way, as {self.algorithm} would have it; set it in fixed"
                 yield ("space", "parameters", name), f"{rule} (can: {', '.join(CHANGEABLE)})"
         ranges = any(each.type in ("uniform", "loguniform") for each in self.space.parameters.values())
         if self.algorithm == "pb2" and not ranges:
-            yield ("space", "parameters"), "pb2 models continuous knobs, and there is none; take pbt"
+            yield (
+                ("space", "parameters"),
+                "pb2 models continuous hyperparameters, and there is none; take pbt",
+            )
         if self.population > self.trials:
             yield ("population",), f"must not be over trials ({self.trials}), and is {self.population}"
         if self.perturb_every >= self.max_epochs:
@@ -203,33 +212,35 @@ class Study(BaseModel):
                 ("perturb_every",),
                 f"must be under epochs ({self.max_epochs}), and is {self.perturb_every:g}",
             )
-        evaluations = self.perturb_every * self._fixed_recipe.evals_per_epoch
+        evaluations = self.perturb_every * self._fixed_training_config.evals_per_epoch
         if round(evaluations) < 1 or abs(evaluations - round(evaluations)) > 1e-9:
-            rule = f"must be whole evaluations, {self._fixed_recipe.evals_per_epoch} of which are an epoch"
+            per_epoch = self._fixed_training_config.evals_per_epoch
+            rule = f"must be whole evaluations, {per_epoch} of which are an epoch"
             yield ("perturb_every",), f"{rule}, and is {self.perturb_every:g}"
 
     @property
-    def _fixed_recipe(self) -> Recipe:
-        """A recipe of the space, for the knobs that are not searched."""
-        return self.recipe({name: domain.ends[0] for name, domain in self.space.parameters.items()})
+    def _fixed_training_config(self) -> TrainingConfig:
+        """A training configuration of the space, for the hyperparameters that are not searched."""
+        return self.training_config({name: domain.ends[0] for name, domain in self.space.parameters.items()})
 
     @property
     def goal(self) -> Objective:
         """The objective, with the variant trained on filled in."""
         return parse_objective(self.objective, self.train_on)
 
-    def recipe(self, params: Params) -> Recipe:
-        """The recipe of a trial: the space's fixed knobs, the study's, the trial's, the defaults."""
-        return Recipe.model_validate(self.space.fixed | self.fixed | params)
+    def training_config(self, params: Params) -> TrainingConfig:
+        """The training configuration of a trial: the space's fixed hyperparameters, the study's, the
+        trial's, the defaults."""
+        return TrainingConfig.model_validate(self.space.fixed | self.fixed | params)
 
     @property
     def guesses(self) -> tuple[Params, ...]:
-        """What is tried first: the default configuration, then the space's first guesses."""
+        """What is tried first: the default configuration, then the space's points to evaluate."""
         first = (self.space.defaults,) if self.baseline else ()
-        return (*first, *(guess for guess in self.space.first_guesses if guess not in first))
+        return (*first, *(guess for guess in self.space.points_to_evaluate if guess not in first))
 
     @property
-    def spared(self) -> frozenset[int]:
+    def never_stopped(self) -> frozenset[int]:
         """The trials that no algorithm stops or changes: that of the default configuration."""
         return frozenset([0]) if self.baseline else frozenset()
 
@@ -243,7 +254,7 @@ class Study(BaseModel):
         """The most epochs that a trial can train for."""
         if "epochs" in self.space.parameters:
             return int(max(self.space.parameters["epochs"].ends))
-        return self._fixed_recipe.epochs
+        return self._fixed_training_config.epochs
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -261,7 +272,7 @@ def load_study(path: Path, overrides: dict[str, Any] | None = None) -> Study:
     Raises
     ------
     UserError
-        with every fault of the file, each at its line.
+        with every problem of the file, each at its line.
     """
     document = read_yaml(path)
     if isinstance(document.data, dict):
@@ -279,11 +290,11 @@ def stored_study(folder: StudyFolder) -> Study:
     Raises
     ------
     UserError
-        if there is none, or its file has faults.
+        if there is none, or its file has problems.
     """
     if not folder.study.exists():
         raise UserError(
-            Fault(f"study {folder.name}", "is not under results/", None, "hpo ls lists those that are")
+            Issue(f"study {folder.name}", "is not under results/", None, "hpo ls lists those that are")
         )
     return validate(Study, read_yaml(folder.study)).model_copy(update={"name": folder.name})
 
@@ -294,7 +305,7 @@ def build_study(options: dict[str, Any]) -> Study:
     Raises
     ------
     UserError
-        with every fault, each at its option.
+        with every problem, each at its option.
     """
     return validate(Study, Document(Path("study"), with_defaults(options), {}))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,12 @@ def refuse_absent(trackers: Iterable[str]) -> None:
     UserError
         with each of them, and what to install.
     """
-    faults = []
+    issues = []
     for tracker in trackers:
         name, _ = take_apart(tracker)
         if find_spec(TRACKERS[name].module) is None:
             command = f".venv/bin/pip install -c constraints.txt -e '.[{TRACKERS[name].extra}]'"
-            remedy = f"install it: {command}; or take it out of the study's trackers"
-            faults.append(Fault("trackers", "is not installed", name, remedy))
-    if faults:
-        raise UserError(faults)
+            hint = f"install it: {command}; or take it out of the study's trackers"
+            issues.append(Issue("trackers", "is not installed", name, hint))
+    if issues:
+        raise UserError(issues)

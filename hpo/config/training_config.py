@@ -1,4 +1,4 @@
-"""The recipe: everything that fixes a training run besides the data and the model."""
+"""The training configuration: everything that fixes a training run besides the data and the model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from hpo.config.training_rules import faults_together
+from hpo.config.training_rules import joint_issues
 
 TINY = "tiny"
 """The name of the model that is trained from scratch."""
@@ -19,8 +19,8 @@ Schedule = Literal[
 ]
 
 
-class Recipe(BaseModel):
-    """Every knob of a training run, with its default and its limits.
+class TrainingConfig(BaseModel):
+    """Every hyperparameter of a training run, with its default and its limits.
 
     Each field can be fixed by a search space, searched over, or left at its default. The defaults
     of the optimizer are those of the Hugging Face ``Trainer``.
@@ -155,15 +155,16 @@ class Recipe(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _agrees_with_itself(self) -> Recipe:
-        for _, fault in faults_together({name: (value,) for name, value in self}):
-            raise ValueError(fault)
+    def _agrees_with_itself(self) -> TrainingConfig:
+        for _, issue in joint_issues({name: (value,) for name, value in self}):
+            raise ValueError(issue)
         return self
 
 
-def knobs() -> dict[str, dict[str, Any]]:
-    """Name, default, description and limits of every knob, in the recipe's order."""
-    schema = Recipe.model_json_schema()["properties"]
+def hyperparameters() -> dict[str, dict[str, Any]]:
+    """Name, default, description and limits of every hyperparameter, in the training configuration's
+    order."""
+    schema = TrainingConfig.model_json_schema()["properties"]
     return {
         name: {key: value for key, value in field.items() if key != "title"} for name, field in schema.items()
     }

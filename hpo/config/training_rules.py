@@ -1,4 +1,5 @@
-"""Which knobs go together: combinations that make no sense, and knobs that nothing would read."""
+"""Which hyperparameters go together: combinations that make no sense, and hyperparameters that nothing
+would read."""
 
 from __future__ import annotations
 
@@ -8,15 +9,17 @@ from itertools import product
 from typing import Any
 
 Possible = Mapping[str, Sequence[Any]]
-"""For every knob the values that it may come to have: one where it is set, several where it is searched."""
+"""For every hyperparameter the values that it may come to have: one where it is set, several where it is
+searched."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What some knobs must keep together: ``fault`` is called with their values, and says what is wrong."""
+    """What some hyperparameters must keep together: ``issue`` is called with their values, and says what
+    is wrong."""
 
-    knobs: tuple[str, ...]
-    fault: Callable[..., str | None]
+    hyperparameters: tuple[str, ...]
+    issue: Callable[..., str | None]
 
 
 def _one_warmup(ratio: float, epochs: float, steps: int) -> str | None:
@@ -76,14 +79,14 @@ RULES = (
     Rule(("accumulation_steps", "batch_size"), _parts_of_a_batch),
     Rule(("label_alignment", "pooling"), _one_label_a_token),
 )
-"""Every rule of a recipe that concerns more than one knob."""
+"""Every rule of a training configuration that concerns more than one hyperparameter."""
 
 
 @dataclass(frozen=True)
 class Need:
-    """What a knob needs of another to be read at all."""
+    """What a hyperparameter needs of another to be read at all."""
 
-    knob: str
+    hyperparameter: str
     suits: Callable[[Any], bool]
     words: str
 
@@ -108,21 +111,23 @@ NEEDS: dict[str, Need] = {
         "class_weighting", lambda value: value == "effective", "class_weighting effective"
     ),
 }
-"""The knobs that are read only where another has certain values."""
+"""The hyperparameters that are read only where another has certain values."""
 
 
-def faults_together(possible: Possible) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The rules that some combination of the values breaks: the knobs of each, and what is wrong."""
+def joint_issues(possible: Possible) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The rules that some combination of the values breaks: the hyperparameters of each, and what is
+    wrong."""
     for rule in RULES:
-        for values in product(*(possible[name] for name in rule.knobs)):
-            if fault := rule.fault(*values):
-                yield rule.knobs, fault
+        for values in product(*(possible[name] for name in rule.hyperparameters)):
+            if issue := rule.issue(*values):
+                yield rule.hyperparameters, issue
                 break
 
 
-def idle_knobs(given: Iterable[str], possible: Possible) -> Iterator[tuple[str, str]]:
-    """The knobs among those given that no combination of the values would read, and what they need."""
+def unread_hyperparameters(given: Iterable[str], possible: Possible) -> Iterator[tuple[str, str]]:
+    """The hyperparameters among those given that no combination of the values would read, and what they
+    need."""
     for name in given:
         need = NEEDS.get(name)
-        if need and not any(map(need.suits, possible[need.knob])):
+        if need and not any(map(need.suits, possible[need.hyperparameter])):
             yield name, f"would not be read: it needs {need.words}"

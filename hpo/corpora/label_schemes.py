@@ -144,7 +144,7 @@ def find_outside(labels: Iterable[str]) -> str:
 def find_scheme(sentences: Iterable[Sequence[str]], outside: Iterable[str] = (OUTSIDE,)) -> str:
     """The scheme, a name in `SCHEMES`, in which most labels of all these sentences are valid.
 
-    A corpus without any entity is IOB2. A stray label does not decide: it is left to be a fault.
+    A corpus without any entity is IOB2. A stray label does not decide: it is left to be a problem.
     """
     outside = frozenset(outside)
     named = [labels for labels in sentences if not outside.issuperset(labels)]

@@ -16,7 +16,7 @@ from hpo.corpora.formats.sources import Findings, RawSentence, RawSplit, decode
 from hpo.corpora.label_schemes import LabelReader, find_outside, find_scheme
 from hpo.corpora.sentences import Corpus, Sentence
 from hpo.corpora.splits import check_shares, cut_dev_from_train, keep_shares
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 
 DEMO = "demo"
 _HUB_ID = re.compile(r"[\w-][\w.-]*(?:/[\w.-]+)?(?::[\w.-]+)?")
@@ -61,7 +61,7 @@ def load(
     Raises
     ------
     UserError
-        if there is no such data, or with every fault of every file, each at its line.
+        if there is no such data, or with every problem of every file, each at its line.
     """
     return read(data, seed=seed, dev_share=dev_share, options=options, prune=prune, cut_dev=cut_dev).corpus
 
@@ -103,7 +103,7 @@ def _read_data(data: str, options: CorpusOptions | None) -> Reading:
     try:
         return _read_place(_expand(data), options)
     except OSError as error:  # any step on the way to a file may be forbidden, or too long a name
-        raise UserError(Fault(str(error.filename or data), "cannot be read", error.strerror)) from None
+        raise UserError(Issue(str(error.filename or data), "cannot be read", error.strerror)) from None
 
 
 def _expand(data: str) -> str:
@@ -112,7 +112,7 @@ def _expand(data: str) -> str:
     try:
         return str(Path(data).expanduser())
     except RuntimeError:
-        raise UserError(Fault(data, "no such home folder", None, "write the path out")) from None
+        raise UserError(Issue(data, "no such home folder", None, "write the path out")) from None
 
 
 def _read_place(data: str, options: CorpusOptions | None) -> Reading:
@@ -128,8 +128,8 @@ def _read_place(data: str, options: CorpusOptions | None) -> Reading:
         name, also_outside = Path(data).name, frozenset[str]()
         splits, sha256 = hub.read(data, told, findings)
     else:
-        remedy = f"name a file, a folder, a hub id such as org/name:config, or {DEMO}"
-        raise UserError(Fault(data, "no such file or folder", remedy=remedy))
+        hint = f"name a file, a folder, a hub id such as org/name:config, or {DEMO}"
+        raise UserError(Issue(data, "no such file or folder", hint=hint))
     return _convert(told.name or name, splits, sha256, told, also_outside, findings)
 
 
@@ -151,7 +151,7 @@ def _read_files(
         try:
             content = file.read_bytes()
         except OSError as error:
-            raise UserError(Fault(str(file), "file cannot be read", error.strerror)) from None
+            raise UserError(Issue(str(file), "file cannot be read", error.strerror)) from None
         digest.update(content)
         sources.append(decode(content, str(file), split, findings))
     kind = find_format(sources, options.format, str(path))
@@ -166,10 +166,10 @@ def _convert(
     also_outside: Iterable[str],
     findings: Findings,
 ) -> Reading:
-    """Turn both layers' labels into IOB2; every fault of every split ends the reading here."""
+    """Turn both layers' labels into IOB2; every problem of every split ends the reading here."""
     for split in splits:
         if not split.sentences and not findings.has_faults(split.place):
-            findings.fault(split.place, 1, "split holds no sentence", remedy="give it one, or leave it out")
+            findings.issue(split.place, 1, "split holds no sentence", hint="give it one, or leave it out")
     manual = _reader_for((raw.labels for raw in _each(splits)), options, also_outside)
     layer = [raw.auto_labels for raw in _each(splits) if raw.auto_labels is not None]
     automatic = _reader_for(layer, options, also_outside)
@@ -213,8 +213,8 @@ def _note_bad_labels(
             labels = pick(raw)
             for line, label in zip(raw.lines if labels else (), labels, strict=True):
                 if label in bad:
-                    remedy = "mend the label, or tell `scheme` and `outside` in a corpus.yaml"
-                    findings.fault(split.place, line, bad[label], label, remedy)
+                    hint = "mend the label, or tell `scheme` and `outside` in a corpus.yaml"
+                    findings.issue(split.place, line, bad[label], label, hint)
 
 
 def _manual_of(raw: RawSentence) -> tuple[str, ...]:

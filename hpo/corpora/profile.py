@@ -13,7 +13,7 @@ from hpo.corpora.loading import read
 from hpo.corpora.sentences import Corpus, Sentence
 from hpo.corpora.tag_families import apply as apply_family
 from hpo.corpora.tag_families import load_family
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Profile:
     """The counts of a corpus by split.
 
     ``shared`` maps ``"train/test"`` to how many sentences of the second split have the tokens of a
-    sentence of the first. With ``faults`` the corpus could not be read, and nothing was counted.
+    sentence of the first. With ``issues`` the corpus could not be read, and nothing was counted.
     """
 
     name: str
@@ -47,17 +47,17 @@ class Profile:
     splits: Mapping[str, SplitProfile] = field(default_factory=dict)
     shared: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    faults: tuple[Fault, ...] = ()
+    issues: tuple[Issue, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data for `json.dumps`, the faults as their lines of text."""
-        return {**asdict(self), "notes": list(self.notes), "faults": [str(fault) for fault in self.faults]}
+        """As plain data for `json.dumps`, the problems as their lines of text."""
+        return {**asdict(self), "notes": list(self.notes), "issues": [str(issue) for issue in self.issues]}
 
 
 def survey(
     data: str, *, tags: str | None = None, seed: int = 42, options: CorpusOptions | None = None
 ) -> Profile:
-    """The profile of what ``data`` names, as it lies there: no dev split is cut, faults are told.
+    """The profile of what ``data`` names, as it lies there: no dev split is cut, problems are told.
 
     With ``tags`` it is that of the corpus in the labels of a tag family.
 
@@ -71,7 +71,7 @@ def survey(
         reading = read(data, seed=seed, options=options, cut_dev=False)
         corpus = apply_family(family, reading.corpus) if family else reading.corpus
     except UserError as error:
-        return Profile(data, faults=error.faults)
+        return Profile(data, issues=error.issues)
     return profile(corpus, reading.repaired)
 
 
@@ -128,7 +128,7 @@ def lines(profile: Profile) -> list[str]:
         told += ["", *_align(rows), "", *_align(by_type)]
     told += [f"{count:,} sentences of {pair} are the same" for pair, count in profile.shared.items() if count]
     told += [f"note: {note}" for note in profile.notes]
-    told += [f"fault: {fault}" for fault in profile.faults]
+    told += [f"problem: {issue}" for issue in profile.issues]
     return told
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hpo.corpora.sentences import Corpus, Sentence
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 
 
 def check_shares(dev_share: float, prune: Mapping[str, float]) -> None:
@@ -21,16 +21,16 @@ def check_shares(dev_share: float, prune: Mapping[str, float]) -> None:
     UserError
         if ``dev_share`` is not in (0, 1) or a share of ``prune`` not in (0, 1].
     """
-    faults = []
+    issues = []
     if not 0 < dev_share < 1:
-        faults.append(Fault("dev_share", "must lie in (0, 1)", dev_share, "0.1 is usual"))
-    faults.extend(
-        Fault(f"prune.{split}", "must lie in (0, 1]", share, "1 keeps the whole split")
+        issues.append(Issue("dev_share", "must lie in (0, 1)", dev_share, "0.1 is usual"))
+    issues.extend(
+        Issue(f"prune.{split}", "must lie in (0, 1]", share, "1 keeps the whole split")
         for split, share in prune.items()
         if not 0 < share <= 1
     )
-    if faults:
-        raise UserError(faults)
+    if issues:
+        raise UserError(issues)
 
 
 def _rank(sentences: Sequence[Sentence], seed: int, purpose: str) -> list[int]:
@@ -67,13 +67,13 @@ def keep_shares(corpus: Corpus, shares: Mapping[str, float], seed: int) -> Corpu
     UserError
         if a split is named that the corpus does not have.
     """
-    faults = [
-        Fault(f"prune.{split}", "no such split", share, f"the corpus has: {', '.join(corpus.splits)}")
+    issues = [
+        Issue(f"prune.{split}", "no such split", share, f"the corpus has: {', '.join(corpus.splits)}")
         for split, share in shares.items()
         if split not in corpus.splits
     ]
-    if faults:
-        raise UserError(faults)
+    if issues:
+        raise UserError(issues)
     splits = dict(corpus.splits)
     notes = list(corpus.notes)
     for split, share in shares.items():

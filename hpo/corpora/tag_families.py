@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from hpo.corpora.sentences import Corpus, Sentence
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.storage import presets as catalogue
 from hpo.storage.yaml_files import read_yaml, validate
 
@@ -80,7 +80,7 @@ def load_family(name_or_path: str) -> TagFamily:
     Raises
     ------
     UserError
-        if there is no such family, or its file has faults.
+        if there is no such family, or its file has problems.
     """
     return validate(TagFamily, read_yaml(catalogue.find("tag_families", name_or_path)))
 
@@ -105,7 +105,7 @@ def apply(family: TagFamily, corpus: Corpus) -> Corpus:
     Raises
     ------
     UserError
-        if the corpus has entity types that the family does not list, with one fault for each.
+        if the corpus has entity types that the family does not list, with one problem for each.
     """
     found = _raw_types(corpus)
     _refuse_unlisted(family, corpus, found)
@@ -124,7 +124,7 @@ def apply(family: TagFamily, corpus: Corpus) -> Corpus:
 def _check_targets(mapping: Mapping[str, str | None], info: ValidationInfo) -> None:
     types = info.data.get("types")
     if types is None:
-        return  # the types have a fault of their own, which is told
+        return  # the types have a problem of their own, which is told
     strange = sorted({target for target in mapping.values() if target is not None and target not in types})
     if strange:
         raise ValueError(f"maps to what is not among the types: {', '.join(strange)}")
@@ -139,19 +139,19 @@ def _raw_types(corpus: Corpus) -> list[str]:
 
 
 def _refuse_unlisted(family: TagFamily, corpus: Corpus, found: Sequence[str]) -> None:
-    remedy = f"known: {', '.join(family.mapping)}; list it in a mapping, with a type or null"
-    faults = [
-        Fault(
+    hint = f"known: {', '.join(family.mapping)}; list it in a mapping, with a type or null"
+    issues = [
+        Issue(
             corpus.places.get(name, corpus.name),
             f"the tag family {family.name} does not list this entity type",
             name,
-            remedy,
+            hint,
         )
         for name in found
         if name not in family.mapping
     ]
-    if faults:
-        raise UserError(faults)
+    if issues:
+        raise UserError(issues)
 
 
 def _relabel(

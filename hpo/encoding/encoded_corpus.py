@@ -273,7 +273,8 @@ class EncodedCorpus:
         )
 
     def model_labels(self, label_scheme: str) -> tuple[str, tuple[str, ...]]:
-        """The label set, by name, that a recipe's ``label_scheme`` is for this corpus, and its labels."""
+        """The label set, by name, that a training configuration's ``label_scheme`` is for this corpus, and
+        its labels."""
         name = self.own_labels if label_scheme == AUTO else label_scheme
         return name, LABEL_SETS[name].names(self.types)
 

@@ -15,7 +15,7 @@ from hpo.corpora.spans import label_names
 from hpo.corpora.tag_families import TagFamily
 from hpo.encoding.encoded_corpus import EncodedCorpus, windows_note, write_corpus
 from hpo.encoding.tokenizers import load_tokenizer, longest_window, train_wordpiece
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.storage.cache import cached
 
 LAYOUT = 2
@@ -51,7 +51,7 @@ def prepare(
     longest = longest_window(tokenizer, model)
     if exactly and max_length > longest:
         rule = f"must not be over the {longest} subtokens that {model} reads at once"
-        raise UserError(Fault("max_length", rule, max_length, "longer sentences become several windows"))
+        raise UserError(Issue("max_length", rule, max_length, "longer sentences become several windows"))
     window = min(max_length, longest)
     tokenizer.model_max_length = window  # saved with it, so that a checkpoint is scored as it was trained
     names = label_names(family.types)

@@ -18,7 +18,7 @@ from transformers import (
 
 from hpo.config.training_config import TINY
 from hpo.encoding.model_config import own_config
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 
 TINY_VOCABULARY = 3000
 TINY_MAX_LENGTH = 256
@@ -96,8 +96,8 @@ def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
 
 
 def _refusal(model: str, reason: str) -> UserError:
-    remedy = f"give a hub id or a folder with config, tokenizer and safetensors; {reason}"
-    return UserError(Fault("model", "no tokenizer can be loaded from it", model, remedy))
+    hint = f"give a hub id or a folder with config, tokenizer and safetensors; {reason}"
+    return UserError(Issue("model", "no tokenizer can be loaded from it", model, hint))
 
 
 _BYTE_LEVEL = ("roberta", "longformer", "bart", "gpt2", "deberta", "led")
@@ -122,7 +122,7 @@ def longest_window(tokenizer: PreTrainedTokenizerBase, model: str) -> int:
     try:
         config = own_config(AutoConfig.from_pretrained(model, trust_remote_code=False))
     except Exception as error:
-        raise UserError(Fault("model", "cannot be loaded", model, first_line(error))) from None
+        raise UserError(Issue("model", "cannot be loaded", model, first_line(error))) from None
     absolute = getattr(config, "position_biased_input", True)  # DeBERTa's word for it; v3 has none
     limit = getattr(config, "max_position_embeddings", None)
     if not absolute or not limit:  # it knows distances only, whatever length its tokenizer recommends

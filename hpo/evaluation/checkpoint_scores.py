@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.corpora.label_sets import recognize
 from hpo.corpora.loading import load
 from hpo.corpora.spans import Scores
@@ -18,7 +18,7 @@ from hpo.corpora.tag_families import load_family
 from hpo.corpora.variants import arrange
 from hpo.encoding.encoded_corpus import EncodedCorpus, EncodedSplit
 from hpo.encoding.prepare import prepare
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.evaluation.composition import score_variants
 from hpo.evaluation.confusion import Confusion, confuse
 from hpo.models.build import CONTEXT_KEY
@@ -40,13 +40,13 @@ def checkpoint_labels(folder: Path) -> tuple[str, ...]:
     """
     path = folder / "config.json"
     if not folder.is_dir():
-        raise UserError(Fault(str(folder), "no such folder", None, "give one such as results/STUDY/best/1"))
+        raise UserError(Issue(str(folder), "no such folder", None, "give one such as results/STUDY/best/1"))
     try:
         labels = json.loads(path.read_text(encoding="utf-8"))["id2label"]
         return tuple(labels[str(number)] for number in range(len(labels)))
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
-            Fault(
+            Issue(
                 str(path),
                 "holds no label names (id2label)",
                 None,
@@ -65,7 +65,9 @@ def reading_of(folder: Path) -> tuple[int, int]:
         settings = {}
     window = settings.get("model_max_length")
     told = isinstance(window, int) and window <= MOST_SUBTOKENS  # of others it may be a word for "any"
-    return window if told else Recipe.model_fields["max_length"].default, int(config.get(CONTEXT_KEY, 0))
+    return window if told else TrainingConfig.model_fields["max_length"].default, int(
+        config.get(CONTEXT_KEY, 0)
+    )
 
 
 def score_checkpoint(folder: Path, data: EncodedCorpus, splits: Iterable[str]) -> dict[str, VariantScores]:
@@ -105,7 +107,7 @@ def refuse_other_labels(folder: Path, data: EncodedCorpus) -> None:
     found = recognize(checkpoint_labels(folder))
     if found is None or found[1] != data.types:
         raise UserError(
-            Fault(
+            Issue(
                 str(folder),
                 "was trained on other labels than the tag family's",
                 ", ".join(checkpoint_labels(folder)),

@@ -183,7 +183,7 @@ def read_confusions(path: Path) -> dict[str, Confusion]:
     Raises
     ------
     UserError
-        if it has faults.
+        if it has problems.
     """
     if not path.exists():
         return {}

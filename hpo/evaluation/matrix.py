@@ -13,21 +13,21 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from hpo.corpora.sentences import SPLITS
 from hpo.corpora.spans import Scores
 from hpo.corpora.variants import VARIANTS
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.storage.atomic import read_json
 from hpo.storage.yaml_files import Document, validate
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Score = Scores | Share | None
 """Scores with their span counts; a bare micro F1 where a source gives no more; nothing if not run."""
-Knob = bool | int | float | str | None
+Value = bool | int | float | str | None
 
 
 class MatrixRow(BaseModel):
     """One row: a tag family, the case variant trained on, and the algorithm that found the model.
 
     ``tag_family`` and ``algorithm`` are as shown. ``scores`` holds a score by split and variant,
-    ``hyperparameters`` the winning configuration by knob; what was not run may be left out of both.
+    ``hyperparameters`` the winning configuration by hyperparameter; what was not run may be left out of both.
     The other fields say what the row came from, where that is known: a row copied out of a paper
     has no study.
     """
@@ -38,7 +38,7 @@ class MatrixRow(BaseModel):
     trained_on: str
     algorithm: str
     scores: dict[str, dict[str, Score]] = {}
-    hyperparameters: dict[str, Knob] = {}
+    hyperparameters: dict[str, Value] = {}
     study: str | None = None
     corpus: str | None = None
     corpus_sha256: str | None = None
@@ -79,14 +79,14 @@ def read_matrix(path: Path) -> Matrix:
     Raises
     ------
     UserError
-        if the file is missing, is not JSON, or has faults.
+        if the file is missing, is not JSON, or has problems.
     """
     try:
         data = read_json(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(Fault(str(path), "cannot be read", str(error))) from None
+        raise UserError(Issue(str(path), "cannot be read", str(error))) from None
     except json.JSONDecodeError as error:
-        raise UserError(Fault(f"{path}:{error.lineno}", "is not valid JSON", error.msg)) from None
+        raise UserError(Issue(f"{path}:{error.lineno}", "is not valid JSON", error.msg)) from None
     return validate(Matrix, Document(path, data, {}))
 
 

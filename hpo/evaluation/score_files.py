@@ -33,7 +33,7 @@ def read_all_scores(folder: Path) -> dict[int, Scored]:
     Raises
     ------
     UserError
-        if a file has faults.
+        if a file has problems.
     """
     return {
         int(path.stem): validate(_Stored, Document(path, {"scores": read_json(path)}, {})).scores

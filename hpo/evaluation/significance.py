@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hpo.corpora.spans import IntArray, SpanCounts
 from hpo.corpora.variants import VARIANTS, Composition, arrange
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.evaluation.checkpoint_scores import encode_for, read_split, refuse_other_labels
 from hpo.models.checkpoints import load_checkpoint
 
@@ -57,7 +57,7 @@ def compare(
 def _count(folder: Path, data: str, tags: str, name: str, seed: int) -> dict[str, IntArray]:
     encoded = encode_for(folder, data, tags, seed)
     if name not in encoded.splits:
-        raise UserError(Fault(data, "has no such split", name, f"it has {', '.join(encoded.splits)}"))
+        raise UserError(Issue(data, "has no such split", name, f"it has {', '.join(encoded.splits)}"))
     refuse_other_labels(folder, encoded)
     reading, split = read_split(load_checkpoint(folder), encoded, name)
     return {

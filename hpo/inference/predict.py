@@ -10,7 +10,7 @@ from typing import Any
 
 from hpo.corpora.label_sets import LABEL_SETS, LabelSet, recognize
 from hpo.corpora.spans import extract
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.evaluation.checkpoint_scores import checkpoint_labels, reading_of
 from hpo.inference.token_classifier import Labeller
 from hpo.inference.tokenize_text import Text
@@ -91,7 +91,7 @@ def checkpoint_types(folder: Path) -> tuple[str, tuple[str, ...]]:
     found = recognize(labels)
     if found is None:
         rule = "its labels must be O, B-x, I-x, B-y, I-y … (or those of plain or bilou)"
-        raise UserError(Fault(str(folder), rule, ", ".join(labels), "give a model folder of a study"))
+        raise UserError(Issue(str(folder), rule, ", ".join(labels), "give a model folder of a study"))
     return found
 
 

@@ -16,7 +16,7 @@ from hpo.corpora.formats.options import CorpusOptions, read_options
 from hpo.corpora.formats.records import TOKEN_KEYS
 from hpo.corpora.formats.sources import Findings, RawSentence, Source, decode
 from hpo.corpora.label_schemes import OUTSIDE_SYMBOLS
-from hpo.errors import Fault, UserError, unknown
+from hpo.errors import Issue, UserError, unknown
 
 STDIN = "-"
 PLAIN = "plain"
@@ -100,7 +100,7 @@ def read_texts(file: str, kind: str = AUTO) -> list[Text]:
     Raises
     ------
     UserError
-        if the file cannot be read, or with every fault of its lines.
+        if the file cannot be read, or with every problem of its lines.
     """
     if kind not in KINDS:
         raise unknown("--input", "kind of text", kind, KINDS)
@@ -119,13 +119,13 @@ def _read_bytes(file: str) -> bytes:
         return sys.stdin.buffer.read()
     path = Path(file)
     if path.is_dir():
-        raise UserError(Fault(file, "is a folder", None, "name one of its files"))
+        raise UserError(Issue(file, "is a folder", None, "name one of its files"))
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise UserError(Fault(file, "no such file")) from None
+        raise UserError(Issue(file, "no such file")) from None
     except OSError as error:
-        raise UserError(Fault(file, "cannot be read", error.strerror)) from None
+        raise UserError(Issue(file, "cannot be read", error.strerror)) from None
 
 
 def _recognize(source: Source) -> str:

@@ -1,4 +1,5 @@
-"""Token-classification models: ``tiny`` from scratch, or any pretrained encoder, with a recipe's dropouts."""
+"""Token-classification models: ``tiny`` from scratch, or any pretrained encoder, with a training
+configuration's dropouts."""
 
 from __future__ import annotations
 
@@ -15,10 +16,10 @@ from transformers import (
     set_seed,
 )
 
-from hpo.config.training_config import TINY, Recipe
+from hpo.config.training_config import TINY, TrainingConfig
 from hpo.encoding.model_config import PooledConfig
 from hpo.encoding.tokenizers import TINY_MAX_LENGTH, TINY_VOCABULARY, first_line
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.models.lora import add_lora
 from hpo.models.pooling_head import pooled
 
@@ -26,7 +27,7 @@ DROPOUTS = {
     "attention_dropout": ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop"),
     "hidden_dropout": ("hidden_dropout_prob", "hidden_dropout", "dropout", "resid_pdrop", "dropout_rate"),
 }
-"""Each dropout knob and the names under which model families keep it in their configuration.
+"""Each dropout hyperparameter and the names under which model families keep it in their configuration.
 
 T5 has one for all, its attention weights included, which is its hidden dropout.
 """
@@ -38,7 +39,7 @@ BYTES_PER_WEIGHT = 4
 
 
 def build_model(
-    model: str, label_names: Sequence[str], vocabulary: int, recipe: Recipe, seed: int
+    model: str, label_names: Sequence[str], vocabulary: int, training_config: TrainingConfig, seed: int
 ) -> PreTrainedModel:
     """A model ready to be trained; the weights that are not pretrained are drawn from ``seed``.
 
@@ -48,17 +49,17 @@ def build_model(
     ------
     UserError
         if the model cannot be loaded, if its weights do not fit its configuration, or if it has no place
-        for a dropout, a pooling or a LoRA target of the recipe.
+        for a dropout, a pooling or a LoRA target of the training configuration.
     """
     config = _configure(model, label_names, vocabulary)
-    set_dropouts(config, recipe)
-    if recipe.context or hasattr(config, CONTEXT_KEY):
-        setattr(config, CONTEXT_KEY, recipe.context)  # a checkpoint is scored as it was trained
+    set_dropouts(config, training_config)
+    if training_config.context or hasattr(config, CONTEXT_KEY):
+        setattr(config, CONTEXT_KEY, training_config.context)  # a checkpoint is scored as it was trained
     set_seed(seed)
     built = BertForTokenClassification(config) if model == TINY else _load(model, config)
-    set_classifier_dropout(built, recipe)
-    built = pooled(built, recipe.pooling)
-    add_lora(built, recipe, model)
+    set_classifier_dropout(built, training_config)
+    built = pooled(built, training_config.pooling)
+    add_lora(built, training_config, model)
     return built
 
 
@@ -74,7 +75,7 @@ def _load(model: str, config: PretrainedConfig) -> PreTrainedModel:
         )
     except Exception as error:  # of transformers, safetensors or torch, which share no base class
         reason = f"it must hold safetensors weights; {first_line(error)}"
-        raise UserError(Fault("model", "cannot be loaded", model, reason)) from None
+        raise UserError(Issue("model", "cannot be loaded", model, reason)) from None
     _refuse_misfits(model, built, loading["mismatched_keys"])
     return built
 
@@ -83,43 +84,44 @@ def _refuse_misfits(
     model: str, built: PreTrainedModel, misfits: Iterable[tuple[str, Sequence[int], Sequence[int]]]
 ) -> None:
     """Refuse weights of other sizes than the configuration's anywhere but in the head."""
-    faults = []
+    issues = []
     for name, held, wanted in sorted(misfits):
         if name.startswith(f"{built.base_model_prefix}."):
             sizes = f"{name} is {tuple(held)}, and {tuple(wanted)} by config.json"
-            faults.append(Fault("model", "its weights do not fit its configuration", model, sizes))
-    if faults:
-        raise UserError(faults)
+            issues.append(Issue("model", "its weights do not fit its configuration", model, sizes))
+    if issues:
+        raise UserError(issues)
 
 
-def set_dropouts(config: PretrainedConfig, recipe: Recipe) -> None:
-    """Write a recipe's dropouts into a configuration, under the names that its family uses.
+def set_dropouts(config: PretrainedConfig, training_config: TrainingConfig) -> None:
+    """Write a training configuration's dropouts into a configuration, under the names that its family uses.
 
-    A family that has no such dropout takes it at the recipe's default, which asks for nothing.
+    A family that has no such dropout takes it at the training configuration's default, which asks for
+    nothing.
 
     Raises
     ------
     UserError
         if a dropout was set and the family has no place for it.
     """
-    for knob, names in DROPOUTS.items():
-        value = getattr(recipe, knob)
+    for hyperparameter, names in DROPOUTS.items():
+        value = getattr(training_config, hyperparameter)
         place = next((name for name in names if hasattr(config, name)), None)
         if place is not None:
             setattr(config, place, value)
-        elif knob in recipe.model_fields_set:
+        elif hyperparameter in training_config.model_fields_set:
             raise UserError(
-                Fault(
-                    knob,
+                Issue(
+                    hyperparameter,
                     f"a {config.model_type} model has no such dropout",
                     value,
-                    "leave this knob out of the space",
+                    "leave this hyperparameter out of the space",
                 )
             )
 
 
-def set_classifier_dropout(model: PreTrainedModel, recipe: Recipe) -> None:
-    """Give the dropout before a model's classifier a recipe's value, where it has one.
+def set_classifier_dropout(model: PreTrainedModel, training_config: TrainingConfig) -> None:
+    """Give the dropout before a model's classifier a training configuration's value, where it has one.
 
     It is set in the module, since some families have no name for it, and in the configuration where one has.
 
@@ -128,13 +130,15 @@ def set_classifier_dropout(model: PreTrainedModel, recipe: Recipe) -> None:
     UserError
         if it is set and the model has no such dropout.
     """
-    value = recipe.classifier_dropout
+    value = training_config.classifier_dropout
     if value is None:
         return
     module = getattr(model, "dropout", None) or getattr(model, "drop", None)
     if not isinstance(module, torch.nn.Dropout):
         rule = f"a {model.config.model_type} model has no such dropout"
-        raise UserError(Fault("classifier_dropout", rule, value, "leave this knob out of the space"))
+        raise UserError(
+            Issue("classifier_dropout", rule, value, "leave this hyperparameter out of the space")
+        )
     module.p = value
     if hasattr(model.config, "classifier_dropout"):
         model.config.classifier_dropout = value
@@ -160,10 +164,10 @@ def _configure(model: str, label_names: Sequence[str], vocabulary: int) -> Pretr
     try:
         config = AutoConfig.from_pretrained(model, trust_remote_code=False, **labels)
     except Exception as error:
-        raise UserError(Fault("model", "cannot be loaded", model, first_line(error))) from None
+        raise UserError(Issue("model", "cannot be loaded", model, first_line(error))) from None
     if isinstance(config, PooledConfig):
-        remedy = f"its head has pooling {config.pooling}; name the model that it was trained from"
-        raise UserError(Fault("model", "cannot be trained further", model, remedy))
+        hint = f"its head has pooling {config.pooling}; name the model that it was trained from"
+        raise UserError(Issue("model", "cannot be trained further", model, hint))
     return config
 
 
@@ -191,5 +195,5 @@ def count_weights(model: str) -> int:
         with torch.device("meta"):
             built = AutoModelForTokenClassification.from_config(config)
     except Exception as error:
-        raise UserError(Fault("model", "cannot be loaded", model, first_line(error))) from None
+        raise UserError(Issue("model", "cannot be loaded", model, first_line(error))) from None
     return sum(part.numel() for part in built.parameters())

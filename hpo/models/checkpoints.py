@@ -16,7 +16,7 @@ import torch
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 
 from hpo.encoding.tokenizers import first_line
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.models.lora import adapter_weights, merged_weights, write_adapter
 from hpo.models.pooling_head import PooledTagger  # noqa: F401 (transformers' loader must know it)
 
@@ -43,11 +43,11 @@ def load_checkpoint(folder: Path) -> Model:
             output_loading_info=True,
         )
     except Exception as error:  # of transformers, safetensors or torch, which share no base class
-        raise UserError(Fault(str(folder), rule, None, first_line(error))) from None
+        raise UserError(Issue(str(folder), rule, None, first_line(error))) from None
     missing = sorted(loading["missing_keys"])
     if missing:  # they would be drawn, and scored as if they had been trained
         shown = f"{missing[0]} and {len(missing) - 1} more weights are missing"
-        raise UserError(Fault(str(folder), rule, None, shown))
+        raise UserError(Issue(str(folder), rule, None, shown))
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 

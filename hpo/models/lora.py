@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import save_file
 from transformers import PreTrainedModel
 
-from hpo.config.training_config import TINY, Recipe
-from hpo.errors import Fault, UserError
+from hpo.config.training_config import TINY, TrainingConfig
+from hpo.errors import Issue, UserError
 
 ADAPTER = "adapter"
 """The folder, in a model's, of what LoRA has learned, as peft reads it."""
@@ -29,7 +29,7 @@ TARGETS = {
 _NAME = "default"
 
 
-def add_lora(model: PreTrainedModel, recipe: Recipe, base: str) -> None:
+def add_lora(model: PreTrainedModel, training_config: TrainingConfig, base: str) -> None:
     """Freeze a model's encoder and put LoRA's matrices beside its targets; the head is trained in full.
 
     ``base`` is the name of what the weights were read from. With rank 0 nothing is done.
@@ -39,15 +39,15 @@ def add_lora(model: PreTrainedModel, recipe: Recipe, base: str) -> None:
     UserError
         if the encoder has no module of a target's name.
     """
-    if not recipe.lora_r:
+    if not training_config.lora_r:
         return
     from peft import LoraConfig, inject_adapter_in_model  # scoring and prediction do without it
 
     config = LoraConfig(
-        r=recipe.lora_r,
-        lora_alpha=recipe.lora_alpha,
-        lora_dropout=recipe.lora_dropout,
-        target_modules=_targets(model, recipe.lora_targets),
+        r=training_config.lora_r,
+        lora_alpha=training_config.lora_alpha,
+        lora_dropout=training_config.lora_dropout,
+        target_modules=_targets(model, training_config.lora_targets),
         base_model_name_or_path=base,
     )
     inject_adapter_in_model(config, model.base_model)
@@ -62,15 +62,15 @@ def _targets(model: PreTrainedModel, asked: str) -> list[str]:
         for name, part in model.base_model.named_modules()
         if isinstance(part, torch.nn.Linear)
     }
-    found, faults = [], []
+    found, issues = [], []
     for target in (each.strip() for each in asked.split(",")):
         names = sorted(held.intersection(TARGETS.get(target, (target,))))
         found += names
         if not names:
             rule = f"a {model.config.model_type} model has no such module"
-            faults.append(Fault("lora_targets", rule, target, f"it has: {', '.join(sorted(held))}"))
-    if faults:
-        raise UserError(faults)
+            issues.append(Issue("lora_targets", rule, target, f"it has: {', '.join(sorted(held))}"))
+    if issues:
+        raise UserError(issues)
     return found
 
 

@@ -8,7 +8,7 @@ from transformers import AutoModelForTokenClassification, PreTrainedModel
 from transformers.modeling_outputs import TokenClassifierOutput
 
 from hpo.encoding.model_config import PooledConfig, own_config
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 
 FIRST = "first"
 """The pooling that is no pooling: transformers' own head, of which the first subtoken's word counts."""
@@ -98,7 +98,7 @@ def pooled(tagger: PreTrainedModel, pooling: str) -> PreTrainedModel:
     parts = {name for name, _ in tagger.named_children()} - {tagger.base_model_prefix}
     if parts != PARTS:
         rule = f"the head of a {tagger.config.model_type} model can read a token's first subtoken only"
-        raise UserError(Fault("pooling", rule, pooling, "leave this knob out of the space"))
+        raise UserError(Issue("pooling", rule, pooling, "leave this hyperparameter out of the space"))
     inner = tagger.config.to_dict()
     config = PooledConfig(
         tagger=inner, pooling=pooling, id2label=tagger.config.id2label, label2id=tagger.config.label2id

@@ -103,7 +103,7 @@ def _render_means(record: Record) -> str:
         shown = [NOT_RUN if gain is None else f"{100 * gain:+.2f}" for gain in gains]
         rows = [_means_line("default", default), *rows, ("gain", "", *shown)]
         told = f"The search beat the default configuration {_told(gains)}"
-    table = render_table(("configuration", "knobs", "mean dev F1", "mean test F1"), rows)
+    table = render_table(("configuration", "hyperparameters", "mean dev F1", "mean test F1"), rows)
     return f"{table}\n{told}, by the mean of {record.study.seeds} seeds.\n"
 
 

@@ -1,4 +1,4 @@
-"""What would be run and what it may cost; the search spaces and the knobs that there are."""
+"""What would be run and what it may cost; the search spaces and the hyperparameters that there are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from hpo.config.algorithms import ALGORITHMS
 from hpo.config.search_space import Parameter, load_space
 from hpo.config.study import Study
-from hpo.config.training_config import knobs
+from hpo.config.training_config import hyperparameters
 from hpo.corpora.tag_families import load_family
 from hpo.environment import available_cores
 from hpo.reporting.matrix_tables import render_table
@@ -37,7 +37,7 @@ def disk_bound(study: Study) -> str:
     from hpo.models.build import BYTES_PER_WEIGHT, count_weights, state_bytes
 
     states = states_at_once(study, study.workers or available_cores())
-    kept = study.keep + len(study.spared)
+    kept = study.keep + len(study.never_stopped)
     on_the_way = sum(count < study.runs for count in MILESTONES)
     of_values = sum(map(len, study.space.few_valued.values()))
     leaders = on_the_way + of_values if study.seeds == 1 else 0
@@ -45,7 +45,8 @@ def disk_bound(study: Study) -> str:
     live = 2 * states * state_bytes(study.model)  # a new one stands beside the old until it is whole
     return (
         f"at most {((kept + leaders) * model + live) / 1e9:,.2f} GB: {kept + leaders} models of "
-        f"{model / 1e6:,.0f} MB ({kept} kept, {leaders} that led on the way or are the best of a knob's "
+        f"{model / 1e6:,.0f} MB ({kept} kept, {leaders} that led on the way or are the best of a "
+        "hyperparameter's "
         f"value), and up to {live / 1e9:,.2f} GB of state of {states} trials that may go on, which is in "
         "memory (/dev/shm) where there is room; besides, the encoded corpus"
     )
@@ -54,7 +55,7 @@ def disk_bound(study: Study) -> str:
 def epochs_bound(study: Study) -> tuple[int, int]:
     """The most epochs that a study can train, and how many it will if rungs let through just their share."""
     most = study.runs * study.max_epochs
-    if ALGORITHMS[study.algorithm].policy != "halving":
+    if ALGORITHMS[study.algorithm].scheduler != "halving":
         return most, most
     likely, alive, done, level = 0.0, float(study.runs), 0, study.grace_epochs
     while level < study.max_epochs:
@@ -100,13 +101,13 @@ def _domain(parameter: Parameter) -> str:
     return f"{parameter.type} {low:g} .. {high:g}"
 
 
-def render_knobs() -> str:
-    """Every knob of the recipe: type or values, limits, default, meaning."""
+def render_hyperparameter_table() -> str:
+    """Every hyperparameter of the training configuration: type or values, limits, default, meaning."""
     return render_table(
-        ("knob", "values", "default", "meaning"),
+        ("hyperparameter", "values", "default", "meaning"),
         [
             (name, _values(field), str(field["default"]), field["description"])
-            for name, field in knobs().items()
+            for name, field in hyperparameters().items()
         ],
     )
 

@@ -1,4 +1,5 @@
-"""A knob against the scores: the trials grouped by its values, and which knobs mattered at all."""
+"""A hyperparameter against the scores: the trials grouped by its values, and which hyperparameters
+mattered at all."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Any
 
 from hpo.config.search_space import MOST_VALUES
 from hpo.errors import unknown
-from hpo.reporting.importance import knob_importance
+from hpo.reporting.importance import hyperparameter_importance
 from hpo.reporting.matrix_tables import NOT_RUN, render_table
 from hpo.reporting.study_record import Record
 from hpo.search.hyperparameter_schedule import params_at_best
@@ -24,7 +25,7 @@ TRUSTED_TRIALS = 50
 
 @dataclass(frozen=True)
 class Group:
-    """The trials whose knob has a value, or lies in a range of values.
+    """The trials whose hyperparameter has a value, or lies in a range of values.
 
     ``best_dev`` and ``mean_dev`` are of each trial's best micro F1 on dev, in [0, 1]; ``test`` is of the best
     trial, where its model was scored; ``stopped`` trials did not come to their last epoch.
@@ -38,20 +39,23 @@ class Group:
     test: float | None
 
 
-def pivot(record: Record, knob: str) -> list[Group]:
-    """The trials that have measured anything, grouped by a searched knob, in the order of its values.
+def pivot(record: Record, hyperparameter: str) -> list[Group]:
+    """The trials that have measured anything, grouped by a searched hyperparameter, in the order of its
+    values.
 
     Raises
     ------
     UserError
-        if the study does not search the knob.
+        if the study does not search the hyperparameter.
     """
     parameters = record.study.space.parameters
-    if knob not in parameters:
-        raise unknown(f"study {record.study.name}", "searched knob", knob, tuple(parameters))
+    if hyperparameter not in parameters:
+        raise unknown(
+            f"study {record.study.name}", "searched hyperparameter", hyperparameter, tuple(parameters)
+        )
     trials = leading(record.trials)
-    values = {trial.number: params_at_best(trial)[knob] for trial in trials}
-    domain = parameters[knob]
+    values = {trial.number: params_at_best(trial)[hyperparameter] for trial in trials}
+    domain = parameters[hyperparameter]
     distinct = sorted(set(values.values())) if domain.values is None else list(domain.values)
     if domain.values is None and len(distinct) > MOST_VALUES:
         bins = _bins(trials, values)
@@ -61,7 +65,8 @@ def pivot(record: Record, knob: str) -> list[Group]:
 
 
 def _bins(trials: Sequence[Trial], values: dict[int, Any]) -> list[tuple[str, list[Trial]]]:
-    """The trials in groups of about equal size, in the order of the knob; equal values stay together."""
+    """The trials in groups of about equal size, in the order of the hyperparameter; equal values stay
+    together."""
     ordered = sorted(trials, key=lambda trial: values[trial.number])
     groups: list[list[Trial]] = [[] for _ in range(BINS)]
     placed: dict[Any, int] = {}
@@ -89,8 +94,8 @@ def _shown(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def render_pivot(record: Record, knob: str) -> str:
-    """The groups of a knob as a table."""
+def render_pivot(record: Record, hyperparameter: str) -> str:
+    """The groups of a hyperparameter as a table."""
     rows = [
         (
             group.value,
@@ -100,17 +105,17 @@ def render_pivot(record: Record, knob: str) -> str:
             f"{group.mean_dev:.5f}",
             NOT_RUN if group.test is None else f"{group.test:.5f}",
         )
-        for group in pivot(record, knob)
+        for group in pivot(record, hyperparameter)
     ]
-    name = knob.replace("_", " ")
+    name = hyperparameter.replace("_", " ")
     return render_table(
         (name, "trials", "stopped early", "best dev F1", "mean dev F1", "test F1 of best"), rows
     )
 
 
 def render_importance(record: Record) -> str:
-    """The searched knobs by importance; empty where there are too few trials to tell."""
-    shares = knob_importance(record.study.space, record.trials)
+    """The searched hyperparameters by importance; empty where there are too few trials to tell."""
+    shares = hyperparameter_importance(record.study.space, record.trials)
     if not shares:
         return ""
     table = render_table(
@@ -119,4 +124,6 @@ def render_importance(record: Record) -> str:
     )
     count = len(leading(record.trials))
     few = "; of so few trials, take it for a hint" if count < TRUSTED_TRIALS else ""
-    return f"{table}\nPED-ANOVA over {count} trials by their best dev F1, knob by knob{few}.\n"
+    return (
+        f"{table}\nPED-ANOVA over {count} trials by their best dev F1, for each hyperparameter alone{few}.\n"
+    )

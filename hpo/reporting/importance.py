@@ -1,4 +1,4 @@
-"""Which knobs told good trials from others."""
+"""Which hyperparameters told good trials from others."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ LEAST_BEST = 5
 """Which trials count as good: the best tenth, and at least so many."""
 
 
-def knob_importance(space: Space, trials: Sequence[Trial]) -> dict[str, float]:
-    """Each searched knob's share in telling the best trials from all, the greatest first; they add up to 1.
+def hyperparameter_importance(space: Space, trials: Sequence[Trial]) -> dict[str, float]:
+    """Each searched hyperparameter's share in telling the best trials from all, the greatest first; they
+    add up to 1.
 
-    Compared are the knobs' distributions one by one, so what two knobs do together is not seen. Empty where
+    Compared are the hyperparameters' distributions one by one, so what two hyperparameters do together is
+    not seen. Empty where
     fewer than `LEAST_TRIALS` trials have measured anything.
 
     Watanabe et al. 2023, PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from hpo.corpora.variants import VARIANTS
-from hpo.evaluation.matrix import Knob, MatrixRow, in_order
+from hpo.evaluation.matrix import MatrixRow, Value, in_order
 
 NOT_RUN = "-"
-KNOBS = (
+COLUMNS = (
     "learning_rate",
     "weight_decay",
     "warmup_ratio",
@@ -46,14 +46,14 @@ def render_matrix(rows: Iterable[MatrixRow], split: str) -> str:
 
 
 def render_hyperparameters(rows: Iterable[MatrixRow]) -> str:
-    """The winning configuration of every row: `KNOBS`, then whatever else was searched."""
+    """The winning configuration of every row: `COLUMNS`, then whatever else was searched."""
     ordered = in_order(rows)
-    further = [name for row in ordered for name in row.hyperparameters if name not in KNOBS]
-    names = (*KNOBS, *dict.fromkeys(further))
+    further = [name for row in ordered for name in row.hyperparameters if name not in COLUMNS]
+    names = (*COLUMNS, *dict.fromkeys(further))
     return render_table(
         (*_IDENTITY, *(name.replace("_", " ") for name in names)),
         [
-            (*_identity(row), *(_knob(name, row.hyperparameters.get(name)) for name in names))
+            (*_identity(row), *(_hyperparameter(name, row.hyperparameters.get(name)) for name in names))
             for row in ordered
         ],
     )
@@ -67,7 +67,7 @@ def _score(f1: float | None) -> str:
     return NOT_RUN if f1 is None else f"{f1:.5f}"
 
 
-def _knob(name: str, value: Knob) -> str:
+def _hyperparameter(name: str, value: Value) -> str:
     if value is None:
         return NOT_RUN
     if not isinstance(value, float):

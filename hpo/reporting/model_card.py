@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from hpo.config.study import Study
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.corpora.label_sets import BILOU
 from hpo.corpora.spans import MODE, SCHEME, Scores
 from hpo.corpora.tag_families import TagFamily
@@ -31,7 +31,7 @@ def render_card(
     """The README.md of a model folder, with the metadata block that model hubs read."""
     best = trial.best
     assert best is not None, "a model is kept only for a trial that has measured"
-    recipe = study.recipe(trial.params)
+    training_config = study.training_config(trial.params)
     searched = set(trial.params)
     metadata = {
         "pipeline_tag": "token-classification",
@@ -46,7 +46,7 @@ def render_card(
         f"# {study.name}, trial {trial.number}\n",
         f"A named-entity recognizer for the tag family {family.name} ({', '.join(family.types)}): "
         f"{family.description.strip()}\n",
-        _use(recipe, data.model_labels(recipe.label_scheme)[0], data.has_fast_tokenizer),
+        _use(training_config, data.model_labels(training_config.label_scheme)[0], data.has_fast_tokenizer),
         "## Training\n",
         f"Trained from `{study.model}` on the {study.train_on} variant of {study.data} "
         f"({' + '.join(study.train_splits)}), found by {row.algorithm} as trial {trial.number} of "
@@ -60,7 +60,7 @@ def render_card(
                     f"{value:.6g}" if isinstance(value, float) else str(value),
                     "yes" if name in searched else "",
                 )
-                for name, value in recipe.model_dump().items()
+                for name, value in training_config.model_dump().items()
             ],
         ),
         "## Scores\n",
@@ -77,11 +77,12 @@ def render_card(
 _OURS = '```sh\nhpo predict path/to/this/folder --text "…"\n```\n'
 
 
-def _use(recipe: Recipe, label_set: str, fast: bool) -> str:
+def _use(training_config: TrainingConfig, label_set: str, fast: bool) -> str:
     """How the folder is put to work, and by what not; ``fast``: its tokenizer tells where words begin."""
-    if recipe.pooling != "first":
+    if training_config.pooling != "first":
         return (
-            f"{_OURS}\nIts classifier reads a token's subtokens pooled ({recipe.pooling}), for which "
+            f"{_OURS}\nIts classifier reads a token's subtokens pooled ({training_config.pooling}), "
+            "for which "
             "transformers has no model, so that `pipeline` does not load it.\n"
         )
     if not fast:
@@ -94,19 +95,22 @@ def _use(recipe: Recipe, label_set: str, fast: bool) -> str:
             f"{_OURS}\nIts labels are BILOU. `pipeline` loads it, and gives each token's label, but "
             "puts only B- and I- together.\n"
         )
-    call = f'pipeline("ner", "path/to/this/folder", aggregation_strategy="{_aggregation(recipe)}")("…")'
+    call = (
+        f'pipeline("ner", "path/to/this/folder", aggregation_strategy="{_aggregation(training_config)}")("…")'
+    )
     lines = [f"```python\nfrom transformers import pipeline\n\n{call}\n```\n"]
-    if recipe.context:
+    if training_config.context:
         lines.append(
-            f"It was trained and scored with {recipe.context} subtokens of neighbouring sentences on either "
+            f"It was trained and scored with {training_config.context} subtokens of neighbouring sentences "
+            "on either "
             "side, which `pipeline` does not give it.\n"
         )
     return "\n".join(lines)
 
 
-def _aggregation(recipe: Recipe) -> str:
+def _aggregation(training_config: TrainingConfig) -> str:
     """How transformers' pipeline must put words together from what their subtokens were trained to say."""
-    return "first" if recipe.label_alignment == "first" else "simple"
+    return "first" if training_config.label_alignment == "first" else "simple"
 
 
 def _spans(scores: Mapping[str, Any]) -> str:

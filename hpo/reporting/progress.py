@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from hpo.search.controller import Conductor
+from hpo.search.controller import TrialController
 from hpo.search.trial import State, Trial, leading
 
 LINE_EVERY_S = 10.0
@@ -22,9 +22,9 @@ LINE_EVERY_S = 10.0
 
 
 @contextmanager
-def shown(conductor: Conductor, workers: int, console: Console) -> Iterator[None]:
+def shown(controller: TrialController, workers: int, console: Console) -> Iterator[None]:
     """Show a search while the block runs: drawn in place on a terminal, a line now and then elsewhere."""
-    progress = Progress(conductor, workers)
+    progress = Progress(controller, workers)
     if console.is_terminal:
         with Live(get_renderable=progress.draw, console=console, refresh_per_second=2, transient=True):
             yield
@@ -37,7 +37,7 @@ def shown(conductor: Conductor, workers: int, console: Console) -> Iterator[None
                 printed = time.monotonic()
                 console.print(progress.line(), soft_wrap=True, highlight=False)
 
-        conductor.listen(line)
+        controller.listen(line)
         yield
     console.print(progress.line(), soft_wrap=True, highlight=False)
 
@@ -45,11 +45,11 @@ def shown(conductor: Conductor, workers: int, console: Console) -> Iterator[None
 class Progress:
     """The state of a search in words."""
 
-    def __init__(self, conductor: Conductor, workers: int) -> None:
-        self._conductor = conductor
+    def __init__(self, controller: TrialController, workers: int) -> None:
+        self._conductor = controller
         self._workers = workers
         self._began = time.monotonic()
-        self._ended_before = sum(trial.state != State.RUNNING for trial in conductor.trials)
+        self._ended_before = sum(trial.state != State.RUNNING for trial in controller.trials)
 
     def line(self) -> str:
         """Counts, best, epochs, time: all in one line."""

@@ -76,18 +76,21 @@ def render_report(record: Record, images: Sequence[tuple[str, str]] = ()) -> str
 
 
 def sections(record: Record) -> list[str]:
-    """What can be told of a study at any time: the defaults, the course, the seeds, the knobs."""
+    """What can be told of a study at any time: the defaults, the course, the seeds, the hyperparameters."""
     again = render_repeats(record.reranked) if record.reranked else ""
     of_choice = [name for name, each in record.study.space.parameters.items() if each.values is not None]
     measured = any(trial.best for trial in record.trials)
-    knobs = {f"By {name.replace('_', ' ')}": name for name in of_choice if measured}
+    hyperparameters = {f"By {name.replace('_', ' ')}": name for name in of_choice if measured}
     told = {
         f"Default configuration and best, on {record.study.train_on}": render_contenders(record),
         "Best after so many trials": render_stages(record),
         "Every configuration under several seeds": render_repeats(record),
         "The best trained again": again,
         "Which hyperparameters told the best trials from the others": render_importance(record),
-        **{heading: render_pivot(record, knob) for heading, knob in knobs.items()},
+        **{
+            heading: render_pivot(record, hyperparameter)
+            for heading, hyperparameter in hyperparameters.items()
+        },
     }
     return [part for heading, text in told.items() if text for part in (f"## {heading}\n", text)]
 

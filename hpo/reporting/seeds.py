@@ -125,7 +125,7 @@ def _mean(runs: Runs) -> str:
 
 
 def _name(one: Repeated, among: Sequence[Repeated]) -> str:
-    """What tells a configuration from the others, knob by knob."""
+    """What tells a configuration from the others, hyperparameter by hyperparameter."""
     first = among[0].params
     varied = [name for name in first if any(each.params[name] != first[name] for each in among)]
     text = describe({name: one.params[name] for name in varied or first})
@@ -133,7 +133,7 @@ def _name(one: Repeated, among: Sequence[Repeated]) -> str:
 
 
 def describe(params: Mapping[str, Any]) -> str:
-    """Knobs in a few words."""
+    """Hyperparameters in a few words."""
     return ", ".join(
         f"{name.replace('_', ' ')} {value:.3g}"
         if isinstance(value, float)

@@ -12,11 +12,11 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from hpo.config.study import stored_study
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.evaluation.matrix import MatrixRow, read_matrix
 from hpo.reporting.default_vs_best import stages
 from hpo.reporting.group_by import pivot, render_pivot
-from hpo.reporting.importance import knob_importance
+from hpo.reporting.importance import hyperparameter_importance
 from hpo.reporting.matrix_tables import render_table
 from hpo.reporting.report import render_trials, sections
 from hpo.reporting.seeds import repeated
@@ -27,23 +27,23 @@ from hpo.storage.study_folder import StudyFolder, study_folders
 
 
 def overview() -> list[dict[str, Any]]:
-    """A summary of each study, oldest first; of one whose file has faults, these."""
-    return [_summary_or_faults(folder) for folder in study_folders()]
+    """A summary of each study, oldest first; of one whose file has problems, these."""
+    return [_summary_or_issues(folder) for folder in study_folders()]
 
 
 def summarize(name: str) -> dict[str, Any]:
     """As `overview`, of one study."""
-    return _summary_or_faults(StudyFolder(name))
+    return _summary_or_issues(StudyFolder(name))
 
 
-def _summary_or_faults(folder: StudyFolder) -> dict[str, Any]:
+def _summary_or_issues(folder: StudyFolder) -> dict[str, Any]:
     try:
         return _summary(read_record(folder), folder)
     except UserError as error:
-        faults = [str(fault) for fault in error.faults]
+        issues = [str(issue) for issue in error.issues]
     except OSError as error:
-        faults = [f"{error.filename or folder.path}: cannot be read: {error.strerror}"]
-    return {"study": folder.name, "state": "faulty", "faults": faults}
+        issues = [f"{error.filename or folder.path}: cannot be read: {error.strerror}"]
+    return {"study": folder.name, "state": "faulty", "issues": issues}
 
 
 def _summary(record: Record, folder: StudyFolder) -> dict[str, Any]:
@@ -94,9 +94,9 @@ _SCORES = {
 
 
 def _overview_line(study: Mapping[str, Any]) -> tuple[str, ...]:
-    if "faults" in study:
+    if "issues" in study:
         nothing = ("-",) * (4 + len(_SCORES))
-        return (study["study"], study["state"], *nothing, study["faults"][0])
+        return (study["study"], study["state"], *nothing, study["issues"][0])
     return (
         study["study"],
         study["state"],
@@ -134,7 +134,7 @@ def describe_study(name: str) -> dict[str, Any]:
         "best_after": [asdict(stage) for stage in stages(record)],
         "repeats": [each.to_json() for each in repeated(record)],
         "reranked": [each.to_json() for each in repeated(record.reranked)] if record.reranked else None,
-        "importance": knob_importance(record.study.space, record.trials),
+        "importance": hyperparameter_importance(record.study.space, record.trials),
         "trials": [trial.to_json() for trial in record.trials],
     }
 
@@ -143,30 +143,30 @@ def _plain(scores: Any) -> Any:
     return TypeAdapter(dict[str, Any]).dump_python(dict(scores), mode="json")
 
 
-def describe_pivot(name: str, knob: str) -> list[dict[str, Any]]:
-    """The trials of a study grouped by a searched knob, as JSON writes them.
+def describe_pivot(name: str, hyperparameter: str) -> list[dict[str, Any]]:
+    """The trials of a study grouped by a searched hyperparameter, as JSON writes them.
 
     Raises
     ------
     UserError
-        if there is no such study, or it does not search the knob.
+        if there is no such study, or it does not search the hyperparameter.
     """
-    return [asdict(group) for group in pivot(read_record(StudyFolder(name)), knob)]
+    return [asdict(group) for group in pivot(read_record(StudyFolder(name)), hyperparameter)]
 
 
-def render_study(name: str, knob: str | None = None) -> str:
+def render_study(name: str, hyperparameter: str | None = None) -> str:
     """The report of a study that is done, or what can be told so far of one that is not.
 
-    With a ``knob``, the trials grouped by its values instead.
+    With a ``hyperparameter``, the trials grouped by its values instead.
 
     Raises
     ------
     UserError
-        if there is no such study, it has faults, or it does not search the knob.
+        if there is no such study, it has problems, or it does not search the hyperparameter.
     """
     folder = StudyFolder(name)
-    if knob is not None:
-        return render_pivot(read_record(folder), knob)
+    if hyperparameter is not None:
+        return render_pivot(read_record(folder), hyperparameter)
     stored_study(folder)
     done = folder.matrix.exists()
     if done and folder.report.exists():
@@ -181,7 +181,7 @@ def collect_rows(names: Sequence[str]) -> list[MatrixRow]:
     """The matrix rows of some studies, or of all that are done.
 
     Of several studies of the same corpus, family, variant, algorithm and model, the newest one counts,
-    unless they were named. A study whose row has faults is passed over, unless it was named.
+    unless they were named. A study whose row has problems is passed over, unless it was named.
 
     Raises
     ------
@@ -190,17 +190,17 @@ def collect_rows(names: Sequence[str]) -> list[MatrixRow]:
     """
     if names:
         folders = [StudyFolder(name) for name in names]
-        faults = [
-            Fault(f"study {folder.name}", "is not done" if folder.study.exists() else "is not under results/")
+        issues = [
+            Issue(f"study {folder.name}", "is not done" if folder.study.exists() else "is not under results/")
             for folder in folders
             if not folder.matrix.exists()
         ]
-        if faults:
-            raise UserError(faults)
+        if issues:
+            raise UserError(issues)
         return [read_matrix(folder.matrix).rows[0] for folder in folders]
     rows = [row for folder in study_folders() if folder.matrix.exists() for row in _row_if_whole(folder)]
     if not rows:
-        raise UserError(Fault("results/", "holds no study that is done", None, "make one with: hpo run"))
+        raise UserError(Issue("results/", "holds no study that is done", None, "make one with: hpo run"))
     newest = {
         (row.corpus_sha256, row.tag_family, row.trained_on, row.algorithm, row.model): row for row in rows
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpo.config.study import Study, stored_study
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.evaluation.confusion import Confusion, read_confusions
 from hpo.evaluation.matrix import MatrixRow
 from hpo.evaluation.score_files import Scored, read_all_scores
@@ -46,7 +46,7 @@ def read_record(folder: StudyFolder) -> Record:
     Raises
     ------
     UserError
-        if there is none under this name, or a file of it has faults.
+        if there is none under this name, or a file of it has problems.
     """
     best = folder.best / "1"
     reranked = folder.reranked
@@ -85,4 +85,4 @@ def stored_trials(folder: StudyFolder) -> list[Trial]:
         return read_trials(lines())
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise UserError(Fault(f"{folder.trials}:{last}", "is no line of a trial", reason)) from None
+        raise UserError(Issue(f"{folder.trials}:{last}", "is no line of a trial", reason)) from None

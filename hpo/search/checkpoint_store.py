@@ -56,7 +56,7 @@ def states_at_once(study: Study, workers: int) -> int:
     algorithm = ALGORITHMS[study.algorithm]
     if algorithm.population:
         return max(workers, study.population)
-    return study.trials if algorithm.policy == "hyperband" else workers
+    return study.trials if algorithm.scheduler == "hyperband" else workers
 
 
 def _ours(memory: Path) -> Path:
@@ -89,7 +89,7 @@ def _sweep(memory: Path) -> None:
             shutil.rmtree(live, ignore_errors=True)
 
 
-class Keeper:
+class CheckpointStore:
     """Carries models and states between memory and disk, in the order asked for, off the caller's thread.
 
     Where the folder's live state stands on disk already, there is nothing to carry, and what is dropped is
@@ -106,7 +106,7 @@ class Keeper:
     def bring_back(self, trials: Iterable[int]) -> None:
         """Have the states of some trials in memory again, where those on disk are newer."""
         for number in trials if self._pool else ():
-            stored, live = self._folder.stored_snapshot(number), self._folder.snapshot(number)
+            stored, live = self._folder.persisted_snapshot(number), self._folder.snapshot(number)
             on_disk, in_place = read_snapshot(stored), read_snapshot(live)
             if on_disk and (in_place is None or in_place.last.step < on_disk.last.step):
                 copy_folder(stored, live)
@@ -125,8 +125,8 @@ class Keeper:
     def forget(self, number: int) -> None:
         """Have the state of a trial no more."""
         shutil.rmtree(self._folder.snapshot(number), ignore_errors=True)
-        if self._folder.stored_snapshot(number).exists() or number in self._saved_at:
-            self._submit(shutil.rmtree, self._folder.stored_snapshot(number), True)
+        if self._folder.persisted_snapshot(number).exists() or number in self._saved_at:
+            self._submit(shutil.rmtree, self._folder.persisted_snapshot(number), True)
 
     def save(self, number: int) -> None:
         """Have a running trial's state on disk, if it was not saved for some minutes."""
@@ -154,7 +154,7 @@ class Keeper:
         """Give memory and disk back, once the study has no more use for the states of its trials."""
         shutil.rmtree(self._folder.snapshots, ignore_errors=True)
         if self._folder.has_live_elsewhere:
-            shutil.rmtree(self._folder.stored_snapshots, ignore_errors=True)
+            shutil.rmtree(self._folder.persisted_snapshots, ignore_errors=True)
             shutil.rmtree(self._folder.live, ignore_errors=True)
             self._folder.live_marker.unlink(missing_ok=True)
 
@@ -182,5 +182,5 @@ class Keeper:
             # Linked after the state, the model is never older; written before it, it is never missing.
             if link_folder(self._folder.candidate(number), held / "candidate"):
                 copy_folder(held / "candidate", self._folder.checkpoint(number))
-            copy_folder(held / "snapshot", self._folder.stored_snapshot(number))
+            copy_folder(held / "snapshot", self._folder.persisted_snapshot(number))
         shutil.rmtree(held, ignore_errors=True)

@@ -1,6 +1,6 @@
 """The head of a search: it proposes trials, hears their measurements, decides, and writes all of it down.
 
-It knows nothing of Ray: whatever runs the trials asks `Conductor.next_trial` and tells the rest. All
+It knows nothing of Ray: whatever runs the trials asks `TrialController.next_trial` and tells the rest. All
 that it knows can be rebuilt from the journal, so a study survives the death of its driver.
 """
 
@@ -14,25 +14,25 @@ import numpy as np
 
 from hpo.config.algorithms import ALGORITHMS
 from hpo.config.study import Study
-from hpo.search.checkpoint_store import Keeper
+from hpo.search.checkpoint_store import CheckpointStore
 from hpo.search.rungs import rung_levels
 from hpo.search.samplers import build_sampler
-from hpo.search.schedulers import build_policy
-from hpo.search.schedulers.base import Continuation, Verdict
-from hpo.search.top_k import Bar, Leaders
+from hpo.search.schedulers import build_scheduler
+from hpo.search.schedulers.base import Continuation, SchedulerDecision
+from hpo.search.top_k import CheckpointThreshold, TopK
 from hpo.search.trial import State, Trial, read_trials
 from hpo.storage.atomic import link_folder, write_json, write_lines
 from hpo.storage.journal import Journal, read_lines
 from hpo.storage.study_folder import StudyFolder
 from hpo.training.measurement import FACTS, Measurement, read_snapshot
 
-MOST_LOSSES = 3
+MAX_WORKER_FAILURES = 3
 """How often a trial is taken up again after its worker died; one that dies each time is its own cause."""
 
 _ENDED_WELL = (State.COMPLETE, State.STOPPED)
 
 
-class Conductor:
+class TrialController:
     """Runs the search of one study, from its start or from where its journal ends.
 
     Trials that ended stay as they are. Those that were running when the last driver died go on from
@@ -45,32 +45,32 @@ class Conductor:
         self.folder = folder
         self.trials = read_trials(read_lines(folder.trials))
         levels = rung_levels(study.grace_epochs, study.reduction_factor, study.max_epochs)
-        space = study.space.model_copy(update={"first_guesses": study.guesses})
+        space = study.space.model_copy(update={"points_to_evaluate": study.guesses})
         self._sampler = build_sampler(
             algorithm.sampler or study.searcher, space, study.seed, levels, study.seeds
         )
-        self._policy = build_policy(algorithm.policy, study)
+        self._scheduler = build_scheduler(algorithm.scheduler, study)
         self._listeners: list[Callable[[Trial], None]] = []
         self._used_up = False
         self._journal = Journal(folder.trials)
-        self._keeper = Keeper(folder)
-        self._keeper.bring_back(trial.number for trial in self.trials if trial.is_open)
+        self._checkpoints = CheckpointStore(folder)
+        self._checkpoints.bring_back(trial.number for trial in self.trials if trial.is_open)
         self._cut_off: list[Trial] = []
-        self._leaders = Leaders(study)
-        self._told_bar: Bar | None = None
-        self.folder.bar.unlink(missing_ok=True)
+        self._top_k = TopK(study)
+        self._published_threshold: CheckpointThreshold | None = None
+        self.folder.threshold.unlink(missing_ok=True)
         self._hear_again()
-        self._raise_bar()
+        self._update_threshold()
 
     def _hear_again(self) -> None:
-        """Rebuild the policy from the trials; those that were cut off come last, as the latest to tell."""
+        """Rebuild the scheduler from the trials; those that were cut off come last, as the latest to tell."""
         cut_off = [trial for trial in self.trials if trial.state == State.RUNNING]
         for trial in self.trials:
             if trial.state in _ENDED_WELL:
-                self._leaders.add(trial)
+                self._top_k.add(trial)
             if trial.state not in (State.FAILED, State.RUNNING):
                 for measurement in trial.measurements:
-                    self._policy.hear(trial, measurement, self.trials)
+                    self._scheduler.hear(trial, measurement, self.trials)
         for trial in cut_off:
             self._cut_off_at_snapshot(trial)
 
@@ -78,11 +78,11 @@ class Conductor:
         """Put a trial back to its snapshot, from which it goes on before any other starts."""
         heard = trial.epochs
         trial.go_on_from(self._snapshot_epoch(trial))
-        verdict = Verdict.GO_ON
+        decision = SchedulerDecision.CONTINUE
         for measurement in trial.measurements:
-            verdict = self._policy.hear(trial, measurement, self.trials)
+            decision = self._scheduler.hear(trial, measurement, self.trials)
         # The driver may have died after it wrote a measurement down and before its verdict.
-        if heard > trial.epochs or self._obey(trial, verdict):
+        if heard > trial.epochs or self._obey(trial, decision):
             self._cut_off.append(trial)
 
     def _snapshot_epoch(self, trial: Trial) -> float:
@@ -102,16 +102,16 @@ class Conductor:
         """
         if self._cut_off:
             return self._take_up(Continuation(self._cut_off.pop(0).number))
-        for number in self._policy.settle(self.trials):
+        for number in self._scheduler.trials_to_stop(self.trials):
             self.ended(number, State.STOPPED)
-        if continuation := self._policy.next_paused(self.trials):
+        if continuation := self._scheduler.next_trial_to_resume(self.trials):
             return self._take_up(continuation)
-        if not self._policy.wants_more(self.trials, self.study.runs):
+        if not self._scheduler.accepts_new_trial(self.trials, self.study.runs):
             return None
         number = len(self.trials)
-        self._keeper.forget(number)
+        self._checkpoints.forget(number)
         seed = self._seed_of(number)
-        copy = self._policy.newcomer(number, self.trials)
+        copy = self._scheduler.warm_start_for(number, self.trials)
         if copy and copy.params and self._inherit(copy.donor, Trial(number, copy.params, seed)):
             return self._start(Trial(number, copy.params, seed), copy.donor)
         params = self._sampler.suggest(number, self.trials)
@@ -165,20 +165,20 @@ class Conductor:
             return False
         trial.measurements.append(measurement)
         self._journal.append({"trial": number, "measurements": [measurement.to_json()]})
-        self._keeper.save(number)
-        return self._obey(trial, self._policy.hear(trial, measurement, self.trials))
+        self._checkpoints.save(number)
+        return self._obey(trial, self._scheduler.hear(trial, measurement, self.trials))
 
-    def _obey(self, trial: Trial, verdict: Verdict) -> bool:
+    def _obey(self, trial: Trial, decision: SchedulerDecision) -> bool:
         """Carry a verdict out, and say whether the trial is to go on."""
-        if verdict == Verdict.STOP:
+        if decision == SchedulerDecision.STOP:
             self.ended(trial.number, State.STOPPED)
-        elif verdict == Verdict.PAUSE:
+        elif decision == SchedulerDecision.PAUSE:
             trial.state = State.PAUSED
             self._journal.append({"trial": trial.number, "state": trial.state.value}, durable=True)
             self._tell(trial)
         else:
             self._tell(trial)
-        return verdict == Verdict.GO_ON
+        return decision == SchedulerDecision.CONTINUE
 
     def ended(self, number: int, state: State, reason: str = "") -> None:
         """Take a trial's end in; a trial ends once, and what comes later is not heard.
@@ -191,37 +191,37 @@ class Conductor:
         trial.state, trial.reason = state, reason
         self._journal.append({"trial": number, "state": state.value, "reason": reason}, durable=True)
         if state == State.FAILED:
-            self._policy.forget(trial)
+            self._scheduler.forget(trial)
         else:
-            self._leaders.add(trial)
-        self._keeper.forget(number)
-        self._raise_bar()
+            self._top_k.add(trial)
+        self._checkpoints.forget(number)
+        self._update_threshold()
         self._tell(trial)
 
     def lost(self, number: int, reason: str) -> None:
         """Take in that a running trial's worker or machine died: it goes on from its snapshot elsewhere.
 
-        After `MOST_LOSSES` of them it has failed, with the reason of the last.
+        After `MAX_WORKER_FAILURES` of them it has failed, with the reason of the last.
         """
         trial = self.trials[number]
         if trial.state != State.RUNNING:
             return
-        if trial.losses >= MOST_LOSSES:
+        if trial.losses >= MAX_WORKER_FAILURES:
             self.ended(number, State.FAILED, f"{reason} (and {trial.losses} times before)")
             return
         trial.losses += 1
         self._journal.append({"trial": number, "lost": reason}, durable=True)
-        self._policy.forget(trial)
+        self._scheduler.forget(trial)
         self._cut_off_at_snapshot(trial)
         self._tell(trial)
 
     def close(self) -> None:
         """Write the journal out as one line per trial, once all have ended, and leave all else on disk."""
         self._journal.close()
-        self._keeper.close(trial.number for trial in self.trials if trial.is_open)
+        self._checkpoints.close(trial.number for trial in self.trials if trial.is_open)
         if self.finished:
             write_lines(self.folder.trials, (trial.to_json() for trial in self.trials))
-            self._keeper.free()
+            self._checkpoints.free()
 
     @property
     def budget(self) -> int:
@@ -230,8 +230,9 @@ class Conductor:
 
     @property
     def used_up(self) -> bool:
-        """Whether there is nothing left to start: the policy wants no more, or the grid is tried through."""
-        return self._used_up or not self._policy.wants_more(self.trials, self.study.runs)
+        """Whether there is nothing left to start: the scheduler wants no more, or the grid is tried
+        through."""
+        return self._used_up or not self._scheduler.accepts_new_trial(self.trials, self.study.runs)
 
     def finished_with(self, running: int) -> bool:
         """Whether no trial will start any more, where so many are running.
@@ -253,24 +254,24 @@ class Conductor:
     @property
     def best(self) -> list[Trial]:
         """The best of the trials that ended well, the best first: only a better one can displace them."""
-        return self._leaders.best
+        return self._top_k.best
 
-    def _raise_bar(self) -> None:
+    def _update_threshold(self) -> None:
         """Tell the workers which measurement is worth a checkpoint, and drop those that no longer are.
 
         A trial that has not ended has no part in the bar, since it may yet fail, and keeps its checkpoint,
         whose measurement may not have come in yet.
         """
-        bar = self._leaders.bar
-        if bar and bar != self._told_bar:
-            self._told_bar = bar
-            write_json(self.folder.bar, bar.to_json())
-        kept = {trial.number for trial in (*self.best, *self._leaders.apart)}
+        threshold = self._top_k.threshold
+        if threshold and threshold != self._published_threshold:
+            self._published_threshold = threshold
+            write_json(self.folder.threshold, threshold.to_json())
+        kept = {trial.number for trial in (*self.best, *self._top_k.always_kept)}
         for number in kept:
-            self._keeper.keep(number)
+            self._checkpoints.keep(number)
         for number in {int(folder.name) for folder in self.folder.written_checkpoints()} - kept:
             if number >= len(self.trials) or not self.trials[number].is_open:
-                self._keeper.drop(number)
+                self._checkpoints.drop(number)
 
     def _tell(self, trial: Trial) -> None:
         for listener in self._listeners:

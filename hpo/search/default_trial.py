@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hpo.config.study import Study
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.search.hyperparameter_schedule import first_params
 from hpo.search.trial import Trial
 
@@ -17,8 +17,9 @@ def default_trial(study: Study, trials: Sequence[Trial]) -> Trial | None:
 
 
 def moved_defaults(study: Study) -> dict[str, tuple[object, object]]:
-    """The knobs whose default lies outside of what is searched: it, and what was tried in its place."""
-    fields, tried = Recipe.model_fields, study.space.defaults
+    """The hyperparameters whose default lies outside of what is searched: it, and what was tried in its
+    place."""
+    fields, tried = TrainingConfig.model_fields, study.space.defaults
     return {
         name: (fields[name].default, value)
         for name, value in tried.items()

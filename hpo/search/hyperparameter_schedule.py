@@ -1,4 +1,5 @@
-"""Schedules: which knobs were in force when, on the way to a model that a population has trained."""
+"""Schedules: which hyperparameters were in force when, on the way to a model that a population has
+trained."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from hpo.search.trial import Trial
 
 
 def params_at_best(trial: Trial) -> Params:
-    """The knobs in force when a trial measured its best."""
+    """The hyperparameters in force when a trial measured its best."""
     until = trial.best.epoch if trial.best else 0.0
     in_force = [change.params for change in trial.changes if change.epoch < until]
     return in_force[-1] if in_force else first_params(trial)
@@ -19,7 +20,7 @@ def params_at_best(trial: Trial) -> Params:
 def winning_schedule(trials: Sequence[Trial], winner: Trial) -> list[dict[str, Any]]:
     """What has to be set from which epoch on to train as the weights of the winner's best were trained.
 
-    Where the winner went on from a copy, the knobs before that are its donor's, and so on back to
+    Where the winner went on from a copy, the hyperparameters before that are its donor's, and so on back to
     epoch 0. Returns ``{"from_epoch": …, "params": …}``, in the order of the epochs, the first from 0.
     """
     by_number = {trial.number: trial for trial in trials}
@@ -37,7 +38,7 @@ def winning_schedule(trials: Sequence[Trial], winner: Trial) -> list[dict[str, A
 
 
 def first_params(trial: Trial) -> Params:
-    """The knobs that a trial began with."""
+    """The hyperparameters that a trial began with."""
     return trial.changes[0].params if trial.changes else trial.params
 
 

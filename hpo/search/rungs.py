@@ -21,7 +21,7 @@ def rung_levels(grace_epochs: int, reduction_factor: int, max_epochs: int) -> tu
     return (*levels, max_epochs)
 
 
-def standing(trial: Trial, level: float) -> Measurement | None:
+def result_at_rung(trial: Trial, level: float) -> Measurement | None:
     """What a trial counts with at a level: its first measurement there or past it, None before that.
 
     A trial that completed earlier, since it has fewer epochs to train, stands on all later levels with

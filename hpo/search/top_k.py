@@ -22,10 +22,11 @@ _NONE_YET: Rank = (-1.0, 0.0)
 
 
 @dataclass(frozen=True)
-class Bar:
+class CheckpointThreshold:
     """What a measurement has to reach for its model to be worth writing.
 
-    ``kept`` is the rank of the worst of the best; ``of_values`` holds, for each value of each knob with few,
+    ``kept`` is the rank of the worst of the best; ``of_values`` holds, for each value of each
+    hyperparameter with few,
     the rank of the best trial that has it.
     """
 
@@ -33,7 +34,8 @@ class Bar:
     of_values: tuple[tuple[str, Any, Rank], ...] = ()
 
     def is_reached(self, rank: Rank, params: Params) -> bool:
-        """Whether a measurement of that rank is among the best, or the best of one of its knobs' values."""
+        """Whether a measurement of that rank is among the best, or the best of one of its hyperparameters'
+        values."""
         return rank >= self.kept or any(
             rank >= best for name, value, best in self.of_values if params.get(name) == value
         )
@@ -43,7 +45,7 @@ class Bar:
         return {"kept": self.kept, "of_values": self.of_values}
 
     @classmethod
-    def from_json(cls, facts: Mapping[str, Any]) -> Bar:
+    def from_json(cls, facts: Mapping[str, Any]) -> CheckpointThreshold:
         """What `to_json` gave, read back."""
         return cls(
             tuple(facts["kept"]),
@@ -52,7 +54,7 @@ class Bar:
 
 
 def best_of_values(space: Space, trials: Iterable[Trial]) -> dict[tuple[str, Any], Trial]:
-    """The best trial with each value of each knob that has few, by knob and value."""
+    """The best trial with each value of each hyperparameter that has few, by hyperparameter and value."""
     best: dict[tuple[str, Any], Trial] = {}
     for trial in leading(trials) if space.few_valued else ():
         params = params_at_best(trial)
@@ -61,17 +63,18 @@ def best_of_values(space: Space, trials: Iterable[Trial]) -> dict[tuple[str, Any
     return best
 
 
-class Leaders:
+class TopK:
     """The best trials that ended well, and those whose models are scored whatever their rank.
 
-    `best` holds the study's ``keep``, the best first: only a better one can displace them. `apart` holds
+    `best` holds the study's ``keep``, the best first: only a better one can displace them. `always_kept`
+    holds
     the trial of the default configuration, who led after 10, 27, 50 … trials, and the best of each value of
-    a knob with few. Hearing of an end costs the same however many came before.
+    a hyperparameter with few. Hearing of an end costs the same however many came before.
     """
 
     def __init__(self, study: Study) -> None:
         self._study = study
-        self._spared: list[Trial] = []
+        self._never_stopped: list[Trial] = []
         # Of repeated runs each is scored as it ends.
         self._total = study.runs if study.seeds == 1 else 0
         self._on_the_way: dict[int, Trial] = {}
@@ -84,16 +87,16 @@ class Leaders:
         self._on_the_way = milestone_leaders([*self._on_the_way.values(), trial], self._total)
         if self._study.seeds == 1:
             self._of_values = best_of_values(self._study.space, [*self._of_values.values(), trial])
-        if trial.number in self._study.spared:
-            self._spared.append(trial)
+        if trial.number in self._study.never_stopped:
+            self._never_stopped.append(trial)
 
     @property
-    def apart(self) -> list[Trial]:
+    def always_kept(self) -> list[Trial]:
         """See the class."""
-        return [*self._spared, *self._on_the_way.values(), *self._of_values.values()]
+        return [*self._never_stopped, *self._on_the_way.values(), *self._of_values.values()]
 
     @property
-    def bar(self) -> Bar | None:
+    def threshold(self) -> CheckpointThreshold | None:
         """What a new model has to reach; None as long as fewer than are kept have ended."""
         last = self.best[-1].best if len(self.best) == self._study.keep else None
         if last is None:
@@ -104,4 +107,4 @@ class Leaders:
             for name, values in self._study.space.few_valued.items()
             for value in values
         )
-        return Bar(last.rank, tuple(of_values))
+        return CheckpointThreshold(last.rank, tuple(of_values))

@@ -42,7 +42,7 @@ class Change:
 class Trial:
     """One configuration, trained once.
 
-    ``params`` are those it trains with now. ``changes`` lists, where a policy has changed them on the
+    ``params`` are those it trains with now. ``changes`` lists, where a scheduler has changed them on the
     way, from which epoch on which were in force, and whose snapshot the trial went on from; the first
     are those that it began with. ``losses`` counts the workers that died under it.
     """

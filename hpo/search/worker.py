@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.config.search_space import Params
 from hpo.config.study import Study
-from hpo.search.top_k import Bar
+from hpo.search.top_k import CheckpointThreshold
 from hpo.storage.atomic import read_json
 from hpo.storage.study_folder import StudyFolder
 from hpo.training.measurement import Measurement, read_snapshot
@@ -65,13 +65,13 @@ class TrialRun:
         if snapshot and snapshot.last.epoch > trial["measured"] and not report(snapshot.last):
             return
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-        recipe = self.study.recipe(trial["params"])
-        encoded = self.readings.get((recipe.max_length, recipe.context), self.encoded)
+        training_config = self.study.training_config(trial["params"])
+        encoded = self.readings.get((training_config.max_length, training_config.context), self.encoded)
         data = EncodedCorpus.open(encoded)
         _free_memory()  # of the trial before, whose thread may have ended in the middle of an epoch
-        with within_share(recipe, self.gpus):
+        with within_share(training_config, self.gpus):
             (train if self.processes == 1 else partial(train_together, self.processes))(
-                recipe,
+                training_config,
                 data,
                 model=self.model,
                 train_on=self.study.train_on,
@@ -93,14 +93,15 @@ class TrialRun:
         write_scores(self.folder.scores(number), scores)
 
     def _place(self, number: int, params: Params, measurement: Measurement) -> Path | None:
-        """Where a new best of a trial is to be written; None if enough that ended are better, as `Bar` says.
+        """Where a new best of a trial is to be written; None if enough that ended are better, as
+        `CheckpointThreshold` says.
 
         A trial whose model is scored in any case has it written in any case.
         """
-        if number not in self.study.spared and self.study.seeds == 1:
+        if number not in self.study.never_stopped and self.study.seeds == 1:
             with suppress(FileNotFoundError):
-                bar = Bar.from_json(read_json(self.folder.bar))
-                if not bar.is_reached(measurement.rank, params):
+                threshold = CheckpointThreshold.from_json(read_json(self.folder.threshold))
+                if not threshold.is_reached(measurement.rank, params):
                     return None
         return self.folder.candidate(number)
 

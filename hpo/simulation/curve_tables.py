@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo.config.search_space import Params, Space
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.storage.journal import read_lines
 
 
@@ -57,7 +57,7 @@ def read_table(path: Path) -> Table:
     lines = list(read_lines(path))
     if len(lines) < 2:
         raise UserError(
-            Fault(str(path), "is no replay table", None, "python -m benchmarks search records one")
+            Issue(str(path), "is no replay table", None, "python -m benchmarks search records one")
         )
     conditions, *rows = lines
     columns = ("epoch", "f1", "loss", "seconds")

@@ -19,7 +19,8 @@ Floats = NDArray[np.float64]
 
 NEIGHBOURS = 8
 LEVELS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
-"""What a knob may weigh: the kernel's reach is one such part of the knob's whole range; 0 is of no matter."""
+"""What a hyperparameter may weigh: the kernel's reach is one such part of the hyperparameter's whole
+range; 0 is of no matter."""
 TOLERANCE = 1.05
 """Weights are about as good as the best if their error is at most so many times its own."""
 PROBES = 5_000
@@ -29,7 +30,8 @@ PROBES = 5_000
 class Surrogate:
     """The mean of the nearest recorded curves under a Gaussian kernel (Nadaraya and Watson's estimator).
 
-    Knobs are scaled to [0, 1] (logarithmically where the space is) and weighted by how much they matter:
+    Hyperparameters are scaled to [0, 1] (logarithmically where the space is) and weighted by how much they
+    matter:
     the weights are those under which each recorded curve is best told from the others. A mean of whole
     curves keeps what a model of single numbers would smooth away: an F1 of exactly 0 in the first
     epochs, fast starters that end low, and curves that cross. It never exceeds what was measured, and
@@ -101,7 +103,7 @@ class Surrogate:
         return told
 
     def _fit(self) -> dict[str, float]:
-        """Choose each knob's weight in turn, twice round, by the squared error of the F1 left out.
+        """Choose each hyperparameter's weight in turn, twice round, by the squared error of the F1 left out.
 
         Of weights that are about as good the smallest is taken: a few curves are soon told by chance.
         """
@@ -127,7 +129,8 @@ def _nearest(distances: Floats) -> tuple[NDArray[np.int64], Floats]:
 
 
 def _coordinates(space: Space, configurations: Sequence[Params]) -> tuple[Floats, list[str]]:
-    """Points in the unit cube, one row per configuration, and the knob that each column belongs to."""
+    """Points in the unit cube, one row per configuration, and the hyperparameter that each column belongs
+    to."""
     columns: list[list[float]] = []
     owners: list[str] = []
     for name, parameter in space.parameters.items():

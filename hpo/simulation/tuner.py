@@ -1,4 +1,4 @@
-"""A search in simulated time: the very same conductor, with curves in the place of training runs.
+"""A search in simulated time: the very same controller, with curves in the place of training runs.
 
 No process is started and no clock is read, so a search of fifty trials takes about a second.
 """
@@ -16,7 +16,7 @@ from typing import Protocol
 
 from hpo.config.search_space import Params
 from hpo.config.study import Study
-from hpo.search.controller import Conductor
+from hpo.search.controller import TrialController
 from hpo.search.trial import State, Trial
 from hpo.storage.atomic import without_sync
 from hpo.storage.study_folder import StudyFolder
@@ -27,16 +27,16 @@ Curves = Callable[[Params], Sequence[Measurement]]
 
 
 class Head(Protocol):
-    """Whoever proposes trials and decides on them: the conductor, or another library in its place."""
+    """Whoever proposes trials and decides on them: the controller, or another library in its place."""
 
     def next_trial(self) -> Trial | None:
-        """As `Conductor.next_trial`."""
+        """As `TrialController.next_trial`."""
 
     def measured(self, number: int, measurement: Measurement) -> bool:
-        """As `Conductor.measured`."""
+        """As `TrialController.measured`."""
 
     def ended(self, number: int, state: State, reason: str = "") -> None:
-        """As `Conductor.ended`."""
+        """As `TrialController.ended`."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,10 @@ def simulate(
         epochs += measurement.epoch - (curve[place - 1].epoch if place else 0.0)
         best = max(best, measurement.f1)
         moments.append(Moment(now, epochs, best, running))
-        goes_on = head.measured(number, measurement)
-        if goes_on and place + 1 < len(curve):
+        continues = head.measured(number, measurement)
+        if continues and place + 1 < len(curve):
             expect(number, place + 1, curve)
-        elif goes_on:
+        elif continues:
             _end(head, number, curve)
         if until(moments[-1]):
             return moments
@@ -117,15 +117,15 @@ def _end(head: Head, number: int, curve: Sequence[Measurement]) -> None:
 
 
 @contextmanager
-def fleeting_conductor(study: Study) -> Iterator[Conductor]:
-    """A conductor whose journal stands in a temporary folder and is not waited for."""
+def temporary_controller(study: Study) -> Iterator[TrialController]:
+    """A controller whose journal stands in a temporary folder and is not waited for."""
     shared_memory = Path("/dev/shm")  # where there is one, nothing reaches a disk
     with (
         TemporaryDirectory(dir=shared_memory if shared_memory.is_dir() else None) as folder,
         without_sync(),
     ):
-        conductor = Conductor(study, StudyFolder(study.name, Path(folder)))
+        controller = TrialController(study, StudyFolder(study.name, Path(folder)))
         try:
-            yield conductor
+            yield controller
         finally:
-            conductor.close()
+            controller.close()

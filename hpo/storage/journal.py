@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.storage.atomic import json_line, sync
 
 
@@ -50,5 +50,5 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             try:
                 parsed = json.loads(line)
             except ValueError as error:
-                raise UserError(Fault(f"{path}:{number}", "is not valid JSON", str(error))) from None
+                raise UserError(Issue(f"{path}:{number}", "is not valid JSON", str(error))) from None
             yield parsed

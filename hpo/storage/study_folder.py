@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 
 ROOT = Path("results")
 STUDY_NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,119}$"
@@ -30,7 +30,7 @@ class StudyFolder:
     def __init__(self, name: str, root: Path = ROOT, live: Path | None = None) -> None:
         if not re.fullmatch(STUDY_NAME, name):
             raise UserError(
-                Fault(
+                Issue(
                     "study",
                     "must be letters, digits and ._+- after a first letter or digit",
                     name,
@@ -65,8 +65,8 @@ class StudyFolder:
         self.live_marker = self.path / self.LIVE_MARKER
         self.live = live or self.path
         self.snapshots = self.live / "snapshots"
-        self.stored_snapshots = self.path / "snapshots"
-        self.bar = self.live / "checkpoints" / "bar.json"
+        self.persisted_snapshots = self.path / "snapshots"
+        self.threshold = self.live / "checkpoints" / "threshold.json"
 
     def with_live(self, live: Path) -> StudyFolder:
         """The same folder, with what its running trials leave behind under another."""
@@ -90,9 +90,9 @@ class StudyFolder:
         """The folder of a trial's whole state at its last evaluation, while it may go on from there."""
         return self.snapshots / str(trial)
 
-    def stored_snapshot(self, trial: int) -> Path:
+    def persisted_snapshot(self, trial: int) -> Path:
         """Where a trial's state stands on disk, if `snapshot` is elsewhere and it was saved."""
-        return self.stored_snapshots / str(trial)
+        return self.persisted_snapshots / str(trial)
 
     def candidate(self, trial: int) -> Path:
         """The folder of a running trial's best model so far, if it may be among the best of the study."""
@@ -139,7 +139,7 @@ def _lock(file: IO[str], name: str) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         raise UserError(
-            Fault(
+            Issue(
                 f"study {name}", "is being run by another process", None, "wait for it, or give another name"
             )
         ) from None

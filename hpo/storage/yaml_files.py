@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 
 Model = TypeVar("Model", bound=BaseModel)
 Key = tuple[str | int, ...]
@@ -38,7 +38,7 @@ class Document:
         return f"{self.path}:{self.lines.get(parts, 1)}"
 
 
-class Broken(ValueError):
+class ValidationIssues(ValueError):
     """Several rules that a value breaks, for validators: each the key inside the value, and the rule."""
 
     def __init__(self, rules: Iterable[tuple[Key, str]]) -> None:
@@ -55,7 +55,8 @@ class _Loader(yaml.SafeLoader):
     """
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """The value of a node; where the text is not what a tag like ``!!int`` says, a fault at its line."""
+        """The value of a node; where the text is not what a tag like ``!!int`` says, a problem at its
+        line."""
         try:
             return super().construct_object(node, deep=deep)
         except (ValueError, LookupError, AttributeError, TypeError, OverflowError) as error:
@@ -116,9 +117,9 @@ def read_yaml(path: Path) -> Document:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UserError(Fault(str(path), "no such file")) from None
+        raise UserError(Issue(str(path), "no such file")) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(Fault(str(path), "cannot be read as UTF-8 text", str(error))) from None
+        raise UserError(Issue(str(path), "cannot be read as UTF-8 text", str(error))) from None
     return parse_yaml(text, path)
 
 
@@ -127,22 +128,22 @@ def parse_yaml(text: str, path: Path) -> Document:
     try:
         root = yaml.compose(text, Loader=_Loader)
         lines: dict[Key, int] = {}
-        faults: list[Fault] = []
+        issues: list[Issue] = []
         if root is not None:
-            _index(root, (), path, lines, faults)
-        if faults:
-            raise UserError(faults)
+            _index(root, (), path, lines, issues)
+        if issues:
+            raise UserError(issues)
         return Document(path, yaml.load(text, Loader=_Loader), lines)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(Fault(f"{path}:{line}", "is not valid YAML", error.problem)) from None
+        raise UserError(Issue(f"{path}:{line}", "is not valid YAML", error.problem)) from None
     except yaml.YAMLError as error:
-        raise UserError(Fault(str(path), "is not valid YAML", str(error))) from None
+        raise UserError(Issue(str(path), "is not valid YAML", str(error))) from None
     except RecursionError:
-        raise UserError(Fault(str(path), "is nested too deeply, or holds itself")) from None
+        raise UserError(Issue(str(path), "is nested too deeply, or holds itself")) from None
 
 
-def _index(node: yaml.Node, key: Key, path: Path, lines: dict[Key, int], faults: list[Fault]) -> None:
+def _index(node: yaml.Node, key: Key, path: Path, lines: dict[Key, int], issues: list[Issue]) -> None:
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for name, value in node.value:
@@ -150,14 +151,14 @@ def _index(node: yaml.Node, key: Key, path: Path, lines: dict[Key, int], faults:
                 continue  # no key of ours; the loader has its own words for it
             line = name.start_mark.line + 1
             if name.value in seen:
-                faults.append(Fault(f"{path}:{line}", "a key may stand only once", name.value))
+                issues.append(Issue(f"{path}:{line}", "a key may stand only once", name.value))
             seen.add(name.value)
             lines[(*key, name.value)] = line
-            _index(value, (*key, name.value), path, lines, faults)
+            _index(value, (*key, name.value), path, lines, issues)
     elif isinstance(node, yaml.SequenceNode):
         for place, item in enumerate(node.value):
             lines[(*key, place)] = item.start_mark.line + 1
-            _index(item, (*key, place), path, lines, faults)
+            _index(item, (*key, place), path, lines, issues)
 
 
 def validate(model: type[Model], document: Document, **context: Any) -> Model:
@@ -166,22 +167,22 @@ def validate(model: type[Model], document: Document, **context: Any) -> Model:
     Raises
     ------
     UserError
-        with every fault that the model finds, each at its line, and with each truth value for a number.
+        with every problem that the model finds, each at its line, and with each truth value for a number.
     """
     if not isinstance(document.data, dict):
         raise UserError(
-            Fault(document.place(), "must be a mapping of keys to values", type(document.data).__name__)
+            Issue(document.place(), "must be a mapping of keys to values", type(document.data).__name__)
         )
     try:
         read = model.model_validate(document.data, context=context or None)
     except ValidationError as error:
-        raise UserError(faults_of(error, document, model)) from None
-    faults = [
-        Fault(document.place(key), _at(key, "must be a number"), value)
+        raise UserError(issues_of(error, document, model)) from None
+    issues = [
+        Issue(document.place(key), _at(key, "must be a number"), value)
         for key, value in _truths_as_numbers(document.data, read)
     ]
-    if faults:
-        raise UserError(faults)
+    if issues:
+        raise UserError(issues)
     return read
 
 
@@ -199,25 +200,25 @@ def _truths_as_numbers(told: Any, read: Any, key: Key = ()) -> Iterator[tuple[Ke
             yield from _truths_as_numbers(value, inner, (*key, place))
 
 
-def faults_of(error: ValidationError, document: Document, model: type[BaseModel]) -> list[Fault]:
+def issues_of(error: ValidationError, document: Document, model: type[BaseModel]) -> list[Issue]:
     """Pydantic's errors in the words of this project, each at its line."""
-    faults = []
+    issues = []
     for problem in error.errors():
         cause = problem.get("ctx", {}).get("error")
-        if isinstance(cause, Broken):
+        if isinstance(cause, ValidationIssues):
             places = [((*problem["loc"], *inside), rule) for inside, rule in cause.rules]
-            faults += [Fault(document.place(place), _at(place, rule)) for place, rule in places]
+            issues += [Issue(document.place(place), _at(place, rule)) for place, rule in places]
             continue
         rule = problem["msg"].removeprefix("Value error, ")
-        remedy = ""
+        hint = ""
         if problem["type"] == "extra_forbidden":
             rule = "unknown key"
-            remedy = f"known: {', '.join(model.model_fields)}" if len(problem["loc"]) == 1 else ""
+            hint = f"known: {', '.join(model.model_fields)}" if len(problem["loc"]) == 1 else ""
         shown = (
             None if problem["type"] == "missing" or isinstance(problem["input"], dict) else problem["input"]
         )
-        faults.append(Fault(document.place(problem["loc"]), _at(problem["loc"], rule), shown, remedy))
-    return faults
+        issues.append(Issue(document.place(problem["loc"]), _at(problem["loc"], rule), shown, hint))
+    return issues
 
 
 def _at(key: Key, rule: str) -> str:

@@ -53,7 +53,7 @@ class TrialReport:
         """The best measurement so far."""
         return max(self.measurements, key=lambda each: each.rank, default=None)
 
-    def knobs_at(self, measurement: Measurement) -> dict[str, float]:
+    def hyperparameters_at(self, measurement: Measurement) -> dict[str, float]:
         """The numbers among the parameters in force at a measurement, where any change on the way."""
         held: Params = {}
         for epoch, params in self.changes:
@@ -113,6 +113,6 @@ def metrics_of(measurement: Measurement) -> dict[str, float]:
     }
 
 
-def knob_metrics(report: TrialReport, measurement: Measurement) -> dict[str, float]:
-    """Where parameters change on the way, those in force, as ``knob/NAME``."""
-    return {f"knob/{name}": value for name, value in report.knobs_at(measurement).items()}
+def hyperparameter_metrics(report: TrialReport, measurement: Measurement) -> dict[str, float]:
+    """Where parameters change on the way, those in force, as ``hyperparameter/NAME``."""
+    return {f"hyperparameter/{name}": value for name, value in report.hyperparameters_at(measurement).items()}

@@ -15,7 +15,7 @@ from hpo.search.trial import State
 from hpo.tracking.base import (
     Ground,
     TrialReport,
-    knob_metrics,
+    hyperparameter_metrics,
     metrics_of,
 )
 
@@ -95,7 +95,9 @@ class MlflowRuns:
             history = self._client.get_metric_history(run_id, "dev/f1")
             self._steps[number] = max((metric.step for metric in history), default=-1)
         fresh = [each for each in report.measurements if each.step > self._steps[number]]
-        self._log(run_id, metrics=[(metrics_of(m) | knob_metrics(report, m), m.step) for m in fresh])
+        self._log(
+            run_id, metrics=[(metrics_of(m) | hyperparameter_metrics(report, m), m.step) for m in fresh]
+        )
         self._steps[number] = max((each.step for each in fresh), default=self._steps[number])
         if report.best is not None and report.best.f1 > self._best:
             self._best = report.best.f1

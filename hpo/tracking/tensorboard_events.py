@@ -12,7 +12,7 @@ from hpo.search.trial import State
 from hpo.tracking.base import (
     Ground,
     TrialReport,
-    knob_metrics,
+    hyperparameter_metrics,
     metrics_of,
 )
 
@@ -36,7 +36,9 @@ class TensorBoardEvents:
         writer = self._writer(report)
         begun = min(self._written[report.number], len(report.measurements))
         for measurement in report.measurements[begun:]:
-            for name, value in (metrics_of(measurement) | knob_metrics(report, measurement)).items():
+            for name, value in (
+                metrics_of(measurement) | hyperparameter_metrics(report, measurement)
+            ).items():
                 writer.add_scalar(name, value, measurement.step)
         self._written[report.number] = len(report.measurements)
         if not report.is_open:

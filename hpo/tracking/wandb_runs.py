@@ -13,7 +13,7 @@ from hpo.storage.atomic import read_json, write_json
 from hpo.tracking.base import (
     Ground,
     TrialReport,
-    knob_metrics,
+    hyperparameter_metrics,
     metrics_of,
 )
 
@@ -54,7 +54,7 @@ class WandbRuns:
             )
         fresh = [each for each in report.measurements if each.step > last]
         for each in fresh:
-            run.log(metrics_of(each) | knob_metrics(report, each), step=each.step)
+            run.log(metrics_of(each) | hyperparameter_metrics(report, each), step=each.step)
         if not report.is_open:
             best = {} if report.best is None else {"best/dev_f1": report.best.f1}
             run.summary.update(best | {"state": report.state.value, "reason": report.reason})

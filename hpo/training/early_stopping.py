@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 
 _SLACK = 1e-9
 """Epochs; steps over steps per epoch are not exact."""
@@ -26,7 +26,7 @@ class Patience:
     cooling_since: float | None = None
     over: bool = False
 
-    def after(self, recipe: Recipe, f1: float, loss: float, epoch: float) -> Patience:
+    def after(self, training_config: TrainingConfig, f1: float, loss: float, epoch: float) -> Patience:
         """The same after one more dev evaluation, at an epoch that need not be whole.
 
         A run with another schedule than adaptive is over after ``patience`` evaluations without
@@ -38,27 +38,29 @@ class Patience:
         Transformer-Based Language Models for Named Entity Recognition, arXiv:2202.02617), whose patience
         0 is 1 here.
         """
-        if not recipe.patience:
+        if not training_config.patience:
             return self
         cooling = self.cooling_since is not None
-        if self._improves(recipe, f1, loss) and (recipe.cooldown_restarts or not cooling):
+        if self._improves(training_config, f1, loss) and (training_config.cooldown_restarts or not cooling):
             return Patience(best_f1=f1, best_loss=loss)
         waiting = replace(self, waited=self.waited + 1)
         if self.cooling_since is not None:
-            return replace(waiting, over=epoch >= self.cooling_since + recipe.cooldown_epochs - _SLACK)
-        if waiting.waited < recipe.patience:
+            return replace(
+                waiting, over=epoch >= self.cooling_since + training_config.cooldown_epochs - _SLACK
+            )
+        if waiting.waited < training_config.patience:
             return waiting
-        if recipe.schedule == "adaptive":
+        if training_config.schedule == "adaptive":
             return replace(waiting, cooling_since=epoch)
         return replace(waiting, over=True)
 
-    def _improves(self, recipe: Recipe, f1: float, loss: float) -> bool:
+    def _improves(self, training_config: TrainingConfig, f1: float, loss: float) -> bool:
         if self.best_f1 is None or self.best_loss is None:
             return True
-        if recipe.early_stopping_metric == "loss":
-            return self.best_loss - loss > recipe.min_delta
+        if training_config.early_stopping_metric == "loss":
+            return self.best_loss - loss > training_config.min_delta
         # In its first evaluations a run scores 0 again and again, and learns all the same.
-        return f1 - self.best_f1 > recipe.min_delta or (f1 == self.best_f1 and loss < self.best_loss)
+        return f1 - self.best_f1 > training_config.min_delta or (f1 == self.best_f1 and loss < self.best_loss)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON writes them."""

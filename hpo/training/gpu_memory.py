@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import torch
 
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 
 CONTEXT_BYTES = 2**29
 """What a process takes of a GPU besides its tensors, and PyTorch's own limit does not count."""
@@ -20,7 +20,7 @@ class GpuExhausted(RuntimeError):
 
 
 @contextmanager
-def within_share(recipe: Recipe, gpus: float) -> Iterator[None]:
+def within_share(training_config: TrainingConfig, gpus: float) -> Iterator[None]:
     """Keep a trial to its share of a GPU's memory; one that needs more fails alone, and gives its own back.
 
     ``gpus`` is the share in [0, 1), or a number of whole GPUs, on which there is nobody to keep from.
@@ -40,7 +40,7 @@ def within_share(recipe: Recipe, gpus: float) -> Iterator[None]:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        raise GpuExhausted(_remedy(recipe, gpus)) from None
+        raise GpuExhausted(_remedy(training_config, gpus)) from None
 
 
 def memory_share(gpus: float, total_bytes: int) -> float:
@@ -48,10 +48,11 @@ def memory_share(gpus: float, total_bytes: int) -> float:
     return max(gpus / 2, gpus - CONTEXT_BYTES / total_bytes)
 
 
-def _remedy(recipe: Recipe, gpus: float) -> str:
+def _remedy(training_config: TrainingConfig, gpus: float) -> str:
     has = f"{gpus:g} of a GPU" if 0 < gpus < 1 else "its GPU"
     fewer = ", or put fewer trials on a GPU: raise gpus_per_trial" if 0 < gpus < 1 else ""
     return (
-        f"batch_size {recipe.batch_size} with accumulation_steps {recipe.accumulation_steps} needs more "
+        f"batch_size {training_config.batch_size} with accumulation_steps "
+        f"{training_config.accumulation_steps} needs more "
         f"memory than {has} has (search smaller batches, or fix a higher accumulation_steps{fewer})"
     )

@@ -9,22 +9,25 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.encoding.window_dataset import IGNORED
 
 
 class CorpusLoss:
-    """The loss of a recipe over a corpus with so many of each label (``counts``), read in so many batches.
+    """The loss of a training configuration over a corpus with so many of each label (``counts``), read in
+    so many batches.
 
     It is the summed cross entropy over the number of labels that a batch has on average, in nats, so that
     every label counts alike, whatever batch it is in. A batch in parts, or shared by several processes, gives
     the gradient of the whole.
     """
 
-    def __init__(self, recipe: Recipe, counts: npt.NDArray[np.integer[Any]], batches: int) -> None:
-        weighted = recipe.class_weighting != "none"
-        self._weights = torch.from_numpy(class_weights(recipe, counts)).float() if weighted else None
-        self._label_smoothing = recipe.label_smoothing
+    def __init__(
+        self, training_config: TrainingConfig, counts: npt.NDArray[np.integer[Any]], batches: int
+    ) -> None:
+        weighted = training_config.class_weighting != "none"
+        self._weights = torch.from_numpy(class_weights(training_config, counts)).float() if weighted else None
+        self._label_smoothing = training_config.label_smoothing
         self._taken: torch.Tensor | float = 0.0
         self._labels_per_batch = float(counts.sum()) / batches
 
@@ -50,7 +53,9 @@ class CorpusLoss:
         return taken
 
 
-def class_weights(recipe: Recipe, counts: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64]:
+def class_weights(
+    training_config: TrainingConfig, counts: npt.NDArray[np.integer[Any]]
+) -> npt.NDArray[np.float64]:
     """The weight of each label, 1 on average over all that is trained on.
 
     A label that occurs n times weighs 1 / n under ``inverse``, and under ``effective``
@@ -60,9 +65,9 @@ def class_weights(recipe: Recipe, counts: npt.NDArray[np.integer[Any]]) -> npt.N
     *Shape:* (labels,), as ``counts``.
     """
     occurring = np.maximum(counts, 1).astype(np.float64)
-    if recipe.class_weighting == "inverse":
+    if training_config.class_weighting == "inverse":
         weights = 1 / occurring
     else:
-        weights = (1 - recipe.effective_beta) / (1 - recipe.effective_beta**occurring)
+        weights = (1 - training_config.effective_beta) / (1 - training_config.effective_beta**occurring)
     total = float((weights * counts).sum())
     return weights * (counts.sum() / total) if total else weights

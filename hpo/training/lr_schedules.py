@@ -1,6 +1,7 @@
 """The learning rate at every step: a warm-up, and what comes after it.
 
-All of it follows from the recipe, the step and when a cool-down began, so that a run can be taken up
+All of it follows from the training configuration, the step and when a cool-down began, so that a run can
+be taken up
 at any step.
 """
 
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 from torch.optim.lr_scheduler import LambdaLR
 
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,13 @@ class Timeline:
     warmup: int
 
     @classmethod
-    def of(cls, recipe: Recipe, steps_per_epoch: int) -> Timeline:
-        """The timeline of a recipe on a corpus that makes so many steps an epoch."""
-        steps = recipe.epochs * steps_per_epoch
+    def of(cls, training_config: TrainingConfig, steps_per_epoch: int) -> Timeline:
+        """The timeline of a training configuration on a corpus that makes so many steps an epoch."""
+        steps = training_config.epochs * steps_per_epoch
         warmup = (
-            recipe.warmup_steps
-            or round(recipe.warmup_epochs * steps_per_epoch)
-            or math.ceil(recipe.warmup_ratio * steps)
+            training_config.warmup_steps
+            or round(training_config.warmup_epochs * steps_per_epoch)
+            or math.ceil(training_config.warmup_ratio * steps)
         )
         return cls(steps_per_epoch, steps, warmup)
 
@@ -39,52 +40,68 @@ class Timeline:
         return min(1.0, max(0, step - self.warmup) / max(1, self.steps - self.warmup))
 
 
-def rate_factor(recipe: Recipe, timeline: Timeline, step: int, cooling_since: float | None = None) -> float:
+def rate_factor(
+    training_config: TrainingConfig, timeline: Timeline, step: int, cooling_since: float | None = None
+) -> float:
     """What the peak rate is multiplied by at a step, counted from 0; in [0, 1].
 
     ``cooling_since`` is the epoch at which the cool-down of an adaptive run has begun, if it has.
     """
     risen = min(1.0, step / timeline.warmup) if timeline.warmup else 1.0
-    return risen * _SHAPES[recipe.schedule](recipe, timeline, step, cooling_since)
+    return risen * _SHAPES[training_config.schedule](training_config, timeline, step, cooling_since)
 
 
-def _linear(recipe: Recipe, timeline: Timeline, step: int, cooling_since: float | None) -> float:
+def _linear(
+    training_config: TrainingConfig, timeline: Timeline, step: int, cooling_since: float | None
+) -> float:
     return 1 - timeline.done(step)
 
 
-def _cosine(recipe: Recipe, timeline: Timeline, step: int, cooling_since: float | None) -> float:
+def _cosine(
+    training_config: TrainingConfig, timeline: Timeline, step: int, cooling_since: float | None
+) -> float:
     return 0.5 * (1 + math.cos(math.pi * timeline.done(step)))
 
 
 def _cosine_with_restarts(
-    recipe: Recipe, timeline: Timeline, step: int, cooling_since: float | None
+    training_config: TrainingConfig, timeline: Timeline, step: int, cooling_since: float | None
 ) -> float:
     """Loshchilov & Hutter 2017, SGDR, arXiv:1608.03983, with cycles of equal length."""
     done = timeline.done(step)
-    return 0.0 if done >= 1 else 0.5 * (1 + math.cos(math.pi * (recipe.cycles * done % 1)))
+    return 0.0 if done >= 1 else 0.5 * (1 + math.cos(math.pi * (training_config.cycles * done % 1)))
 
 
-def _constant(recipe: Recipe, timeline: Timeline, step: int, cooling_since: float | None) -> float:
+def _constant(
+    training_config: TrainingConfig, timeline: Timeline, step: int, cooling_since: float | None
+) -> float:
     return 1.0
 
 
-def _exponential(recipe: Recipe, timeline: Timeline, step: int, cooling_since: float | None) -> float:
-    return recipe.gamma ** (step // timeline.steps_per_epoch)
+def _exponential(
+    training_config: TrainingConfig, timeline: Timeline, step: int, cooling_since: float | None
+) -> float:
+    return training_config.gamma ** (step // timeline.steps_per_epoch)
 
 
-def _hybrid(recipe: Recipe, timeline: Timeline, step: int, cooling_since: float | None) -> float:
-    cooldown = recipe.cooldown_epochs * timeline.steps_per_epoch
+def _hybrid(
+    training_config: TrainingConfig, timeline: Timeline, step: int, cooling_since: float | None
+) -> float:
+    cooldown = training_config.cooldown_epochs * timeline.steps_per_epoch
     return min(1.0, max(0.0, (timeline.steps - step) / cooldown))
 
 
-def _adaptive(recipe: Recipe, timeline: Timeline, step: int, cooling_since: float | None) -> float:
+def _adaptive(
+    training_config: TrainingConfig, timeline: Timeline, step: int, cooling_since: float | None
+) -> float:
     if cooling_since is None:
         return 1.0
     began = round(cooling_since * timeline.steps_per_epoch)
-    return min(1.0, max(0.0, 1 - (step - began) / (recipe.cooldown_epochs * timeline.steps_per_epoch)))
+    return min(
+        1.0, max(0.0, 1 - (step - began) / (training_config.cooldown_epochs * timeline.steps_per_epoch))
+    )
 
 
-_SHAPES: dict[str, Callable[[Recipe, Timeline, int, float | None], float]] = {
+_SHAPES: dict[str, Callable[[TrainingConfig, Timeline, int, float | None], float]] = {
     "linear": _linear,
     "cosine": _cosine,
     "cosine_with_restarts": _cosine_with_restarts,

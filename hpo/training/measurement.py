@@ -22,7 +22,8 @@ class Measurement:
     ``epoch`` is how many passes are done (0.25, 0.5, …), ``step`` how many optimizer steps; ``f1``,
     ``precision`` and ``recall`` are micro scores in [0, 1] of the trained-on variant; ``loss`` and
     ``train_loss`` are mean cross entropies in nats, the latter since the evaluation before
-    and smoothed and weighted as the recipe asks; ``seconds`` count from the trial's start; ``accuracy``
+    and smoothed and weighted as the training configuration asks; ``seconds`` count from the trial's start;
+    ``accuracy``
     is the share of dev tokens with the right label, in [0, 1], None in journals that were written without it.
     """
 

@@ -9,32 +9,33 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.encoding.model_config import own_config
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 
 EMBEDDINGS = 0
 """The depth of the embeddings; the encoder's n layers stand at 1 to n, and the head at n + 1."""
 
 
-def freeze(model: PreTrainedModel, recipe: Recipe) -> None:
-    """Take the weights that a recipe freezes out of the training.
+def freeze(model: PreTrainedModel, training_config: TrainingConfig) -> None:
+    """Take the weights that a training configuration freezes out of the training.
 
     Raises
     ------
     UserError
         if the model has no list of layers, or fewer than are to be frozen.
     """
-    for weight in _frozen(model, recipe):
+    for weight in _frozen(model, training_config):
         weight.requires_grad_(False)
 
 
 def parameter_groups(
-    model: PreTrainedModel, recipe: Recipe, decayed: Collection[str]
+    model: PreTrainedModel, training_config: TrainingConfig, decayed: Collection[str]
 ) -> list[dict[str, Any]]:
     """The weights that are trained, as an optimizer takes them: by rate, and whether they decay.
 
-    ``decayed`` names the weights that decay, of which only matrices do. The top layer has the recipe's
+    ``decayed`` names the weights that decay, of which only matrices do. The top layer has the training
+    configuration's
     learning rate, each layer below that of the one above times ``layerwise_decay``, and the embeddings
     are the lowest; the head has the learning rate times ``head_lr_multiplier``.
 
@@ -46,7 +47,7 @@ def parameter_groups(
     UserError
         if the rates are to differ and the model's layers, or its head, cannot be told apart.
     """
-    scales = _scales(model, recipe)
+    scales = _scales(model, training_config)
     groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
     for name, weight in model.named_parameters():
         if weight.requires_grad:
@@ -55,30 +56,31 @@ def parameter_groups(
     return [
         {
             "params": weights,
-            "lr": recipe.learning_rate * scale,
-            "weight_decay": 0.0 if bare else recipe.weight_decay,
+            "lr": training_config.learning_rate * scale,
+            "weight_decay": 0.0 if bare else training_config.weight_decay,
         }
         for (bare, scale), weights in sorted(groups.items(), key=lambda entry: entry[0])
     ]
 
 
-def refuse_misfit(model: PreTrainedModel, recipe: Recipe) -> None:
-    """Refuse a recipe that asks for what a model, or this machine, cannot do; nothing is changed.
+def check_model_supports(model: PreTrainedModel, training_config: TrainingConfig) -> None:
+    """Refuse a training configuration that asks for what a model, or this machine, cannot do; nothing is
+    changed.
 
     Raises
     ------
     UserError
-        by the name of the knob.
+        by the name of the hyperparameter.
     """
-    if recipe.precision == "fp16" and not torch.cuda.is_available():
+    if training_config.precision == "fp16" and not torch.cuda.is_available():
         raise UserError(
-            Fault("precision", "needs a GPU, and there is none", "fp16", "take auto, bf16 or off")
+            Issue("precision", "needs a GPU, and there is none", "fp16", "take auto, bf16 or off")
         )
-    if recipe.gradient_checkpointing and not model.supports_gradient_checkpointing:
+    if training_config.gradient_checkpointing and not model.supports_gradient_checkpointing:
         rule = f"a {model.config.model_type} model cannot do that"
-        raise UserError(Fault("gradient_checkpointing", rule, True, "leave this knob out"))
-    frozen = {id(weight) for weight in _frozen(model, recipe)}
-    _scales(model, recipe)
+        raise UserError(Issue("gradient_checkpointing", rule, True, "leave this hyperparameter out"))
+    frozen = {id(weight) for weight in _frozen(model, training_config)}
+    _scales(model, training_config)
     adapters = [id(weight) in frozen for name, weight in model.named_parameters() if "lora_" in name]
     if frozen and adapters and len(set(adapters)) == 1:
         rule = (
@@ -86,29 +88,31 @@ def refuse_misfit(model: PreTrainedModel, recipe: Recipe) -> None:
             if all(adapters)
             else "freezes only what LoRA does not train anyway"
         )
-        raise UserError(Fault("frozen_layers", rule, recipe.frozen_layers, "leave one of the two out"))
+        raise UserError(
+            Issue("frozen_layers", rule, training_config.frozen_layers, "leave one of the two out")
+        )
 
 
-def _frozen(model: PreTrainedModel, recipe: Recipe) -> list[nn.Parameter]:
-    if not recipe.frozen_layers:
+def _frozen(model: PreTrainedModel, training_config: TrainingConfig) -> list[nn.Parameter]:
+    if not training_config.frozen_layers:
         return []
-    depths, layers = weight_depths(model, "frozen_layers", recipe.frozen_layers)
-    if recipe.frozen_layers > layers:
+    depths, layers = weight_depths(model, "frozen_layers", training_config.frozen_layers)
+    if training_config.frozen_layers > layers:
         rule = f"must not be over the model's {layers} layers"
-        raise UserError(Fault("frozen_layers", rule, recipe.frozen_layers))
-    highest = max(EMBEDDINGS, recipe.frozen_layers)
+        raise UserError(Issue("frozen_layers", rule, training_config.frozen_layers))
+    highest = max(EMBEDDINGS, training_config.frozen_layers)
     return [weight for name, weight in model.named_parameters() if depths[name] <= highest]
 
 
-def _scales(model: PreTrainedModel, recipe: Recipe) -> dict[str, float]:
+def _scales(model: PreTrainedModel, training_config: TrainingConfig) -> dict[str, float]:
     """What each weight's rate is multiplied by, where they differ."""
-    multiplier, decay = recipe.head_lr_multiplier, recipe.layerwise_decay
+    multiplier, decay = training_config.head_lr_multiplier, training_config.layerwise_decay
     if multiplier == decay == 1:
         return {}
     head = _head(model)
     if multiplier != 1 and not head:
         rule = f"a {model.config.model_type} model has no head that can be told from its encoder"
-        raise UserError(Fault("head_lr_multiplier", rule, multiplier, "leave this knob out"))
+        raise UserError(Issue("head_lr_multiplier", rule, multiplier, "leave this hyperparameter out"))
     if decay == 1:
         return dict.fromkeys(head, multiplier)
     depths, layers = weight_depths(model, "layerwise_decay", decay)
@@ -117,7 +121,7 @@ def _scales(model: PreTrainedModel, recipe: Recipe) -> dict[str, float]:
     }
 
 
-def weight_depths(model: PreTrainedModel, knob: str, value: object) -> tuple[dict[str, int], int]:
+def weight_depths(model: PreTrainedModel, hyperparameter: str, value: object) -> tuple[dict[str, int], int]:
     """How deep each weight stands, and how many layers there are.
 
     First come the `EMBEDDINGS`, then the layers from the lowest, then the head. What the encoder has
@@ -126,12 +130,12 @@ def weight_depths(model: PreTrainedModel, knob: str, value: object) -> tuple[dic
     Raises
     ------
     UserError
-        in the name of a knob, if the encoder's layers cannot be told apart.
+        in the name of a hyperparameter, if the encoder's layers cannot be told apart.
     """
     layers = _layers(model)
     if layers is None:
         rule = f"a {model.config.model_type} model has no list of layers, each with weights of its own"
-        raise UserError(Fault(knob, rule, value, "leave this knob out"))
+        raise UserError(Issue(hyperparameter, rule, value, "leave this hyperparameter out"))
     in_layer = {id(weight): number for number, layer in enumerate(layers, 1) for weight in layer.parameters()}
     embeddings = {
         id(weight)

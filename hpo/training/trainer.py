@@ -28,7 +28,7 @@ from transformers import (
 )
 
 from hpo.config.objective import Objective
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.corpora.label_sets import BIO
 from hpo.corpora.variants import arrange
 from hpo.encoding.encoded_corpus import EncodedCorpus, EncodedSplit, Ints
@@ -58,7 +58,7 @@ class NonFiniteLoss(RuntimeError):
 
 
 def train(
-    recipe: Recipe,
+    training_config: TrainingConfig,
     data: EncodedCorpus,
     *,
     model: str,
@@ -73,9 +73,11 @@ def train(
 
     ``objective`` is what it is measured by, by default the F1 on the variant that it is trained on.
 
-    Runs to the recipe's last epoch, or until its patience has run out or ``report`` says no. ``seed`` draws
+    Runs to the training configuration's last epoch, or until its patience has run out or ``report`` says
+    no. ``seed`` draws
     the fresh weights, the dropout and the batches. With ``state``, a folder, the run is written there
-    before each report, and goes on from what stands there: with the same recipe exactly as if it had
+    before each report, and goes on from what stands there: with the same training configuration exactly as
+    if it had
     never stopped; with another one from the same share of an epoch, its hyperparameters in place of the
     old.
 
@@ -84,13 +86,17 @@ def train(
     NonFiniteLoss
         at the first evaluation after the loss has diverged.
     """
-    label_set, labels = data.model_labels(recipe.label_scheme)
-    network = build_model(model, labels, data.vocabulary, recipe, seed)
-    rows = _train_rows(data, train_on, recipe.label_alignment, recipe.pooling != FIRST, label_set)
-    freeze(network, recipe)
+    label_set, labels = data.model_labels(training_config.label_scheme)
+    network = build_model(model, labels, data.vocabulary, training_config, seed)
+    rows = _train_rows(
+        data, train_on, training_config.label_alignment, training_config.pooling != FIRST, label_set
+    )
+    freeze(network, training_config)
     asked = objective or Objective("mean", (train_on,))
     with CheckpointWriter() as writer:
-        course = _Course(recipe, seed, _dev_questions(data, asked, label_set), report, keep, writer, state)
+        course = _Course(
+            training_config, seed, _dev_questions(data, asked, label_set), report, keep, writer, state
+        )
         trainer = _Trainer(network, rows, course)
         if trainer.patience.over:
             return
@@ -152,7 +158,7 @@ def _encodings(split: EncodedSplit, variant: str) -> Ints:
 class _Course:
     """What a run follows besides its model and its rows."""
 
-    recipe: Recipe
+    training_config: TrainingConfig
     seed: int
     questions: _Questions
     report: Report
@@ -162,7 +168,8 @@ class _Course:
 
 
 class _Trainer(Trainer):
-    """A Trainer with little padding, a recipe's rates, and an evaluation that counts spans."""
+    """A Trainer with little padding, a training configuration's rates, and an evaluation that counts
+    spans."""
 
     optimizer: torch.optim.Optimizer
 
@@ -170,10 +177,12 @@ class _Trainer(Trainer):
         self._ranks = Ranks.here()
         self._drawn, self._tell = reading(model)
         counts = rows.label_counts(model.config.num_labels)
-        self._loss = CorpusLoss(course.recipe, counts, batches=-(-len(rows) // course.recipe.batch_size))
+        self._loss = CorpusLoss(
+            course.training_config, counts, batches=-(-len(rows) // course.training_config.batch_size)
+        )
         super().__init__(
             model=model,
-            args=arguments(course.recipe, course.seed),
+            args=arguments(course.training_config, course.seed),
             train_dataset=rows,
             compute_loss_func=self._loss,
         )
@@ -184,20 +193,20 @@ class _Trainer(Trainer):
         self._began = time.monotonic() - (self.snapshot.last.seconds if self.snapshot else 0.0)
         self._best = self.snapshot.best if self.snapshot else None
         self.remove_callback(PrinterCallback)
-        self.add_callback(_Timetable(course.recipe.evals_per_epoch))
+        self.add_callback(_Timetable(course.training_config.evals_per_epoch))
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Batches with little padding, drawn by epoch, so that a run can go on in the middle of one."""
-        recipe, rows, ranks = self._course.recipe, self.train_dataset, self._ranks
+        training_config, rows, ranks = self._course.training_config, self.train_dataset, self._ranks
         loader = DataLoader(
             rows,
             batch_sampler=self._drawn(
                 rows.lengths,
-                recipe.batch_size,
+                training_config.batch_size,
                 self._course.seed,
                 ranks.own,
                 ranks.count,
-                recipe.accumulation_steps,
+                training_config.accumulation_steps,
             ),
             collate_fn=lambda batch: batch,
             pin_memory=self.args.device.type == "cuda",
@@ -212,18 +221,20 @@ class _Trainer(Trainer):
         if self.optimizer is None:
             kind, settings = self.get_optimizer_cls_and_kwargs(self.args, self.model)
             decayed = self.get_decay_parameter_names(self.model)
-            self.optimizer = kind(parameter_groups(self.model, self._course.recipe, decayed), **settings)
+            self.optimizer = kind(
+                parameter_groups(self.model, self._course.training_config, decayed), **settings
+            )
         return self.optimizer
 
     def create_scheduler(
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
     ) -> LambdaLR:
-        """The recipe's schedule, which hears of a cool-down when it has begun."""
-        recipe = self._course.recipe
-        timeline = Timeline.of(recipe, num_training_steps // recipe.epochs)
+        """The training configuration's schedule, which hears of a cool-down when it has begun."""
+        training_config = self._course.training_config
+        timeline = Timeline.of(training_config, num_training_steps // training_config.epochs)
         self.lr_scheduler = LambdaLR(
             optimizer or self.optimizer,
-            lambda step: rate_factor(recipe, timeline, step, self.patience.cooling_since),
+            lambda step: rate_factor(training_config, timeline, step, self.patience.cooling_since),
         )
         self._created_lr_scheduler = True
         return self.lr_scheduler
@@ -234,9 +245,9 @@ class _Trainer(Trainer):
         inputs: dict[str, torch.Tensor],
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
-        """Forward and backward over a batch, in parts where the recipe accumulates."""
+        """Forward and backward over a batch, in parts where the training configuration accumulates."""
         inputs = self._tell(inputs)
-        parts = self._course.recipe.accumulation_steps
+        parts = self._course.training_config.accumulation_steps
         if parts == 1:
             return super().training_step(model, inputs, num_items_in_batch)
         # The Trainer's own accumulation would count the parts, not the batches, as an epoch's steps.
@@ -254,7 +265,9 @@ class _Trainer(Trainer):
     def _mind_patience(self, measurement: Measurement) -> None:
         pace = self.state.max_steps // self.state.num_train_epochs
         before, epoch = self.patience.cooling_since, measurement.step / pace
-        self.patience = self.patience.after(self._course.recipe, measurement.f1, measurement.loss, epoch)
+        self.patience = self.patience.after(
+            self._course.training_config, measurement.f1, measurement.loss, epoch
+        )
         if self.patience.cooling_since != before:
             set_step(self.lr_scheduler, measurement.step)  # the rate of the next step is set already
         if self.patience.over:
@@ -269,8 +282,8 @@ class _Trainer(Trainer):
                 f"train {measurement.train_loss}, dev {measurement.loss}"
             )
         self._mind_patience(measurement)
-        goes_on = self._write_and_report(measurement) if self._ranks.lead else True
-        if not all(self._ranks.told([goes_on], self.args.device)):
+        continues = self._write_and_report(measurement) if self._ranks.lead else True
+        if not all(self._ranks.told([continues], self.args.device)):
             self.control.should_training_stop = True
         self._ranks.draw_apart(self._course.seed, measurement.step)
         return {"eval_f1": measurement.f1, "eval_loss": measurement.loss}
@@ -285,7 +298,7 @@ class _Trainer(Trainer):
         own = (*map(answers.__getitem__, keys), time.monotonic() - self._began)
         *told, seconds = self._ranks.told(own, self.args.device)
         return Measurement(
-            epoch=_Timetable.epoch_of(self.state, self._course.recipe.evals_per_epoch),
+            epoch=_Timetable.epoch_of(self.state, self._course.training_config.evals_per_epoch),
             step=self.state.global_step,
             **dict(zip(keys, told, strict=True)),
             train_loss=train_loss,

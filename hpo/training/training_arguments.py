@@ -1,4 +1,4 @@
-"""A recipe in the words of transformers."""
+"""A training configuration in the words of transformers."""
 
 from __future__ import annotations
 
@@ -7,29 +7,30 @@ import tempfile
 import torch
 from transformers import TrainingArguments
 
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 
 
-def arguments(recipe: Recipe, seed: int) -> TrainingArguments:
-    """A recipe's arguments to the Trainer; nothing is logged, saved or evaluated on its own account."""
+def arguments(training_config: TrainingConfig, seed: int) -> TrainingArguments:
+    """A training configuration's arguments to the Trainer; nothing is logged, saved or evaluated on its
+    own account."""
     gpu = torch.cuda.is_available()
-    bf16 = recipe.precision == "bf16" or (
-        recipe.precision == "auto" and gpu and torch.cuda.is_bf16_supported()
+    bf16 = training_config.precision == "bf16" or (
+        training_config.precision == "auto" and gpu and torch.cuda.is_bf16_supported()
     )
     args = TrainingArguments(
         output_dir=tempfile.gettempdir(),  # it must exist, and nothing is written there
-        learning_rate=recipe.learning_rate,
-        weight_decay=recipe.weight_decay,
-        adam_beta1=recipe.adam_beta1,
-        adam_beta2=recipe.adam_beta2,
-        adam_epsilon=recipe.adam_epsilon,
-        activation_checkpointing=recipe.gradient_checkpointing,
+        learning_rate=training_config.learning_rate,
+        weight_decay=training_config.weight_decay,
+        adam_beta1=training_config.adam_beta1,
+        adam_beta2=training_config.adam_beta2,
+        adam_epsilon=training_config.adam_epsilon,
+        activation_checkpointing=training_config.gradient_checkpointing,
         activation_checkpointing_kwargs={"use_reentrant": False},  # the other kind drops frozen embeddings
-        num_train_epochs=recipe.epochs,
-        per_device_train_batch_size=recipe.batch_size,
-        max_grad_norm=recipe.max_grad_norm,
+        num_train_epochs=training_config.epochs,
+        per_device_train_batch_size=training_config.batch_size,
+        max_grad_norm=training_config.max_grad_norm,
         bf16=bf16,
-        fp16=recipe.precision == "fp16",
+        fp16=training_config.precision == "fp16",
         use_cpu=not gpu,
         seed=seed,
         report_to=[],

@@ -11,10 +11,10 @@ from hpo.config.algorithms import ALGORITHMS
 from hpo.config.study import Study
 from hpo.corpora.sentences import Corpus
 from hpo.corpora.tag_families import TagFamily
-from hpo.errors import Fault, StudyFailed
+from hpo.errors import Issue, StudyFailed
 from hpo.evaluation.matrix import Matrix, MatrixRow
 from hpo.evaluation.score_files import write_scores
-from hpo.reporting.matrix_tables import KNOBS
+from hpo.reporting.matrix_tables import COLUMNS
 from hpo.search.default_trial import default_trial
 from hpo.search.hyperparameter_schedule import params_at_best, winning_schedule
 from hpo.search.top_k import best_of_values
@@ -82,7 +82,8 @@ def export_best(
 
 
 def _score_leaders(study: Study, folder: StudyFolder, trials: list[Trial], readings: Readings) -> None:
-    """Score who led after 10, 27, 50 … trials and who is the best of a knob's value, where not done yet."""
+    """Score who led after 10, 27, 50 … trials and who is the best of a hyperparameter's value, where not
+    done yet."""
     from hpo.evaluation.checkpoint_scores import score_checkpoint
 
     place = folder.checkpoints / ".scored"
@@ -97,8 +98,8 @@ def _score_leaders(study: Study, folder: StudyFolder, trials: list[Trial], readi
 
 def _reading(study: Study, trial: Trial, readings: Readings) -> EncodedCorpus:
     """The corpus as a trial read it."""
-    recipe = study.recipe(trial.params)
-    return readings[recipe.max_length, recipe.context]
+    training_config = study.training_config(trial.params)
+    return readings[training_config.max_length, training_config.context]
 
 
 def promote(checkpoint: Path, target: Path, tokenizer: Path) -> None:
@@ -111,15 +112,17 @@ def promote(checkpoint: Path, target: Path, tokenizer: Path) -> None:
     """
     if not link_folder(checkpoint, target):
         rest = "run the study again under another name"
-        raise StudyFailed(Fault(str(checkpoint), "is gone, of a trial that is among the best", None, rest))
+        raise StudyFailed(Issue(str(checkpoint), "is gone, of a trial that is among the best", None, rest))
     shutil.copytree(tokenizer, target, dirs_exist_ok=True)
 
 
 def _row(
     study: Study, family: TagFamily, corpus: Corpus, trial: Trial, scores: Mapping[str, Mapping[str, Any]]
 ) -> MatrixRow:
-    recipe = study.recipe(params_at_best(trial)).model_dump()
-    shown = {name: recipe[name] for name in (*KNOBS, *study.space.parameters) if name in recipe}
+    training_config = study.training_config(params_at_best(trial)).model_dump()
+    shown = {
+        name: training_config[name] for name in (*COLUMNS, *study.space.parameters) if name in training_config
+    }
     return MatrixRow(
         tag_family=family.title,
         trained_on=study.train_on,
@@ -145,7 +148,7 @@ def _nothing_succeeded(study: Study, trials: list[Trial]) -> StudyFailed:
     reasons = list(dict.fromkeys(trial.reason for trial in trials if trial.reason))
     return StudyFailed(
         [
-            Fault(f"study {study.name}", f"none of its {len(trials)} trials succeeded", None, "see results/"),
-            *(Fault(f"study {study.name}", "a trial ended with", reason) for reason in reasons[:5]),
+            Issue(f"study {study.name}", f"none of its {len(trials)} trials succeeded", None, "see results/"),
+            *(Issue(f"study {study.name}", "a trial ended with", reason) for reason in reasons[:5]),
         ]
     )

@@ -39,7 +39,7 @@ def plan_rows(
     Raises
     ------
     UserError
-        if a variant, family or algorithm is unknown, the file has faults, or a study is refused.
+        if a variant, family or algorithm is unknown, the file has problems, or a study is refused.
     """
     base = _fields(file)
     train_on, tags, algorithms = (

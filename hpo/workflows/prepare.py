@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hpo.config.search_space import Parameter
 from hpo.config.study import Study, stored_study
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.corpora.loading import load
 from hpo.corpora.sentences import SPLITS, Corpus
 from hpo.corpora.tag_families import TagFamily, load_family
 from hpo.corpora.tag_families import apply as apply_family
 from hpo.environment import available_cores, gpu_names
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.search.initial_points import warm_start
 from hpo.search.trial import (
     read_trials,
@@ -42,9 +42,11 @@ def encode_each(study: Study, corpus: Corpus, family: TagFamily) -> Readings:
     """
     from hpo.encoding.prepare import prepare
     from hpo.models.build import build_model
-    from hpo.training.optimizer import refuse_misfit
+    from hpo.training.optimizer import check_model_supports
 
-    recipe = study.recipe({name: _telling(name, domain) for name, domain in study.space.parameters.items()})
+    training_config = study.training_config(
+        {name: _telling(name, domain) for name, domain in study.space.parameters.items()}
+    )
     possible = study.space.possible(study.space.fixed | study.fixed)
     readings = {
         (max_length, context): prepare(
@@ -54,21 +56,21 @@ def encode_each(study: Study, corpus: Corpus, family: TagFamily) -> Readings:
             max_length=max_length,
             seed=study.seed,
             context=context,
-            exactly="max_length" in recipe.model_fields_set,
+            exactly="max_length" in training_config.model_fields_set,
         )
         for max_length, context in product(possible["max_length"], possible["context"])
     }
     data = next(iter(readings.values()))
-    model = build_model(study.model, data.label_names, data.vocabulary, recipe, study.seed)
+    model = build_model(study.model, data.label_names, data.vocabulary, training_config, study.seed)
     for name, domain in study.space.parameters.items():
         for value in domain.ends:
-            refuse_misfit(model, recipe.model_copy(update={name: value}))
+            check_model_supports(model, training_config.model_copy(update={name: value}))
     return readings
 
 
-def _telling(knob: str, domain: Parameter) -> Any:
-    """A searched value of a knob that asks something of the model, where there is one."""
-    default = Recipe.model_fields[knob].default
+def _telling(hyperparameter: str, domain: Parameter) -> Any:
+    """A searched value of a hyperparameter that asks something of the model, where there is one."""
+    default = TrainingConfig.model_fields[hyperparameter].default
     return next((value for value in domain.ends if value != default), default)
 
 
@@ -98,8 +100,8 @@ def refuse_another(study: Study, folder: StudyFolder) -> None:
     if not folder.study.exists():
         return
     there, here = stored_study(folder).identity, study.identity
-    faults = [
-        Fault(
+    issues = [
+        Issue(
             f"study {study.name}",
             f"stands under results/ with {field} = {there[field]!r}, and is asked for with",
             here[field],
@@ -108,12 +110,12 @@ def refuse_another(study: Study, folder: StudyFolder) -> None:
         for field in here
         if there[field] != here[field]
     ]
-    if faults:
-        raise UserError(faults)
+    if issues:
+        raise UserError(issues)
 
 
 def start_warm(study: Study) -> Study:
-    """The study with the best of the studies that it names as its first guesses.
+    """The study with the best of the studies that it names as its points to evaluate.
 
     Raises
     ------
@@ -145,14 +147,14 @@ def read_corpus(study: Study) -> tuple[Corpus, TagFamily]:
     Raises
     ------
     UserError
-        with every fault of the corpus or the family, or if train or dev has no sentence.
+        with every problem of the corpus or the family, or if train or dev has no sentence.
     """
     family = load_family(study.tags)
     prune = {str(name): share for name, share in study.prune.items()}
     corpus = load(study.data, seed=study.seed, dev_share=study.dev_share, prune=prune)
     corpus = apply_family(family, corpus)
     missing = [
-        Fault(
+        Issue(
             study.data,
             f"a study needs {split}, and has no sentence in it",
             None,

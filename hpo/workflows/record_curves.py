@@ -12,7 +12,7 @@ import numpy as np
 
 from hpo.config.study import Study
 from hpo.environment import describe_environment
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.search.samplers.random_and_grid import RandomSampler
 from hpo.simulation.curve_tables import Curve
 from hpo.storage.journal import Journal, read_lines
@@ -36,16 +36,16 @@ def record(study: Study, path: Path) -> Iterator[int]:
     from hpo.encoding.prepare import prepare
 
     corpus, family = read_corpus(study)
-    recipe = study.recipe({})
+    training_config = study.training_config({})
     data = prepare(
         corpus,
         family,
         study.model,
-        max_length=recipe.max_length,
+        max_length=training_config.max_length,
         seed=study.seed,
-        context=recipe.context,
+        context=training_config.context,
     )
-    conditions = _conditions(study, corpus.name, corpus.sha256, recipe.epochs)
+    conditions = _conditions(study, corpus.name, corpus.sha256, training_config.epochs)
     present = list(read_lines(path))
     if present:
         _refuse_another(path, present[0], conditions)
@@ -66,7 +66,7 @@ def _curves(study: Study, data: Any, start: int) -> Iterator[Curve]:
     from hpo.training.measurement import Measurement
     from hpo.training.trainer import NonFiniteLoss, train
 
-    space = study.space.model_copy(update={"first_guesses": ()})
+    space = study.space.model_copy(update={"points_to_evaluate": ()})
     sampler = RandomSampler(space, study.seed)
     for number in range(start, study.trials):
         params = {name: _rounded(value) for name, value in sampler.suggest(number, ()).items()}
@@ -77,10 +77,10 @@ def _curves(study: Study, data: Any, start: int) -> Iterator[Curve]:
             measured.append(measurement)
             return True
 
-        recipe = study.recipe(params)
+        training_config = study.training_config(params)
         # A curve ends where it diverges; an empty one still is a line to go on from.
         with suppress(NonFiniteLoss):
-            train(recipe, data, model=study.model, train_on=study.train_on, seed=seed, report=report)
+            train(training_config, data, model=study.model, train_on=study.train_on, seed=seed, report=report)
         columns = {
             field: tuple(_rounded(getattr(each, field)) for each in measured)
             for field in ("epoch", "f1", "loss", "seconds")
@@ -103,7 +103,7 @@ def _conditions(study: Study, corpus: str, sha256: str, epochs: int) -> dict[str
         "epochs": epochs,
         "fixed": study.space.fixed | study.fixed,
         "seed": study.seed,
-        "space": study.space.model_copy(update={"first_guesses": ()}).model_dump(
+        "space": study.space.model_copy(update={"points_to_evaluate": ()}).model_dump(
             mode="json", exclude_none=True
         ),
         "versions": {name: versions[name] for name in ("hpo", "torch", "transformers")},
@@ -111,10 +111,10 @@ def _conditions(study: Study, corpus: str, sha256: str, epochs: int) -> dict[str
 
 
 def _refuse_another(path: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
-    faults = [
-        Fault(str(path), f"holds a table with {key} = {there.get(key)!r}, and is asked for with", here[key])
+    issues = [
+        Issue(str(path), f"holds a table with {key} = {there.get(key)!r}, and is asked for with", here[key])
         for key in here
         if key != "versions" and there.get(key) != here[key]
     ]
-    if faults:
-        raise UserError(faults)
+    if issues:
+        raise UserError(issues)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hpo.config.search_space import Params
 from hpo.config.study import Study, stored_study
-from hpo.errors import Fault, StudyFailed, UserError
+from hpo.errors import Issue, StudyFailed, UserError
 from hpo.search.trial import leading, read_trials
 from hpo.storage.atomic import write_json
 from hpo.storage.journal import read_lines
@@ -32,7 +32,7 @@ Tell = Callable[[str], object]
 
 
 class Segment(BaseModel):
-    """Knobs that are in force from an epoch on."""
+    """Hyperparameters that are in force from an epoch on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -54,17 +54,17 @@ def read_schedule(folder: StudyFolder) -> tuple[Segment, ...]:
     Raises
     ------
     UserError
-        if there is none, or its file has faults.
+        if there is none, or its file has problems.
     """
     if not folder.schedule.exists():
-        remedy = "a study of pbt or pb2 writes one when it is done"
-        raise UserError(Fault(f"study {folder.name}", "has no schedule to replay", None, remedy))
+        hint = "a study of pbt or pb2 writes one when it is done"
+        raise UserError(Issue(f"study {folder.name}", "has no schedule to replay", None, hint))
     document = read_yaml(folder.schedule)
     data = {"segments": document.data}
     segments = validate(Schedule, type(document)(document.path, data, document.lines)).segments
     starts = [segment.from_epoch for segment in segments]
     if starts[0] != 0 or any(later <= earlier for earlier, later in pairwise(starts)):
-        raise UserError(Fault(str(folder.schedule), "must begin at epoch 0 and rise from there", starts))
+        raise UserError(Issue(str(folder.schedule), "must begin at epoch 0 and rise from there", starts))
     return segments
 
 
@@ -132,7 +132,7 @@ def train_schedule(
 
         try:
             train(
-                study.recipe(segment.params),
+                study.training_config(segment.params),
                 data,
                 model=study.model,
                 train_on=study.train_on,
@@ -143,7 +143,7 @@ def train_schedule(
                 state=place / "state",
             )
         except NonFiniteLoss as error:
-            raise StudyFailed(Fault(f"study {study.name}", "cannot be replayed", str(error))) from None
+            raise StudyFailed(Issue(f"study {study.name}", "cannot be replayed", str(error))) from None
     return checkpoint
 
 

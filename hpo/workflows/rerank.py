@@ -7,7 +7,7 @@ from rich.console import Console
 from hpo.config.algorithms import ALGORITHMS
 from hpo.config.search_space import Params
 from hpo.config.study import Study, stored_study
-from hpo.errors import Fault, StudyInterrupted, UserError
+from hpo.errors import Issue, StudyInterrupted, UserError
 from hpo.reporting.report import write_report
 from hpo.reporting.seeds import Repeated, repeated
 from hpo.reporting.study_record import Record, read_record
@@ -20,28 +20,29 @@ from hpo.workflows.run import run_in
 def plan_rerank(record: Record, top: int, seeds: int) -> Study:
     """The study that trains the default configuration and the ``top`` best again, ``seeds`` times each.
 
-    It is a grid of these configurations alone, tried as its first guesses. The seeds are the study's own,
+    It is a grid of these configurations alone, tried as its points to evaluate. The seeds are the study's
+    own,
     and those after it; a search gives its trials others.
 
     Raises
     ------
     UserError
-        if the study changes its knobs on the way, or has repeated its configurations already.
+        if the study changes its hyperparameters on the way, or has repeated its configurations already.
     """
     study = record.study
     if ALGORITHMS[study.algorithm].population:
-        remedy = f"hpo replay {study.name} trains the schedule that won"
+        hint = f"hpo replay {study.name} trains the schedule that won"
         rule = f"is of {study.algorithm}, whose configurations change on the way"
-        raise UserError(Fault(f"study {study.name}", rule, None, remedy))
+        raise UserError(Issue(f"study {study.name}", rule, None, hint))
     if study.seeds > 1:
-        remedy = f"hpo show {study.name} has their means"
+        hint = f"hpo show {study.name} has their means"
         rule = "has trained every configuration under several seeds already"
-        raise UserError(Fault(f"study {study.name}", rule, study.seeds, remedy))
+        raise UserError(Issue(f"study {study.name}", rule, study.seeds, hint))
     best: list[Params] = []
     for trial in leading(record.trials):
         if trial.params not in best:
             best.append(trial.params)
-    space = study.space.model_copy(update={"first_guesses": tuple(best[:top])})
+    space = study.space.model_copy(update={"points_to_evaluate": tuple(best[:top])})
     changes = {
         "name": StudyFolder(study.name).reranked.name,
         "algorithm": "grid",
@@ -76,7 +77,7 @@ def rerank(
     folder = StudyFolder(name)
     record = read_record(folder)
     if not folder.matrix.exists():
-        raise UserError(Fault(f"study {name}", "is not done", None, f"go on with: hpo resume {name}"))
+        raise UserError(Issue(f"study {name}", "is not done", None, f"go on with: hpo resume {name}"))
     planned = plan_rerank(record, top, seeds)
     inner = folder.reranked
     _refuse_other_numbers(name, inner, planned)
@@ -85,7 +86,7 @@ def rerank(
             run_in(inner, planned, console)
         except StudyInterrupted:
             rest = f"what was done is kept; go on with: hpo rerank {name} --top {top} --seeds {seeds}"
-            raise StudyInterrupted(Fault(f"reranking of {name}", "was interrupted", None, rest)) from None
+            raise StudyInterrupted(Issue(f"reranking of {name}", "was interrupted", None, rest)) from None
         found = repeated(read_record(inner))
         settings = {"study": name, "top": top, "seeds": seeds}
         write_json(folder.reranking, settings | {"configurations": [each.to_json() for each in found]})
@@ -98,5 +99,5 @@ def _refuse_other_numbers(name: str, inner: StudyFolder, planned: Study) -> None
         rule = (
             f"was reranked already: {before.trials} configurations under {before.seeds} seeds each, and now"
         )
-        remedy = f"ask for the same, or remove {inner.path} first"
-        raise UserError(Fault(f"study {name}", rule, f"{planned.trials} under {planned.seeds}", remedy))
+        hint = f"ask for the same, or remove {inner.path} first"
+        raise UserError(Issue(f"study {name}", rule, f"{planned.trials} under {planned.seeds}", hint))

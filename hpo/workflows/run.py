@@ -13,7 +13,7 @@ from hpo.config.study import Study
 from hpo.config.trackers import refuse_absent
 from hpo.config.training_config import TINY
 from hpo.environment import describe_environment
-from hpo.errors import Fault, StudyInterrupted
+from hpo.errors import Issue, StudyInterrupted
 from hpo.evaluation.matrix import MatrixRow, read_matrix
 from hpo.storage.atomic import write_json, write_text
 from hpo.storage.study_folder import StudyFolder
@@ -89,7 +89,7 @@ def _search(
     from hpo.models.build import state_bytes
     from hpo.reporting.progress import shown
     from hpo.search.checkpoint_store import in_memory, states_at_once
-    from hpo.search.controller import Conductor
+    from hpo.search.controller import TrialController
     from hpo.search.ray.driver import search
     from hpo.search.worker import TrialRun
 
@@ -97,9 +97,9 @@ def _search(
     absolute = StudyFolder(study.name, folder.path.parent.resolve())
     if not clustered:  # else a trial may go on on another machine, so its state is on shared disk
         absolute = in_memory(absolute, states_at_once(study, resources.workers) * state_bytes(study.model))
-    conductor = Conductor(study, absolute)
-    tracking.catch_up(conductor.trials)
-    conductor.listen(tracking.hear)
+    controller = TrialController(study, absolute)
+    tracking.catch_up(controller.trials)
+    controller.listen(tracking.hear)
     local = study.model != TINY and Path(study.model).is_dir()
     model = str(Path(study.model).resolve()) if local else study.model
     folders = {reading: data.folder for reading, data in readings.items()}
@@ -113,11 +113,11 @@ def _search(
         processes=resources.processes,
     )
     try:
-        if not conductor.finished:
-            with shown(conductor, resources.workers, console):
-                search(conductor, trial_run, resources)
+        if not controller.finished:
+            with shown(controller, resources.workers, console):
+                search(controller, trial_run, resources)
     finally:
-        conductor.close()
-    if not conductor.finished:
+        controller.close()
+    if not controller.finished:
         rest = f"what was done is kept; go on with: hpo resume {study.name}"
-        raise StudyInterrupted(Fault(f"study {study.name}", "was interrupted", None, rest))
+        raise StudyInterrupted(Issue(f"study {study.name}", "was interrupted", None, rest))

@@ -19,7 +19,7 @@ from hpo.cluster.base import (
 )
 from hpo.config.study import Study, stored_study
 from hpo.corpora.tag_families import load_family
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.reporting.study_list import summarize
 from hpo.storage.atomic import write_text
 from hpo.storage.study_folder import StudyFolder, study_folders
@@ -38,7 +38,7 @@ def submit(studies: Sequence[Study], backend: str, settings: BaseModel) -> list[
     """
     folders = [StudyFolder(study.name) for study in studies]
     pairs = list(zip(studies, folders, strict=True))
-    refused = [fault for study, folder in pairs for fault in _faults(study, folder)]
+    refused = [issue for study, folder in pairs for issue in _issues(study, folder)]
     if refused:
         raise UserError(refused)
     open_studies = [(study, folder) for study, folder in pairs if not folder.matrix.exists()]
@@ -72,7 +72,7 @@ def submit(studies: Sequence[Study], backend: str, settings: BaseModel) -> list[
     return made
 
 
-def _faults(study: Study, folder: StudyFolder) -> Sequence[Fault]:
+def _issues(study: Study, folder: StudyFolder) -> Sequence[Issue]:
     """What stands against submitting a study; a corpus from the hub is fetched by asking."""
     if folder.matrix.exists():
         return ()
@@ -83,9 +83,9 @@ def _faults(study: Study, folder: StudyFolder) -> Sequence[Fault]:
         submission = read_submission(folder)
         live = submission is not None and open_backend(submission).look(submission).state.is_live
     except UserError as error:
-        return error.faults
+        return error.issues
     if live or folder.is_held:
-        return (Fault(f"study {study.name}", "is being run", None, f"hpo status {study.name} says where"),)
+        return (Issue(f"study {study.name}", "is being run", None, f"hpo status {study.name} says where"),)
     return ()
 
 
@@ -101,7 +101,7 @@ def find_submission(name: str) -> Submission:
     stored_study(folder)
     submission = read_submission(folder)
     if submission is None:
-        raise UserError(Fault(f"study {name}", "was never submitted", None, f"hpo submit {name} --backend …"))
+        raise UserError(Issue(f"study {name}", "was never submitted", None, f"hpo submit {name} --backend …"))
     return submission
 
 

@@ -12,7 +12,7 @@ from hpo.config.study import Study, load_study
 from hpo.corpora.formats import FORMATS
 from hpo.corpora.formats.options import CorpusOptions
 from hpo.corpora.tag_families import TagFamily, load_family
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.storage.presets import members
 from hpo.storage.yaml_files import Document, read_yaml, validate
 
@@ -29,11 +29,11 @@ def validate_file(path: Path) -> str:
     Raises
     ------
     UserError
-        with every fault of the file, each at its line.
+        with every problem of the file, each at its line.
     """
     document = read_yaml(path)
     if not isinstance(document.data, dict):
-        raise UserError(Fault(document.place(), "must be a mapping of keys to values"))
+        raise UserError(Issue(document.place(), "must be a mapping of keys to values"))
     if path.name == "corpus.yaml":
         _check_format(validate(CorpusOptions, document), document)
         return "corpus"
@@ -50,15 +50,15 @@ def validate_file(path: Path) -> str:
 
 def _check_format(options: CorpusOptions, document: Document) -> None:
     if options.format is not None and options.format not in FORMATS:
-        remedy = f"known: {', '.join(FORMATS)}"
+        hint = f"known: {', '.join(FORMATS)}"
         raise UserError(
-            Fault(document.place(("format",)), "format: unknown corpus format", options.format, remedy)
+            Issue(document.place(("format",)), "format: unknown corpus format", options.format, hint)
         )
 
 
 def _check_tags(study: Study, document: Document) -> None:
     known = members("tag_families")
     if not study.tags.endswith((".yaml", ".yml")) and study.tags not in known:
-        remedy = f"known: {', '.join(known)}"
-        raise UserError(Fault(document.place(("tags",)), "tags: unknown tag family", study.tags, remedy))
+        hint = f"known: {', '.join(known)}"
+        raise UserError(Issue(document.place(("tags",)), "tags: unknown tag family", study.tags, hint))
     load_family(study.tags)

@@ -54,7 +54,7 @@ def curve_of(params, seed=0):
 
 @pytest.fixture(scope="module")
 def table():
-    space = load_space("demo").model_copy(update={"first_guesses": ()})
+    space = load_space("demo").model_copy(update={"points_to_evaluate": ()})
     sampler = RandomSampler(space, 1)
     conditions = {
         "corpus": "made-up", "corpus_sha256": "0" * 64, "tags": "none", "train_on": "cased", "model": "none",
@@ -83,10 +83,10 @@ def test_what_is_no_table_is_refused(tmp_path):
 def made_up_training(monkeypatch, measure):
     """In the place of a corpus that is encoded and a model that is trained; one draw in three diverges."""
 
-    def train(recipe, data, *, report, seed, **others):
-        for epoch in range(1, recipe.epochs + 1):
-            report(measure(epoch, recipe.hidden_dropout, recipe.learning_rate))
-            if recipe.batch_size == 64:
+    def train(training_config, data, *, report, seed, **others):
+        for epoch in range(1, training_config.epochs + 1):
+            report(measure(epoch, training_config.hidden_dropout, training_config.learning_rate))
+            if training_config.batch_size == 64:
                 raise NonFiniteLoss
 
     monkeypatch.setattr("hpo.training.trainer.train", train)
@@ -163,7 +163,7 @@ def test_an_arm_spends_its_epochs_and_does_the_same_again(surrogate, title):
 
 
 def test_no_arm_is_told_where_to_start(surrogate):
-    assert study_of(surrogate, 0).space.first_guesses == ()
+    assert study_of(surrogate, 0).space.points_to_evaluate == ()
 
 
 def test_a_summary_ranks_by_epochs_and_then_by_score():

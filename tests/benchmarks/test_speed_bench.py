@@ -174,7 +174,7 @@ def test_all_arms_are_given_the_same_configurations_in_order():
     assert configs == configurations(5, seed=3) != configurations(5, seed=4)
     setting = Setting("demo", "conll", Path(), sizes=TRIAL_RUN)
     study = build_study(study_options(setting, configs, "asha", 3) | {"name": "s"})
-    assert list(study.space.first_guesses) == configs
+    assert list(study.space.points_to_evaluate) == configs
     assert study.trials == 5
 
 
@@ -354,7 +354,7 @@ def test_a_figure_is_made_of_what_its_arms_have_measured(name):
         assert arms == ["our search", "hyperparameter_search", "plain loop"] * 2
         assert all(spec["epochs_by_trial"] == {"0": 2.0} for arm, spec in asked if arm == "plain loop")
         peers = [spec["configs"] for arm, spec in asked if arm == "hyperparameter_search"]
-        ours = [spec["study"]["space"]["first_guesses"] for arm, spec in asked if arm == "our search"]
+        ours = [spec["study"]["space"]["points_to_evaluate"] for arm, spec in asked if arm == "our search"]
         assert ours == peers and ours[0] != ours[1]
     if name == "disk-asha":
         [peak] = [row for row in measured.values() if row.unit == "models"]

@@ -228,7 +228,8 @@ def test_options_win_over_a_study_file(hpo, empty_folder):
 
 
 @pytest.mark.parametrize(
-    "words", ["ls", "families", "spaces", "spaces --knobs", "corpus demo", "matrix", f"show {LIGHT}"]
+    "words",
+    ["ls", "families", "spaces", "spaces --hyperparameters", "corpus demo", "matrix", f"show {LIGHT}"],
 )
 def test_json_is_json_and_nothing_else_is_printed(hpo, done, words):
     done(LIGHT)
@@ -238,7 +239,8 @@ def test_json_is_json_and_nothing_else_is_printed(hpo, done, words):
 
 
 @pytest.mark.parametrize(
-    "words", ["ls", "families", "spaces", "spaces --knobs", "corpus demo", "matrix", f"show {LIGHT}"]
+    "words",
+    ["ls", "families", "spaces", "spaces --hyperparameters", "corpus demo", "matrix", f"show {LIGHT}"],
 )
 def test_text_is_printed_without_json(hpo, done, words):
     done(LIGHT)
@@ -250,7 +252,7 @@ def test_text_is_printed_without_json(hpo, done, words):
 def test_a_corpus_with_faults_is_told_and_ends_with_2(hpo, empty_folder):
     code, out, _ = hpo("corpus", "/no/such", "--json")
     assert code == 2
-    assert "no such file or folder" in json.loads(out)["faults"][0]
+    assert "no such file or folder" in json.loads(out)["issues"][0]
 
 
 def test_the_list_of_no_studies_says_how_to_make_one(hpo):
@@ -292,7 +294,7 @@ def test_an_interrupt_says_that_what_was_done_is_kept_and_ends_with_130(hpo, mon
 
 
 def test_a_reader_that_leaves_early_sees_no_traceback():
-    command = f"{sys.executable} -m hpo spaces --knobs | true"
+    command = f"{sys.executable} -m hpo spaces --hyperparameters | true"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr == ""
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hpo.config.search_space import Parameter, Space, load_space
 from hpo.config.study import build_study
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.errors import UserError
 from hpo.storage.yaml_files import dump_yaml
 
@@ -58,8 +58,8 @@ def test_an_unknown_knob_is_refused_with_all_that_are_known(tmp_path, place):
     space = {"parameters": {"learning_rate": RATE}, "fixed": {}}
     space[place] |= {"lerning_rate": RATE if place == "parameters" else 1}
     assert (
-        f"{place}.lerning_rate: no recipe has such a knob (known: {', '.join(Recipe.model_fields)})"
-        in refused(tmp_path, space)
+        f"{place}.lerning_rate: no training configuration has such a hyperparameter "
+        f"(known: {', '.join(TrainingConfig.model_fields)})" in refused(tmp_path, space)
     )
 
 
@@ -69,7 +69,7 @@ def test_a_knob_both_searched_and_fixed_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("knob", "domain"),
+    ("hyperparameter", "domain"),
     [
         ("weight_decay", {"type": "uniform", "low": 0, "high": 1.5}),
         ("learning_rate", {"type": "uniform", "low": 0, "high": 0.1}),
@@ -80,8 +80,10 @@ def test_a_knob_both_searched_and_fixed_is_refused(tmp_path):
         ("attention_dropout", {"type": "uniform", "low": 0, "high": 1}),
     ],
 )
-def test_values_that_the_recipe_refuses_are_refused_before_any_trial(tmp_path, knob, domain):
-    assert f"space.yaml:2: parameters.{knob}: " in refused(tmp_path, {"parameters": {knob: domain}})
+def test_values_that_the_recipe_refuses_are_refused_before_any_trial(tmp_path, hyperparameter, domain):
+    assert f"space.yaml:2: parameters.{hyperparameter}: " in refused(
+        tmp_path, {"parameters": {hyperparameter: domain}}
+    )
 
 
 def test_a_fixed_value_that_the_recipe_refuses_is_refused(tmp_path):
@@ -91,7 +93,7 @@ def test_a_fixed_value_that_the_recipe_refuses_is_refused(tmp_path):
 
 
 def test_a_knob_of_whole_numbers_takes_only_whole_numbers(tmp_path):
-    # Both ends of such a range pass the recipe, and what lies between them does not.
+    # Both ends of such a range pass the training configuration, and what lies between them does not.
     assert "parameters.batch_size" in refused(
         tmp_path, {"parameters": {"batch_size": {"type": "uniform", "low": 16, "high": 64}}}
     )
@@ -112,7 +114,7 @@ def test_a_first_guess_must_lie_in_the_domain(tmp_path, guess, rule):
     parameters = {"learning_rate": RATE, "batch_size": {"type": "choice", "values": [16, 32]}}
     good = {"learning_rate": 1e-4, "batch_size": 32}
     assert f"first_guesses.1.{rule}" in refused(
-        tmp_path, {"parameters": parameters, "first_guesses": [good, guess]}
+        tmp_path, {"parameters": parameters, "points_to_evaluate": [good, guess]}
     )
 
 
@@ -135,7 +137,7 @@ def test_every_fault_is_told_at_once(tmp_path):
     )
     with pytest.raises(UserError) as caught:
         load_space(str(path))
-    assert sorted(fault.where for fault in caught.value.faults) == [f"{path}:{n}" for n in (2, 3, 5, 7)]
+    assert sorted(issue.location for issue in caught.value.issues) == [f"{path}:{n}" for n in (2, 3, 5, 7)]
 
 
 @given(st.floats(1e-9, 1e9), st.floats(1e-9, 1e9), st.sampled_from(["loguniform", "uniform"]))

@@ -74,8 +74,8 @@ def test_an_unknown_name_is_refused_with_the_known_ones(field, known):
 
 
 def test_every_fault_of_the_options_is_told_at_once():
-    faults = refused({"trials": 0, "seed": -1, "train_on": "lower", "trails": 5}).splitlines()
-    assert {fault.split(": ")[1] for fault in faults} == {"trials", "seed", "train_on", "trails"}
+    issues = refused({"trials": 0, "seed": -1, "train_on": "lower", "trails": 5}).splitlines()
+    assert {issue.split(": ")[1] for issue in issues} == {"trials", "seed", "train_on", "trails"}
 
 
 def test_a_knob_both_searched_and_fixed_is_refused():
@@ -100,9 +100,11 @@ def test_a_search_that_stops_trials_needs_as_many_epochs_as_its_grace():
 
 def test_a_recipe_is_the_spaces_knobs_then_the_studys_then_the_trials():
     space = SPACE | {"fixed": {"epochs": 7, "batch_size": 8, "weight_decay": 0.3}}
-    recipe = build_study({"space": space, "fixed": {"epochs": 3}}).recipe({"learning_rate": 2e-4})
-    assert (recipe.epochs, recipe.batch_size, recipe.learning_rate) == (3, 8, 2e-4)
-    assert recipe.hidden_dropout == 0.1, "the recipe's own default"
+    training_config = build_study({"space": space, "fixed": {"epochs": 3}}).training_config(
+        {"learning_rate": 2e-4}
+    )
+    assert (training_config.epochs, training_config.batch_size, training_config.learning_rate) == (3, 8, 2e-4)
+    assert training_config.hidden_dropout == 0.1, "the training configuration's own default"
 
 
 def test_most_epochs_are_those_searched_or_those_fixed_or_the_default():
@@ -167,15 +169,15 @@ def test_a_file_tells_every_fault_at_its_line(tmp_path):
     )
     with pytest.raises(UserError) as caught:
         load_study(path)
-    assert sorted(fault.where for fault in caught.value.faults) == [f"{path}:{n}" for n in (10, 2, 3, 6)]
+    assert sorted(issue.location for issue in caught.value.issues) == [f"{path}:{n}" for n in (10, 2, 3, 6)]
 
 
 def test_the_faults_of_fixed_knobs_stand_at_their_lines(tmp_path):
     path = write(tmp_path, "name: x\nfixed:\n  epochs: 0\n  lr: 1\n  learning_rate: 1e-4\n")
     with pytest.raises(UserError) as caught:
         load_study(path)
-    assert [fault.where for fault in caught.value.faults] == [f"{path}:{n}" for n in (3, 4, 5)]
-    assert "known: learning_rate, weight_decay" in caught.value.faults[1].rule
+    assert [issue.location for issue in caught.value.issues] == [f"{path}:{n}" for n in (3, 4, 5)]
+    assert "known: learning_rate, weight_decay" in caught.value.issues[1].message
 
 
 def test_options_win_over_the_file(tmp_path):
@@ -209,13 +211,15 @@ def test_a_name_says_what_differs_and_no_paths():
     assert default_name({"searcher": "hyperopt"}) == "demo-suc-original-cased-asha-hyperopt"
 
 
-@pytest.mark.parametrize("knob, values", [("max_length", [64, 128]), ("context", [0, 64])])
-def test_what_decides_the_encoding_is_searched_by_single_values_alone(knob, values):
-    choice = {"parameters": {knob: {"type": "choice", "values": values}}}
-    assert build_study({"space": choice}).space.parameters[knob].ends == tuple(values)
-    within = {"parameters": {knob: {"type": "int", "low": values[0], "high": values[1]}}}
-    assert f"{knob} decides how the corpus is encoded, once for each value" in refused({"space": within})
-    assert f"{knob}: cannot change on the way" in refused({"space": choice, "algorithm": "pbt"})
+@pytest.mark.parametrize("hyperparameter, values", [("max_length", [64, 128]), ("context", [0, 64])])
+def test_what_decides_the_encoding_is_searched_by_single_values_alone(hyperparameter, values):
+    choice = {"parameters": {hyperparameter: {"type": "choice", "values": values}}}
+    assert build_study({"space": choice}).space.parameters[hyperparameter].ends == tuple(values)
+    within = {"parameters": {hyperparameter: {"type": "int", "low": values[0], "high": values[1]}}}
+    assert f"{hyperparameter} decides how the corpus is encoded, once for each value" in refused(
+        {"space": within}
+    )
+    assert f"{hyperparameter}: cannot change on the way" in refused({"space": choice, "algorithm": "pbt"})
 
 
 SEARCHED_RANK = {"parameters": {"lora_r": {"type": "choice", "values": [0, 8]}}}

@@ -1,4 +1,5 @@
-"""Knobs that do not go together are refused by name before anything starts, wherever they are written."""
+"""Hyperparameters that do not go together are refused by name before anything starts, wherever they are
+written."""
 
 import pytest
 from pydantic import ValidationError
@@ -6,12 +7,12 @@ from pydantic import ValidationError
 from hpo.config.algorithms import ALGORITHMS, CHANGEABLE
 from hpo.config.search_space import Space
 from hpo.config.study import build_study
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.config.training_rules import (
     NEEDS,
     RULES,
-    faults_together,
-    idle_knobs,
+    joint_issues,
+    unread_hyperparameters,
 )
 from hpo.errors import UserError
 
@@ -30,59 +31,59 @@ WRONG = [
     ({"label_alignment": "all", "pooling": "mean"}, "label_alignment all does nothing with pooling mean"),
     ({"accumulation_steps": 33}, r"accumulation_steps \(33\) must not be over batch_size \(32\)"),
 ]
-wrong = pytest.mark.parametrize(("knobs", "rule"), WRONG, ids=str)
+wrong = pytest.mark.parametrize(("hyperparameters", "rule"), WRONG, ids=str)
 
 
-def choices(knobs):
-    return {name: {"type": "choice", "values": [value]} for name, value in knobs.items()}
+def choices(hyperparameters):
+    return {name: {"type": "choice", "values": [value]} for name, value in hyperparameters.items()}
 
 
 def refused(**options):
     with pytest.raises(UserError) as caught:
         build_study(options)
-    return [(fault.where, fault.rule) for fault in caught.value.faults]
+    return [(issue.location, issue.message) for issue in caught.value.issues]
 
 
 @wrong
-def test_a_recipe_that_does_not_agree_with_itself_is_refused(knobs, rule):
+def test_a_recipe_that_does_not_agree_with_itself_is_refused(hyperparameters, rule):
     with pytest.raises(ValidationError, match=rule):
-        Recipe(**knobs)
+        TrainingConfig(**hyperparameters)
 
 
 @wrong
-def test_a_space_that_fixes_or_searches_such_knobs_is_refused_at_their_place(knobs, rule):
+def test_a_space_that_fixes_or_searches_such_knobs_is_refused_at_their_place(hyperparameters, rule):
     with pytest.raises(ValidationError, match=rule):
-        Space(parameters=RATE, fixed=knobs)
+        Space(parameters=RATE, fixed=hyperparameters)
     with pytest.raises(ValidationError, match=rule):
-        Space(parameters=RATE | choices(knobs))
+        Space(parameters=RATE | choices(hyperparameters))
 
 
 @wrong
-def test_a_study_is_refused_for_what_its_knobs_make_of_the_spaces(knobs, rule):
+def test_a_study_is_refused_for_what_its_knobs_make_of_the_spaces(hyperparameters, rule):
     import re
 
-    *first, last = knobs
-    space = {"parameters": RATE, "fixed": {name: knobs[name] for name in first}}
+    *first, last = hyperparameters
+    space = {"parameters": RATE, "fixed": {name: hyperparameters[name] for name in first}}
     try:
         Space(**space)
     except ValidationError:  # by what the first ones are already
         return
-    ((where, text),) = refused(space=space, fixed={last: knobs[last]})
+    ((where, text),) = refused(space=space, fixed={last: hyperparameters[last]})
     assert where == "study"
     assert re.search(rule, text)
     assert text.startswith(("fixed.", "space.fixed."))
 
 
 def test_every_rule_is_shown_to_be_broken():
-    defaults = {name: (field.default,) for name, field in Recipe.model_fields.items()}
+    defaults = {name: (field.default,) for name, field in TrainingConfig.model_fields.items()}
     broken = {
         names
-        for knobs, _ in WRONG
-        for names, _ in faults_together(defaults | {name: (value,) for name, value in knobs.items()})
+        for hyperparameters, _ in WRONG
+        for names, _ in joint_issues(defaults | {name: (value,) for name, value in hyperparameters.items()})
     }
-    assert broken == {rule.knobs for rule in RULES}
-    assert list(faults_together(defaults)) == []
-    assert {name for rule in RULES for name in rule.knobs} <= set(Recipe.model_fields)
+    assert broken == {rule.hyperparameters for rule in RULES}
+    assert list(joint_issues(defaults)) == []
+    assert {name for rule in RULES for name in rule.hyperparameters} <= set(TrainingConfig.model_fields)
 
 
 def test_one_combination_that_a_search_might_try_is_enough():
@@ -92,18 +93,21 @@ def test_one_combination_that_a_search_might_try_is_enough():
     Space(parameters={"schedule": searched, "patience": {"type": "int", "low": 1, "high": 3}})
 
 
-@pytest.mark.parametrize("knob", NEEDS)
-def test_a_knob_that_nothing_reads_is_refused(knob):
-    field = Recipe.model_fields[knob]
+@pytest.mark.parametrize("hyperparameter", NEEDS)
+def test_a_knob_that_nothing_reads_is_refused(hyperparameter):
+    field = TrainingConfig.model_fields[hyperparameter]
     assert field.default is not None
-    with pytest.raises(ValidationError, match=f"would not be read: it needs {NEEDS[knob].words}"):
-        Space(parameters=RATE, fixed={knob: field.default})
-    (fault,) = refused(fixed={knob: field.default})
-    assert fault == ("study", f"fixed.{knob}: would not be read: it needs {NEEDS[knob].words}")
+    with pytest.raises(ValidationError, match=f"would not be read: it needs {NEEDS[hyperparameter].words}"):
+        Space(parameters=RATE, fixed={hyperparameter: field.default})
+    (issue,) = refused(fixed={hyperparameter: field.default})
+    assert issue == (
+        "study",
+        f"fixed.{hyperparameter}: would not be read: it needs {NEEDS[hyperparameter].words}",
+    )
 
 
 @pytest.mark.parametrize(
-    "knobs",
+    "hyperparameters",
     [
         {"gamma": 0.8, "schedule": "exponential"},
         {"cycles": 2, "schedule": "cosine_with_restarts"},
@@ -114,11 +118,11 @@ def test_a_knob_that_nothing_reads_is_refused(knob):
     ],
     ids=str,
 )
-def test_a_knob_that_is_read_is_taken(knobs):
-    Space(parameters=RATE, fixed=knobs)
-    assert build_study({"space": {"parameters": RATE}, "fixed": knobs}).recipe({}).model_fields_set >= set(
-        knobs
-    )
+def test_a_knob_that_is_read_is_taken(hyperparameters):
+    Space(parameters=RATE, fixed=hyperparameters)
+    assert build_study({"space": {"parameters": RATE}, "fixed": hyperparameters}).training_config(
+        {}
+    ).model_fields_set >= set(hyperparameters)
 
 
 def test_a_knob_that_only_some_trials_read_is_taken():
@@ -128,12 +132,15 @@ def test_a_knob_that_only_some_trials_read_is_taken():
     }
     Space(parameters=parameters)
     study = build_study({"space": {"parameters": parameters}})
-    assert study.recipe({"schedule": "linear", "gamma": 0.6}).gamma == 0.6
+    assert study.training_config({"schedule": "linear", "gamma": 0.6}).gamma == 0.6
 
 
 def test_a_study_may_change_the_schedule_of_a_space_and_leave_the_old_ones_knobs():
     space = {"parameters": RATE, "fixed": {"schedule": "exponential", "gamma": 0.8}}
-    assert build_study({"space": space, "fixed": {"schedule": "linear"}}).recipe({}).schedule == "linear"
+    assert (
+        build_study({"space": space, "fixed": {"schedule": "linear"}}).training_config({}).schedule
+        == "linear"
+    )
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -147,24 +154,29 @@ def test_patience_is_refused_where_trials_wait_for_each_other(algorithm):
 
 
 def test_what_a_population_changes_is_no_matter_of_which_weights_an_optimizer_holds():
-    assert set(CHANGEABLE) <= set(Recipe.model_fields)
+    assert set(CHANGEABLE) <= set(TrainingConfig.model_fields)
     assert not set(CHANGEABLE) & {"frozen_layers", "layerwise_decay", "head_lr_multiplier", "patience"}
 
 
-@pytest.mark.parametrize("knob", ["gradient_checkpointing", "cooldown_restarts"])
-def test_a_switch_is_true_or_false_and_nothing_else(knob):
-    assert getattr(Recipe(**{knob: True}), knob) is True
-    assert getattr(Recipe(**{knob: False}), knob) is False
+@pytest.mark.parametrize("hyperparameter", ["gradient_checkpointing", "cooldown_restarts"])
+def test_a_switch_is_true_or_false_and_nothing_else(hyperparameter):
+    assert getattr(TrainingConfig(**{hyperparameter: True}), hyperparameter) is True
+    assert getattr(TrainingConfig(**{hyperparameter: False}), hyperparameter) is False
     for value in (1, 0, "true", "on", None):
         with pytest.raises(ValidationError):
-            Recipe(**{knob: value})
+            TrainingConfig(**{hyperparameter: value})
     searched = {"type": "choice", "values": [True, False]}
     schedule = {"schedule": "adaptive", "patience": 1}
-    assert Space(parameters={knob: searched}, fixed=schedule).parameters[knob].ends == (True, False)
+    assert Space(parameters={hyperparameter: searched}, fixed=schedule).parameters[hyperparameter].ends == (
+        True,
+        False,
+    )
     with pytest.raises(ValidationError):
-        Space(parameters={knob: {"type": "int", "low": 0, "high": 1}}, fixed=schedule)
+        Space(parameters={hyperparameter: {"type": "int", "low": 0, "high": 1}}, fixed=schedule)
 
 
 def test_idle_knobs_are_those_given_alone():
     possible = {"schedule": ("linear",), "patience": (0, 2)}
-    assert [name for name, _ in idle_knobs(["gamma", "min_delta", "batch_size"], possible)] == ["gamma"]
+    assert [name for name, _ in unread_hyperparameters(["gamma", "min_delta", "batch_size"], possible)] == [
+        "gamma"
+    ]

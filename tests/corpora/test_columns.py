@@ -112,5 +112,5 @@ def test_no_column_of_labels_is_a_fault(tmp_path: Path) -> None:
 def test_a_wrong_separator_is_told_in_few_words(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         read_text(tmp_path, "Lund B-LOC\ni O\n\n" * 3_000, CorpusOptions(separator="tab"))
-    assert len(caught.value.faults) == 21
-    assert str(caught.value.faults[-1]).endswith("row does not have 2 columns: 5980 more such lines")
+    assert len(caught.value.issues) == 21
+    assert str(caught.value.issues[-1]).endswith("row does not have 2 columns: 5980 more such lines")

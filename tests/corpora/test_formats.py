@@ -12,7 +12,7 @@ import pytest
 from hpo.corpora.formats import FORMATS
 from hpo.corpora.formats.csv_lists import parse_list
 from hpo.corpora.formats.options import Columns, CorpusOptions
-from hpo.corpora.formats.sources import SHOWN_FAULTS
+from hpo.corpora.formats.sources import SHOWN_ISSUES
 from hpo.corpora.loading import load
 from hpo.corpora.sentences import Sentence
 from hpo.errors import UserError
@@ -98,12 +98,12 @@ def read(path: Path, options: CorpusOptions | None = None) -> tuple[Sentence, ..
     return load(str(path), cut_dev=False, options=options).splits["train"]
 
 
-def faults_of(path: Path, options: CorpusOptions | None = None) -> list[tuple[str, str]]:
-    """Where and which rule, of every fault that reading finds."""
+def issues_of(path: Path, options: CorpusOptions | None = None) -> list[tuple[str, str]]:
+    """Where and which rule, of every problem that reading finds."""
     with pytest.raises(UserError) as caught:
         load(str(path), cut_dev=False, options=options)
     assert caught.value.exit_code == 2
-    return [(fault.where, fault.rule) for fault in caught.value.faults]
+    return [(issue.location, issue.message) for issue in caught.value.issues]
 
 
 def test_every_format_has_a_contract() -> None:
@@ -146,7 +146,7 @@ def test_a_nul_is_a_fault_of_its_line(name: str, tmp_path: Path) -> None:
     )
     text = text.replace("\\u0000", "\0").replace("\\x00", "\0")
     path = save(tmp_path, name, text)
-    assert faults_of(path) == [(f"{path}:{CONTRACTS[name].line}", "line has a NUL character")]
+    assert issues_of(path) == [(f"{path}:{CONTRACTS[name].line}", "line has a NUL character")]
 
 
 @every_format
@@ -154,20 +154,20 @@ def test_bytes_that_are_not_utf8_are_a_fault_of_their_line(name: str, tmp_path: 
     data = CONTRACTS[name].write(SENTENCES).encode()
     wrong = b"faller" if CONTRACTS[name].line < 4 else b'"'
     path = save(tmp_path, name, data.replace(wrong, b"f\xe5", 1))
-    assert faults_of(path) == [(f"{path}:{CONTRACTS[name].line}", "line is not UTF-8")]
+    assert issues_of(path) == [(f"{path}:{CONTRACTS[name].line}", "line is not UTF-8")]
 
 
 @every_format
 @pytest.mark.parametrize("content", ["", "\n\n \n"])
 def test_an_empty_file_is_a_fault(name: str, content: str, tmp_path: Path) -> None:
     path = save(tmp_path, name, content)
-    assert faults_of(path) == [(f"{path}:1", "split holds no sentence")]
+    assert issues_of(path) == [(f"{path}:1", "split holds no sentence")]
 
 
 @every_format
 def test_a_file_in_utf16_is_one_fault(name: str, tmp_path: Path) -> None:
     path = save(tmp_path, name, CONTRACTS[name].write(SENTENCES).encode("utf-16"))
-    assert faults_of(path) == [(f"{path}:1", "file is not UTF-8")]
+    assert issues_of(path) == [(f"{path}:1", "file is not UTF-8")]
 
 
 @every_format
@@ -178,7 +178,7 @@ def test_a_row_that_does_not_fit_is_one_fault(name: str, way: str, tmp_path: Pat
     old, new = getattr(contract, way)
     assert text.count(old) == 1
     path = save(tmp_path, name, text.replace(old, new))
-    assert [where for where, _ in faults_of(path)] == [f"{path}:{contract.line}"]
+    assert [where for where, _ in issues_of(path)] == [f"{path}:{contract.line}"]
 
 
 @every_format
@@ -195,14 +195,14 @@ def test_what_is_no_label_is_a_fault_of_its_line(name: str, label: str, rule: st
     rows = [(tokens, [label if t == '"' else x for t, x in zip(tokens, labels, strict=True)])
             for tokens, labels in SENTENCES]  # fmt: skip
     path = save(tmp_path, name, CONTRACTS[name].write(rows))
-    assert faults_of(path) == [(f"{path}:{CONTRACTS[name].line}", rule)]
+    assert issues_of(path) == [(f"{path}:{CONTRACTS[name].line}", rule)]
 
 
 @every_format
 def test_an_empty_token_is_a_fault_of_its_line(name: str, tmp_path: Path) -> None:
     rows = [(["" if token == '"' else token for token in tokens], labels) for tokens, labels in SENTENCES]
     path = save(tmp_path, name, CONTRACTS[name].write(rows))
-    assert faults_of(path) == [(f"{path}:{CONTRACTS[name].line}", "token is empty")]
+    assert issues_of(path) == [(f"{path}:{CONTRACTS[name].line}", "token is empty")]
 
 
 @every_format
@@ -210,18 +210,18 @@ def test_faults_of_all_files_are_told_together(name: str, tmp_path: Path) -> Non
     bad = [(tokens, ["X-PER", *labels[1:]]) for tokens, labels in SENTENCES]
     for stem in ("train", "dev"):
         save(tmp_path, name, CONTRACTS[name].write(bad), stem)
-    places = [where.rpartition(":")[0] for where, _ in faults_of(tmp_path)]
+    places = [where.rpartition(":")[0] for where, _ in issues_of(tmp_path)]
     expected_places = [str(tmp_path / f"{stem}{CONTRACTS[name].suffix}") for stem in ("train", "dev")]
     assert places == [place for place in expected_places for _ in bad]
 
 
 @every_format
 def test_many_faults_of_one_rule_are_summed_up(name: str, tmp_path: Path) -> None:
-    rows = [*SENTENCES * 40, *[(["ja", "ja"], ["O", "X-PER"])] * (SHOWN_FAULTS + 12)]
+    rows = [*SENTENCES * 40, *[(["ja", "ja"], ["O", "X-PER"])] * (SHOWN_ISSUES + 12)]
     path = save(tmp_path, name, CONTRACTS[name].write(rows))
-    faults = faults_of(path)
-    assert len(faults) == SHOWN_FAULTS + 1
-    assert faults[-1] == (str(path), "label is none of IOB2: 12 more such lines")
+    issues = issues_of(path)
+    assert len(issues) == SHOWN_ISSUES + 1
+    assert issues[-1] == (str(path), "label is none of IOB2: 12 more such lines")
 
 
 @every_format
@@ -254,7 +254,7 @@ def test_places_are_where_a_type_stands_first(name: str, tmp_path: Path) -> None
 def test_json_of_wrong_types_is_a_fault(line: str, rule: str, tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     path.write_text(f'{{"tokens": ["a"], "ner_tags": ["O"]}}\n{line}\n', encoding="utf-8")
-    assert faults_of(path) == [(f"{path}:2", rule)]
+    assert issues_of(path) == [(f"{path}:2", rule)]
 
 
 def test_json_keys_ids_and_automatic_labels(tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def test_integer_labels_with_told_names(tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     path.write_text('{"tokens": ["Umeå", "i"], "ner_tags": [1, 0]}\n', encoding="utf-8")
     assert read(path, CorpusOptions(label_names=("O", "B-LOC")))[0].labels == ("B-LOC", "O")
-    assert faults_of(path, CorpusOptions(label_names=("O",))) == [
+    assert issues_of(path, CorpusOptions(label_names=("O",))) == [
         (f"{path}:1", "labels have a number without a name")
     ]
 
@@ -299,7 +299,7 @@ def test_a_cell_that_spells_no_list_is_refused(cell: str) -> None:
 def test_a_csv_fault_stands_where_its_row_begins(tmp_path: Path) -> None:
     path = tmp_path / "train.csv"
     path.write_text("tokens,tags\n\"['a'\n 'b']\",\"['O', 'O']\"\n\"['a']\",\"O\"\n", encoding="utf-8")
-    assert faults_of(path) == [(f"{path}:4", "cell of tags is not a list")]
+    assert issues_of(path) == [(f"{path}:4", "cell of tags is not a list")]
 
 
 # HIPE
@@ -338,13 +338,13 @@ def test_hipe_reads_a_told_column(tmp_path: Path) -> None:
     told = CorpusOptions(columns=Columns(label="NE-FINE-LIT"))
     assert read(path, told)[0].labels == ("B-pers.myth",)
     wrong = CorpusOptions(columns=Columns(label="NE-OTHER"))
-    assert faults_of(path, wrong) == [(f"{path}:1", "header lacks a column")]
+    assert issues_of(path, wrong) == [(f"{path}:1", "header lacks a column")]
 
 
 @pytest.mark.parametrize("token", ["a\\u0000b", "\\ud83d"])
 def test_an_escaped_character_that_is_none_is_a_fault(token: str, tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     path.write_text(f'{{"tokens": ["a"], "ner_tags": ["O"]}}\n{{"tokens": ["{token}"], "ner_tags": ["O"]}}\n')
-    assert faults_of(path) == [(f"{path}:2", "token has a NUL or half a surrogate pair")]
+    assert issues_of(path) == [(f"{path}:2", "token has a NUL or half a surrogate pair")]
     path.write_text('{"tokens": ["\\ud83d\\ude00"], "ner_tags": ["O"]}\n')
     assert read(path)[0].tokens == ("\N{GRINNING FACE}",)

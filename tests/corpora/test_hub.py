@@ -62,7 +62,7 @@ def test_faults_name_their_rows(tmp_path: Path) -> None:
     rows.save_to_disk(str(tmp_path))
     with pytest.raises(UserError) as caught:
         load(str(tmp_path))
-    assert [(fault.where, fault.rule) for fault in caught.value.faults] == [
+    assert [(issue.location, issue.message) for issue in caught.value.issues] == [
         (f"{tmp_path}[train]:1", "tokens and labels differ in number"),
         (f"{tmp_path}[train]:2", "label is none of IOB2"),
         (f"{tmp_path}[train]:3", "token is empty"),

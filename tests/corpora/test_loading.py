@@ -110,7 +110,7 @@ def test_a_wrong_corpus_yaml_is_a_fault_at_its_line(tmp_path: Path) -> None:
     (tmp_path / "corpus.yaml").write_text("name: a\nschema: IOB2\nscheme: IOB3\n", encoding="utf-8")
     with pytest.raises(UserError) as caught:
         load(str(tmp_path))
-    assert sorted(fault.where.rpartition(":")[2] for fault in caught.value.faults) == ["2", "3"]
+    assert sorted(issue.location.rpartition(":")[2] for issue in caught.value.issues) == ["2", "3"]
 
 
 def test_told_files_and_formats_must_exist(tmp_path: Path) -> None:

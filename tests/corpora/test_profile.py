@@ -49,9 +49,9 @@ def test_a_survey_tells_faults_and_cuts_nothing(tmp_path: Path) -> None:
     path.write_text("i\tO\nLund\tI-LOC\nvann\tO\nLund\tB-LOC\n", encoding="utf-8")
     good = survey(str(path))
     assert list(good.splits) == ["train"]
-    assert (good.splits["train"].repaired, good.faults) == (1, ())
+    assert (good.splits["train"].repaired, good.issues) == (1, ())
     path.write_text("i\tO\nLund\tX-LOC\nLund\tB-LOC\n", encoding="utf-8")
     bad = survey(str(path))
-    assert bad.to_json()["faults"] == [str(fault) for fault in bad.faults]
-    assert [fault.where for fault in bad.faults] == [f"{path}:2"]
-    assert lines(bad)[1].startswith("fault: ")
+    assert bad.to_json()["issues"] == [str(issue) for issue in bad.issues]
+    assert [issue.location for issue in bad.issues] == [f"{path}:2"]
+    assert lines(bad)[1].startswith("problem: ")

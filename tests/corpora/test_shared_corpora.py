@@ -53,7 +53,7 @@ def counts_of(found: Profile) -> dict[str, tuple[int, int, int]]:
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_counts_are_as_measured(name: str) -> None:
-    assert survey_of(name).faults == ()
+    assert survey_of(name).issues == ()
     assert counts_of(survey_of(name)) == COUNTS[name]
 
 

@@ -135,9 +135,9 @@ def test_unlisted_types_are_refused_each_at_its_place():
     )
     with pytest.raises(UserError) as refused:
         families.apply(families.load_family("uner"), corpus)
-    faults = refused.value.faults
-    assert [(fault.where, fault.value) for fault in faults] == [("news", "DATE"), ("news.txt:7", "MISC")]
-    assert all("known: PER, ORG, LOC;" in fault.remedy for fault in faults)
+    issues = refused.value.issues
+    assert [(issue.location, issue.value) for issue in issues] == [("news", "DATE"), ("news.txt:7", "MISC")]
+    assert all("known: PER, ORG, LOC;" in issue.hint for issue in issues)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.corpora.loading import load
 from hpo.corpora.tag_families import apply, load_family
 from hpo.encoding.prepare import prepare
@@ -23,12 +23,18 @@ def test_another_corpus_is_read_as_the_checkpoint_was_trained(empty_folder, monk
     family = load_family("conll")
     corpus = apply(family, load(str(corpus_folder)))
     data = prepare(corpus, family, "tiny", max_length=20, seed=1, context=context)
-    recipe = Recipe(
+    training_config = TrainingConfig(
         epochs=1, evals_per_epoch=1, learning_rate=2e-3, batch_size=4, context=context, pooling=pooling
     )
     kept = empty_folder / "kept"
     train(
-        recipe, data, model="tiny", train_on="cased", seed=1, report=lambda each: True, keep=lambda each: kept
+        training_config,
+        data,
+        model="tiny",
+        train_on="cased",
+        seed=1,
+        report=lambda each: True,
+        keep=lambda each: kept,
     )
     promote(kept, empty_folder / "best", data.tokenizer)
     asked = {}

@@ -87,7 +87,7 @@ def test_models_scored_on_other_sentences_are_refused():
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """Two random models with vocabularies of their own."""
-    from hpo.config.training_config import Recipe
+    from hpo.config.training_config import TrainingConfig
     from hpo.corpora.spans import label_names
     from hpo.corpora.tag_families import load_family
     from hpo.encoding.tokenizers import train_wordpiece
@@ -97,7 +97,9 @@ def models(tmp_path_factory):
     for seed in (1, 2):
         folder = tmp_path_factory.mktemp("model")
         tokenizer = train_wordpiece([["Ada", "in", "Uppsala", "walked"]], vocabulary=30 * seed)
-        model = build_model("tiny", label_names(load_family("conll").types), len(tokenizer), Recipe(), seed)
+        model = build_model(
+            "tiny", label_names(load_family("conll").types), len(tokenizer), TrainingConfig(), seed
+        )
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         folders.append(folder)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpo.cli.app import app as cli
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.corpora.spans import label_names
 from hpo.corpora.tag_families import load_family
 from hpo.encoding.tokenizers import train_wordpiece
@@ -41,7 +41,7 @@ def checkpoint(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     tokenizer = train_wordpiece([WORDS], vocabulary=60)
     tokenizer.model_max_length = request.param
-    model = build_model("tiny", label_names(TYPES), len(tokenizer), Recipe(), seed=request.param)
+    model = build_model("tiny", label_names(TYPES), len(tokenizer), TrainingConfig(), seed=request.param)
     model.classifier.weight.data.mul_(4)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -103,8 +103,8 @@ def test_a_text_is_labelled_alike_whatever_stands_beside_it(checkpoint, monkeypa
     texts = [from_tokens(WORDS[:number]) for number in range(1, len(WORDS))]
     together = list(predict(checkpoint, texts))
     monkeypatch.setattr("hpo.inference.predict.CHUNK_SENTENCES", 3)
-    apart = list(predict(checkpoint, texts))
-    assert [each.labels for each in together] == [each.labels for each in apart]
+    always_kept = list(predict(checkpoint, texts))
+    assert [each.labels for each in together] == [each.labels for each in always_kept]
     assert len(texts) < CHUNK_SENTENCES
 
 

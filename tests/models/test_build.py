@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertForTokenClassification
 
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.errors import UserError
 from hpo.models.build import build_model, count_weights
 
@@ -30,7 +30,7 @@ def configure(folder, **changes):
 
 
 def test_a_head_for_other_labels_is_drawn_anew_from_the_seed(folder):
-    models = [build_model(str(folder), NAMES, 40, Recipe(), seed) for seed in (1, 1, 2)]
+    models = [build_model(str(folder), NAMES, 40, TrainingConfig(), seed) for seed in (1, 1, 2)]
     first, again, other = (model.classifier.weight for model in models)
     assert first.shape == (3, 16)
     assert torch.equal(first, again) and not torch.equal(first, other)
@@ -43,13 +43,13 @@ def test_weights_that_do_not_fit_are_refused(folder):
     with pytest.raises(
         UserError, match=r"do not fit its configuration.*word_embeddings\.weight is \(40, 16\)"
     ):
-        build_model(str(folder), NAMES, 40, Recipe(), 1)
+        build_model(str(folder), NAMES, 40, TrainingConfig(), 1)
 
 
 def test_broken_weights_are_refused(folder):
     (folder / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(UserError, match="model: cannot be loaded"):
-        build_model(str(folder), NAMES, 40, Recipe(), 1)
+        build_model(str(folder), NAMES, 40, TrainingConfig(), 1)
 
 
 @pytest.mark.parametrize(

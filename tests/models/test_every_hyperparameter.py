@@ -1,4 +1,5 @@
-"""On every family each knob's value arrives in the optimizer, scheduler, loader or loss of a run."""
+"""On every family each hyperparameter's value arrives in the optimizer, scheduler, loader or loss of a
+run."""
 
 import ast
 import math
@@ -11,14 +12,14 @@ import torch
 from torch.nn import functional
 from torch.utils import checkpoint
 
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.corpora.spans import label_names
 from hpo.encoding.window_dataset import IGNORED
 from hpo.errors import UserError
 from hpo.models.build import build_model
 from hpo.training.losses import class_weights
 from hpo.training.lr_schedules import Timeline, rate_factor
-from hpo.training.optimizer import freeze, parameter_groups, refuse_misfit
+from hpo.training.optimizer import check_model_supports, freeze, parameter_groups
 from hpo.training.trainer import _Trainer, train
 
 LABELS = label_names(("person", "place"))
@@ -53,11 +54,13 @@ TESTED = {
     "test_labels_on_all_subtokens_begin_on_the_first_only": ("label_alignment",),
     "test_windows_and_context_are_as_long_as_they_are_told": ("max_length", "context"),
 }  # fmt: skip
-"""The tests, here and beside, that hold a knob on every family."""
+"""The tests, here and beside, that hold a hyperparameter on every family."""
 
 
 def test_every_knob_is_held_on_every_family():
-    assert sorted(knob for knobs in TESTED.values() for knob in knobs) == sorted(Recipe.model_fields)
+    assert sorted(
+        hyperparameter for hyperparameters in TESTED.values() for hyperparameter in hyperparameters
+    ) == sorted(TrainingConfig.model_fields)
     found = {}
     for path in Path(__file__).parent.glob("test_*.py"):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
@@ -67,7 +70,7 @@ def test_every_knob_is_held_on_every_family():
         assert found[name] & {"family", "folder", "own_tokenizer"}, name
 
 
-def watched_run(folder, encoded, monkeypatch, recipe, learn=True):
+def watched_run(folder, encoded, monkeypatch, training_config, learn=True):
     """What a run measured, and what it did at each step."""
     seen = {
         "rates": [],
@@ -111,7 +114,7 @@ def watched_run(folder, encoded, monkeypatch, recipe, learn=True):
     )
     measured = []
     train(
-        recipe, encoded, model=folder, train_on="cased", seed=1,
+        training_config, encoded, model=folder, train_on="cased", seed=1,
         report=lambda each: measured.append(each) or True,
     )  # fmt: skip
     monkeypatch.undo()
@@ -119,12 +122,12 @@ def watched_run(folder, encoded, monkeypatch, recipe, learn=True):
 
 
 def test_a_run_steps_as_the_recipe_says(folder, encoded, monkeypatch):
-    recipe = Recipe(
+    training_config = TrainingConfig(
         learning_rate=3e-3, weight_decay=0.07, adam_beta1=0.8, adam_beta2=0.95, adam_epsilon=1e-6,
         max_grad_norm=0.25, batch_size=24, accumulation_steps=2, precision="bf16", label_smoothing=0.1,
         class_weighting="effective", effective_beta=0.99, epochs=2, evals_per_epoch=2, schedule="constant",
     )  # fmt: skip
-    measured, seen = watched_run(folder, encoded, monkeypatch, recipe)
+    measured, seen = watched_run(folder, encoded, monkeypatch, training_config)
     rows = len(seen["trainer"].train_dataset)
     steps = math.ceil(rows / 24)
     assert [each.epoch for each in measured] == [0.5, 1.0, 1.5, 2.0]
@@ -141,7 +144,7 @@ def test_a_run_steps_as_the_recipe_says(folder, encoded, monkeypatch):
     assert seen["clipped"] == {0.25}
     assert seen["types"] == {torch.bfloat16}
     counts = seen["trainer"].train_dataset.label_counts(len(LABELS))
-    weights = class_weights(recipe, counts)
+    weights = class_weights(training_config, counts)
     assert len(set(weights)) > 1
     for logits, labels, loss, _ in seen["losses"]:
         expected = functional.cross_entropy(
@@ -167,19 +170,23 @@ SCHEDULES = (
 )
 
 
-@pytest.mark.parametrize("knobs", SCHEDULES, ids=lambda each: each["schedule"])
-def test_the_optimizer_follows_every_schedule(folder, encoded, monkeypatch, knobs):
-    recipe = Recipe(learning_rate=1e-3, epochs=4, batch_size=24, evals_per_epoch=1, **knobs)
+@pytest.mark.parametrize("hyperparameters", SCHEDULES, ids=lambda each: each["schedule"])
+def test_the_optimizer_follows_every_schedule(folder, encoded, monkeypatch, hyperparameters):
+    training_config = TrainingConfig(
+        learning_rate=1e-3, epochs=4, batch_size=24, evals_per_epoch=1, **hyperparameters
+    )
     said = dict.fromkeys(("f1", "precision", "recall", "accuracy", "loss"), 0.5)
     monkeypatch.setattr("hpo.training.trainer._Questions.put_to", lambda *args: said)
-    _, seen = watched_run(folder, encoded, monkeypatch, recipe, learn=False)
+    _, seen = watched_run(folder, encoded, monkeypatch, training_config, learn=False)
     pace = len(seen["rates"]) // 4
-    timeline = Timeline.of(recipe, pace)
+    timeline = Timeline.of(training_config, pace)
     assert seen["rates"] == [
-        pytest.approx([1e-3 * rate_factor(recipe, timeline, step)] * 2) for step in range(4 * pace)
+        pytest.approx([1e-3 * rate_factor(training_config, timeline, step)] * 2) for step in range(4 * pace)
     ]
     rise = math.ceil(
-        recipe.warmup_ratio * 4 * pace or recipe.warmup_epochs * pace or recipe.warmup_steps
+        training_config.warmup_ratio * 4 * pace
+        or training_config.warmup_epochs * pace
+        or training_config.warmup_steps
     )  # the warm-up really warms, in whichever form it is given
     assert rise >= 2
     rising = [rates[0] for rates in seen["rates"][:rise]]
@@ -187,23 +194,23 @@ def test_the_optimizer_follows_every_schedule(folder, encoded, monkeypatch, knob
 
 
 def test_a_run_ends_when_its_patience_does(folder, encoded, monkeypatch):
-    knobs = {"epochs": 5, "batch_size": 30, "evals_per_epoch": 1, "patience": 2}
-    stops = Recipe(**knobs, min_delta=50, early_stopping_metric="loss")
-    goes_on = Recipe(**knobs, learning_rate=1e-3, early_stopping_metric="loss")
+    hyperparameters = {"epochs": 5, "batch_size": 30, "evals_per_epoch": 1, "patience": 2}
+    stops = TrainingConfig(**hyperparameters, min_delta=50, early_stopping_metric="loss")
+    continues = TrainingConfig(**hyperparameters, learning_rate=1e-3, early_stopping_metric="loss")
     assert len(watched_run(folder, encoded, monkeypatch, stops, learn=False)[0]) == 3
-    assert len(watched_run(folder, encoded, monkeypatch, goes_on)[0]) > 3
+    assert len(watched_run(folder, encoded, monkeypatch, continues)[0]) > 3
 
 
 @pytest.mark.parametrize("restarts", [True, False])
 def test_an_adaptive_run_cools_down_and_comes_back(folder, encoded, monkeypatch, restarts):
-    recipe = Recipe(
+    training_config = TrainingConfig(
         learning_rate=1e-3, epochs=9, batch_size=30, evals_per_epoch=1, schedule="adaptive", patience=1,
         cooldown_epochs=3, cooldown_restarts=restarts, early_stopping_metric="loss",
     )  # fmt: skip
     losses = iter([3.0, 4.0, 2.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0])
     said = {"f1": 0.5, "precision": 0.5, "recall": 0.5, "accuracy": 0.5}
     monkeypatch.setattr("hpo.training.trainer._Questions.put_to", lambda *args: said | {"loss": next(losses)})
-    measured, seen = watched_run(folder, encoded, monkeypatch, recipe, learn=False)
+    measured, seen = watched_run(folder, encoded, monkeypatch, training_config, learn=False)
     pace = len(seen["rates"]) // len(measured)
     at = [rates[0] for rates in seen["rates"]]
     assert at[2 * pace] == pytest.approx(1e-3) and at[3 * pace - 1] < 1e-3  # cools down after epoch 2
@@ -213,13 +220,13 @@ def test_an_adaptive_run_cools_down_and_comes_back(folder, encoded, monkeypatch,
 
 @shapes
 def test_layers_and_head_learn_as_fast_as_they_are_told(family, folder, shape):
-    recipe = Recipe(
+    training_config = TrainingConfig(
         learning_rate=1e-3, layerwise_decay=0.5, head_lr_multiplier=10, weight_decay=0.1, **SHAPES[shape]
     )
-    model = build_model(folder, LABELS, 0, recipe, 1)
-    refuse_misfit(model, recipe)
-    freeze(model, recipe)
-    groups = parameter_groups(model, recipe, [name for name, _ in model.named_parameters()])
+    model = build_model(folder, LABELS, 0, training_config, 1)
+    check_model_supports(model, training_config)
+    freeze(model, training_config)
+    groups = parameter_groups(model, training_config, [name for name, _ in model.named_parameters()])
     names = {id(weight): name for name, weight in model.named_parameters()}
     rates = {names[id(w)]: group["lr"] for group in groups for w in group["params"]}
     assert set(rates) == {name for name, weight in model.named_parameters() if weight.requires_grad}
@@ -234,12 +241,12 @@ def test_layers_and_head_learn_as_fast_as_they_are_told(family, folder, shape):
 
 @shapes
 def test_frozen_layers_are_not_trained(family, folder, encoded, monkeypatch, shape):
-    recipe = Recipe(
+    training_config = TrainingConfig(
         learning_rate=1e-2, frozen_layers=1, epochs=1, batch_size=30, evals_per_epoch=1, schedule="constant",
         **SHAPES[shape],
     )  # fmt: skip
-    fresh = dict(build_model(folder, LABELS, 0, recipe, 1).named_parameters())
-    _, seen = watched_run(folder, encoded, monkeypatch, recipe)
+    fresh = dict(build_model(folder, LABELS, 0, training_config, 1).named_parameters())
+    _, seen = watched_run(folder, encoded, monkeypatch, training_config)
     moved = {
         name
         for name, weight in seen["trainer"].model.named_parameters()
@@ -250,10 +257,10 @@ def test_frozen_layers_are_not_trained(family, folder, encoded, monkeypatch, sha
 
 
 def test_more_frozen_layers_than_there_are_is_refused_whatever_the_head(folder):
-    for knobs in SHAPES.values():
-        recipe = Recipe(frozen_layers=3, **knobs)
+    for hyperparameters in SHAPES.values():
+        training_config = TrainingConfig(frozen_layers=3, **hyperparameters)
         with pytest.raises(UserError, match=r"frozen_layers: must not be over the model's 2 layers: 3"):
-            refuse_misfit(build_model(folder, LABELS, 0, recipe, 1), recipe)
+            check_model_supports(build_model(folder, LABELS, 0, training_config, 1), training_config)
 
 
 @pytest.mark.parametrize(
@@ -261,11 +268,13 @@ def test_more_frozen_layers_than_there_are_is_refused_whatever_the_head(folder):
     [(-1, "freezes only what LoRA does not train anyway"), (2, "leaves LoRA nothing to train")],
 )
 def test_frozen_layers_that_are_all_or_nothing_to_lora_are_refused(folder, frozen, rule):
-    recipe = Recipe(frozen_layers=frozen, **LORA)
+    training_config = TrainingConfig(frozen_layers=frozen, **LORA)
     with pytest.raises(UserError) as caught:
-        refuse_misfit(build_model(folder, LABELS, 0, recipe, 1), recipe)
+        check_model_supports(build_model(folder, LABELS, 0, training_config, 1), training_config)
     assert str(caught.value) == f"frozen_layers: {rule}: {frozen} (leave one of the two out)"
-    refuse_misfit(build_model(folder, LABELS, 0, Recipe(), 1), Recipe(frozen_layers=frozen))
+    check_model_supports(
+        build_model(folder, LABELS, 0, TrainingConfig(), 1), TrainingConfig(frozen_layers=frozen)
+    )
 
 
 @pytest.mark.parametrize("shape", ["plain", "lora", "lora, pooled"])
@@ -276,11 +285,11 @@ def test_checkpointing_and_accumulation_change_no_gradient(family, folder, encod
     called = checkpoint.checkpoint
     counted = lambda *args, **kwargs: calls.append(1) or called(*args, **kwargs)  # noqa: E731
 
-    def run(**knobs):
+    def run(**hyperparameters):
         calls.clear()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("transformers.modeling_utils.checkpoint", counted)
-            measured, seen = watched_run(folder, encoded, patch, Recipe(**common, **knobs))
+            measured, seen = watched_run(folder, encoded, patch, TrainingConfig(**common, **hyperparameters))
         return measured[-1], dict(seen["trainer"].model.named_parameters()), len(calls)
 
     kept, weights, none = run()
@@ -288,7 +297,7 @@ def test_checkpointing_and_accumulation_change_no_gradient(family, folder, encod
     assert none == 0 and some >= 2 * 2  # each of two layers at each of two steps, its dropout drawn alike
     assert (again.train_loss, again.loss) == (kept.train_loss, kept.loss)
     assert all(torch.equal(weight, also[name]) for name, weight in weights.items())
-    fresh = dict(build_model(folder, LABELS, 0, Recipe(**common), 1).named_parameters())
+    fresh = dict(build_model(folder, LABELS, 0, TrainingConfig(**common), 1).named_parameters())
     learned = {name for name, weight in also.items() if not torch.equal(weight, fresh[name])}
     if "lora" in shape:
         assert {name for name in also if "lora_B" in name} <= learned  # adapters have gradients
@@ -303,8 +312,10 @@ def test_checkpointing_and_accumulation_change_no_gradient(family, folder, encod
 
 @pytest.mark.parametrize("scheme, outputs", [("plain", 3), ("bilou", 9)])
 def test_a_model_learns_the_labels_of_the_scheme(folder, encoded, monkeypatch, scheme, outputs):
-    recipe = Recipe(epochs=1, batch_size=30, evals_per_epoch=1, label_scheme=scheme, pooling="mean")
-    measured, seen = watched_run(folder, encoded, monkeypatch, recipe)
+    training_config = TrainingConfig(
+        epochs=1, batch_size=30, evals_per_epoch=1, label_scheme=scheme, pooling="mean"
+    )
+    measured, seen = watched_run(folder, encoded, monkeypatch, training_config)
     assert seen["trainer"].model.classifier.out_features == outputs and len(measured) == 1
     assert max(int(labels.max()) for _, labels, *_ in seen["losses"]) == outputs - 1
 

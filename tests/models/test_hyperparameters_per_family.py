@@ -1,4 +1,4 @@
-"""On every family a knob's value reaches the modules that it names, or is refused by its name."""
+"""On every family a hyperparameter's value reaches the modules that it names, or is refused by its name."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from transformers import (
     XLNetForTokenClassification,
 )
 
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.corpora.spans import label_names
 from hpo.errors import UserError
 from hpo.models.build import build_model, count_weights
@@ -23,8 +23,8 @@ ONE_DROPOUT = ("t5", "byt5")
 """Families with one dropout for attention weights and hidden states."""
 
 
-def build(folder, seed=1, **knobs):
-    return build_model(folder, LABELS, 0, Recipe(**knobs), seed)
+def build(folder, seed=1, **hyperparameters):
+    return build_model(folder, LABELS, 0, TrainingConfig(**hyperparameters), seed)
 
 
 def dropouts(model):

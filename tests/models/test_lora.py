@@ -10,7 +10,7 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.corpora.spans import label_names
 from hpo.encoding.window_dataset import Rows
 from hpo.errors import UserError
@@ -35,14 +35,14 @@ QUERY_KEY = {
     "t5": ("q", "k"),
     "byt5": ("q", "k"),
 }
-RECIPE = Recipe(
+RECIPE = TrainingConfig(
     learning_rate=5e-3, epochs=2, batch_size=16, evals_per_epoch=2, lora_r=4, lora_alpha=8,
     lora_dropout=0.1, lora_targets="query, key",
 )  # fmt: skip
 
 
-def build(folder, **knobs):
-    return build_model(folder, LABELS, 0, Recipe(**knobs), 1)
+def build(folder, **hyperparameters):
+    return build_model(folder, LABELS, 0, TrainingConfig(**hyperparameters), 1)
 
 
 def lora_layers(model):
@@ -93,14 +93,23 @@ def test_rank_0_is_no_lora(folder):
     assert not lora_layers(model) and all(weight.requires_grad for weight in model.parameters())
 
 
-def run(folder, encoded, recipe, *, state=None, reports=100, keep=lambda measurement: None):
+def run(folder, encoded, training_config, *, state=None, reports=100, keep=lambda measurement: None):
     measured = []
 
     def report(measurement):
         measured.append({name: v for name, v in measurement.to_json().items() if name != "seconds"})
         return len(measured) < reports
 
-    train(recipe, encoded, model=folder, train_on="cased", seed=1, report=report, keep=keep, state=state)
+    train(
+        training_config,
+        encoded,
+        model=folder,
+        train_on="cased",
+        seed=1,
+        report=report,
+        keep=keep,
+        state=state,
+    )
     return measured
 
 
@@ -182,8 +191,8 @@ def test_merging_leaves_the_model_in_training_alone(folder):
 
 
 def test_a_pooled_head_takes_lora_too(folder, encoded, tmp_path):
-    recipe = RECIPE.model_copy(update={"pooling": "mean", "epochs": 1})
-    measured = run(folder, encoded, recipe, keep=lambda measurement: tmp_path / "best")
+    training_config = RECIPE.model_copy(update={"pooling": "mean", "epochs": 1})
+    measured = run(folder, encoded, training_config, keep=lambda measurement: tmp_path / "best")
     model = load_checkpoint(tmp_path / "best")
     assert isinstance(model, PooledTagger) and not lora_layers(model)
     assert score_split(model, encoded, "dev")["cased"].f1 == max(each["f1"] for each in measured)

@@ -14,7 +14,7 @@ from transformers import (
     ModernBertConfig,
 )
 
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.corpora.spans import label_names
 from hpo.encoding.batch_samplers import LengthGroupedBatches, PackedBatches
 from hpo.encoding.window_dataset import IGNORED, Rows, alone
@@ -52,12 +52,13 @@ def read(model, rows, size, tell):
 
 
 @pytest.mark.parametrize(
-    "knobs", [{}, {"pooling": "mean"}, {"pooling": "first-last"}, {"lora_r": 4, "lora_targets": "query"}]
+    "hyperparameters",
+    [{}, {"pooling": "mean"}, {"pooling": "first-last"}, {"lora_r": 4, "lora_targets": "query"}],
 )
-def test_sentences_that_share_a_line_are_read_as_if_alone(family, folder, encoded, knobs):
-    model = build_model(folder, LABELS, encoded.vocabulary, Recipe(**knobs), seed=1).eval()
+def test_sentences_that_share_a_line_are_read_as_if_alone(family, folder, encoded, hyperparameters):
+    model = build_model(folder, LABELS, encoded.vocabulary, TrainingConfig(**hyperparameters), seed=1).eval()
     split = encoded.split("train")
-    rows = Rows(split, split.forms[0], encoded.pad_id, "first", "pooling" in knobs)
+    rows = Rows(split, split.forms[0], encoded.pad_id, "first", "pooling" in hyperparameters)
     drawn, tell = reading(model)
     assert drawn is PackedBatches
     shared = 0
@@ -140,8 +141,8 @@ def test_a_family_of_which_no_way_is_known_keeps_a_line_for_each_sentence(corpus
         return loss(self, model, inputs, *args, **kwargs)
 
     monkeypatch.setattr(_Trainer, "compute_loss", compute_loss)
-    recipe = Recipe(epochs=1, evals_per_epoch=1, batch_size=16)
-    train(recipe, corpus, model=str(tmp_path), train_on="cased", seed=1, report=lambda each: True)
+    training_config = TrainingConfig(epochs=1, evals_per_epoch=1, batch_size=16)
+    train(training_config, corpus, model=str(tmp_path), train_on="cased", seed=1, report=lambda each: True)
     split = corpus.split("train")
     rows = Rows(split, split.forms[0], corpus.pad_id, "first")
     assert sum(len(each["input_ids"]) for each in seen) == len(rows)

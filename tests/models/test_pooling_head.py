@@ -9,7 +9,7 @@ import torch
 from transformers import AutoConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.encoding.tokenizers import load_tokenizer, longest_window
 from hpo.encoding.window_dataset import IGNORED, Rows
 from hpo.errors import UserError
@@ -60,7 +60,7 @@ def test_a_batch_for_the_familys_own_head_has_no_words(encoded):
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_the_logits_are_the_classifiers_of_the_pooled_states(folder, encoded, pooling):
-    model = build_model(folder, encoded.label_names, 0, Recipe(pooling=pooling), 1).eval()
+    model = build_model(folder, encoded.label_names, 0, TrainingConfig(pooling=pooling), 1).eval()
     split = encoded.split("dev")
     batch = Rows(split, np.arange(4), encoded.pad_id, "first", pooled=True).__getitems__([0, 1, 2, 3])
     with torch.no_grad():
@@ -83,9 +83,11 @@ def kept(request, folder, encoded, tmp_path_factory):
     """A run of a pooling: what it measured last, and the folder of what it kept."""
     target = tmp_path_factory.mktemp("kept") / "best"
     measured = []
-    recipe = Recipe(learning_rate=5e-3, epochs=2, batch_size=16, evals_per_epoch=1, pooling=request.param)
+    training_config = TrainingConfig(
+        learning_rate=5e-3, epochs=2, batch_size=16, evals_per_epoch=1, pooling=request.param
+    )
     train(
-        recipe, encoded, model=folder, train_on="cased", seed=1,
+        training_config, encoded, model=folder, train_on="cased", seed=1,
         report=lambda measurement: measured.append(measurement) or True, keep=lambda measurement: target,
     )  # fmt: skip
     return max(measured, key=lambda each: each.rank), measured, target
@@ -121,4 +123,4 @@ def test_a_pooled_folder_has_the_tokenizer_and_the_window_of_its_family(kept, en
 def test_a_pooled_folder_is_not_trained_further(kept, encoded):
     _, _, target = kept
     with pytest.raises(UserError, match=r"model: cannot be trained further: .*its head has pooling"):
-        build_model(str(target), encoded.label_names, 0, Recipe(), 1)
+        build_model(str(target), encoded.label_names, 0, TrainingConfig(), 1)

@@ -1,4 +1,5 @@
-"""The defaults against the best, the best after so many trials, knobs against scores, means over seeds."""
+"""The defaults against the best, the best after so many trials, hyperparameters against scores, means over
+seeds."""
 
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from hpo.reporting.default_vs_best import (
     verdict,
 )
 from hpo.reporting.group_by import pivot, render_importance, render_pivot
-from hpo.reporting.importance import knob_importance
+from hpo.reporting.importance import hyperparameter_importance
 from hpo.reporting.seeds import render_repeats, repeated
 from hpo.reporting.study_record import Record
 from hpo.search.trial import State, Trial
@@ -159,7 +160,7 @@ def test_a_pivot_of_a_knob_that_is_not_searched_is_refused_with_those_that_are(r
 
 
 def test_the_knob_that_decides_is_the_most_important_one(record):
-    shares = knob_importance(record.study.space, record.trials)
+    shares = hyperparameter_importance(record.study.space, record.trials)
     assert list(shares) == ["learning_rate", "batch_size"]
     assert sum(shares.values()) == pytest.approx(1)
     assert shares["learning_rate"] > 0.8

@@ -5,12 +5,12 @@ import re
 import pytest
 
 from hpo.config.study import build_study
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.errors import UserError
 from hpo.reporting.dry_run import (
     epochs_bound,
     list_spaces,
-    render_knobs,
+    render_hyperparameter_table,
     render_plan,
     render_spaces,
 )
@@ -45,7 +45,10 @@ def test_what_is_likely_is_never_over_what_is_possible(trials, grace):
 
 def test_a_plan_bounds_the_models_on_disk_and_the_states_in_memory():
     plan = render_plan(build_study({"keep": 5, "workers": 3}))
-    assert "11 models of 4 MB (6 kept, 5 that led on the way or are the best of a knob's value)" in plan
+    assert (
+        "11 models of 4 MB (6 kept, 5 that led on the way or are the best of a hyperparameter's value)"
+        in plan
+    )
     assert "up to 0.10 GB of state of 3 trials" in plan
     paused = render_plan(build_study({"keep": 5, "workers": 3, "algorithm": "bohb", "trials": 20}))
     assert "0.64 GB of state of 20 trials" in paused
@@ -67,8 +70,11 @@ def test_every_shipped_space_is_listed_with_its_purpose_and_every_domain():
 
 
 def test_every_knob_is_listed_with_its_limits_default_and_meaning():
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in render_knobs().splitlines()[2:]]
-    assert [row[0] for row in rows] == list(Recipe.model_fields)
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in render_hyperparameter_table().splitlines()[2:]
+    ]
+    assert [row[0] for row in rows] == list(TrainingConfig.model_fields)
     assert all(all(row) for row in rows)
     cells = {row[0]: row[1:3] for row in rows}
     assert cells["learning_rate"] == ["0 < number <= 1", "5e-05"]

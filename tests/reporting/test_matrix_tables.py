@@ -7,7 +7,7 @@ import pytest
 from hpo.corpora.variants import VARIANTS
 from hpo.evaluation.matrix import MatrixRow
 from hpo.reporting.matrix_tables import (
-    KNOBS,
+    COLUMNS,
     render_hyperparameters,
     render_matrix,
     render_table,
@@ -69,9 +69,9 @@ def _published() -> list[MatrixRow]:
                 "dev": dict(zip(VARIANTS, dev, strict=True)),
                 "test": dict(zip(VARIANTS, test, strict=True)),
             },
-            hyperparameters=dict(zip(KNOBS, knobs, strict=True)),
+            hyperparameters=dict(zip(COLUMNS, hyperparameters, strict=True)),
         )
-        for trained_on, (dev, test, knobs) in PUBLISHED.items()
+        for trained_on, (dev, test, hyperparameters) in PUBLISHED.items()
     ]
     return [MatrixRow(tag_family="Simple", trained_on="cased", algorithm="ASHA"), *reversed(rows)]
 
@@ -100,8 +100,10 @@ def test_columns_are_padded_to_one_width():
 
 def test_further_knobs_follow_where_a_row_has_them():
     rows = [
-        MatrixRow(tag_family="Original", trained_on="cased", algorithm="ASHA", hyperparameters=knobs)
-        for knobs in (
+        MatrixRow(
+            tag_family="Original", trained_on="cased", algorithm="ASHA", hyperparameters=hyperparameters
+        )
+        for hyperparameters in (
             {"learning_rate": 5e-5, "weight_decay": 0.0, "schedule": "cosine"},
             {"batch_size": 16, "epochs": 10, "schedule": "linear", "label_smoothing": 0.1},
         )

@@ -2,12 +2,12 @@
 
 import pytest
 
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.reporting.model_card import _use
 
 
-def said_of(label_set="bio", fast=True, **knobs):
-    return _use(Recipe(**knobs), label_set, fast)
+def said_of(label_set="bio", fast=True, **hyperparameters):
+    return _use(TrainingConfig(**hyperparameters), label_set, fast)
 
 
 @pytest.mark.parametrize("label_set", ["bio", "plain"])
@@ -19,7 +19,7 @@ def test_a_familys_own_model_is_for_the_pipeline(alignment, strategy, label_set)
 
 
 @pytest.mark.parametrize(
-    "knobs, why",
+    "hyperparameters, why",
     [
         ({"pooling": "first-last"}, "(first-last), for which transformers has no model"),
         ({"fast": False}, "does not tell where words begin"),
@@ -27,8 +27,8 @@ def test_a_familys_own_model_is_for_the_pipeline(alignment, strategy, label_set)
     ],
     ids=["pooled", "bytes", "bilou"],
 )
-def test_what_the_pipeline_would_misread_is_for_our_own_command(knobs, why):
-    said = said_of(**knobs)
+def test_what_the_pipeline_would_misread_is_for_our_own_command(hyperparameters, why):
+    said = said_of(**hyperparameters)
     assert "hpo predict path/to/this/folder" in said and why in said
     assert "aggregation_strategy=" not in said
 

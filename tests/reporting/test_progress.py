@@ -1,4 +1,4 @@
-"""The display of a running search, from a conductor whose trials are made up."""
+"""The display of a running search, from a controller whose trials are made up."""
 
 import io
 
@@ -8,7 +8,7 @@ from rich.console import Console
 from hpo.config.study import build_study
 from hpo.reporting import progress
 from hpo.reporting.progress import Progress, shown
-from hpo.search.controller import Conductor
+from hpo.search.controller import TrialController
 from hpo.search.trial import State
 from hpo.storage.study_folder import StudyFolder
 
@@ -31,47 +31,47 @@ def clock(monkeypatch):
 
 
 @pytest.fixture
-def conductor(tmp_path):
-    return Conductor(
+def controller(tmp_path):
+    return TrialController(
         build_study({"name": "s", "trials": 4, "algorithm": "random"}), StudyFolder("s", tmp_path)
     )
 
 
-def end(conductor, measure, f1, state=State.COMPLETE, epochs=2.0):
-    trial = conductor.next_trial()
-    conductor.measured(trial.number, measure(epochs, f1))
-    conductor.ended(trial.number, state)
+def end(controller, measure, f1, state=State.COMPLETE, epochs=2.0):
+    trial = controller.next_trial()
+    controller.measured(trial.number, measure(epochs, f1))
+    controller.ended(trial.number, state)
 
 
-def test_before_anything_has_ended_there_is_no_score_and_no_time_left(conductor, clock):
-    display = Progress(conductor, 2)
+def test_before_anything_has_ended_there_is_no_score_and_no_time_left(controller, clock):
+    display = Progress(controller, 2)
     assert display.line() == (
         "0/4 trials done (0 stopped early) · 0 running · no score yet · 0.0 epochs · 0:00:00 elapsed"
     )
 
 
-def test_a_line_counts_every_end_and_tells_the_best_that_did_not_fail(conductor, clock, measure):
-    display = Progress(conductor, 2)
-    end(conductor, measure, 0.5)
-    end(conductor, measure, 0.9, State.FAILED)
-    end(conductor, measure, 0.7, State.STOPPED, epochs=0.5)
-    conductor.next_trial()
+def test_a_line_counts_every_end_and_tells_the_best_that_did_not_fail(controller, clock, measure):
+    display = Progress(controller, 2)
+    end(controller, measure, 0.5)
+    end(controller, measure, 0.9, State.FAILED)
+    end(controller, measure, 0.7, State.STOPPED, epochs=0.5)
+    controller.next_trial()
     clock.now += 90
     assert display.line() == (
         "3/4 trials done (1 stopped early, 1 failed) · 1 running · best F1 0.7000 (trial 2, epoch 0.5)"
         " · 4.5 epochs · 0:01:30 elapsed · 0:00:30 left"
     )
-    conductor.ended(3, State.COMPLETE)
+    controller.ended(3, State.COMPLETE)
     assert display.line().endswith("0:01:30 elapsed · done")
 
 
-def test_time_left_is_reckoned_from_the_trials_of_this_run_alone(conductor, clock, measure):
-    end(conductor, measure, 0.5)
-    end(conductor, measure, 0.5)
-    display = Progress(conductor, 1)
+def test_time_left_is_reckoned_from_the_trials_of_this_run_alone(controller, clock, measure):
+    end(controller, measure, 0.5)
+    end(controller, measure, 0.5)
+    display = Progress(controller, 1)
     clock.now += 60
     assert "left" not in display.line()
-    end(conductor, measure, 0.5)
+    end(controller, measure, 0.5)
     assert display.line().endswith("0:01:00 elapsed · 0:01:00 left")
 
 
@@ -81,11 +81,11 @@ def drawn(display):
     return console.file.getvalue()
 
 
-def test_the_drawing_shows_the_study_and_its_running_trials(conductor, clock, measure):
-    display = Progress(conductor, 2)
-    trial = conductor.next_trial()
-    conductor.measured(0, measure(1.25, 0.4321))
-    conductor.next_trial()
+def test_the_drawing_shows_the_study_and_its_running_trials(controller, clock, measure):
+    display = Progress(controller, 2)
+    trial = controller.next_trial()
+    controller.measured(0, measure(1.25, 0.4321))
+    controller.next_trial()
     text = drawn(display)
     assert text.startswith("s\n")
     assert "0/4 trials done" in text
@@ -96,11 +96,11 @@ def test_the_drawing_shows_the_study_and_its_running_trials(conductor, clock, me
     ]
 
 
-def test_without_a_terminal_a_line_is_printed_now_and_then_and_one_at_the_end(conductor, clock, measure):
+def test_without_a_terminal_a_line_is_printed_now_and_then_and_one_at_the_end(controller, clock, measure):
     console = Console(file=io.StringIO(), width=40)
-    with shown(conductor, 1, console):
+    with shown(controller, 1, console):
         for _ in range(4):
-            end(conductor, measure, 0.5)
+            end(controller, measure, 0.5)
             clock.now += progress.LINE_EVERY_S / 2
     lines = console.file.getvalue().splitlines()
     assert 2 < len(lines) < 6, "of twelve changes"
@@ -108,8 +108,8 @@ def test_without_a_terminal_a_line_is_printed_now_and_then_and_one_at_the_end(co
     assert lines[-1].startswith("4/4 trials done")
 
 
-def test_on_a_terminal_only_the_last_line_stays(conductor, clock, measure):
+def test_on_a_terminal_only_the_last_line_stays(controller, clock, measure):
     console = Console(file=io.StringIO(), width=200, force_terminal=True)
-    with shown(conductor, 1, console):
-        end(conductor, measure, 0.5)
+    with shown(controller, 1, console):
+        end(controller, measure, 0.5)
     assert "1/4 trials done" in console.file.getvalue().splitlines()[-1]

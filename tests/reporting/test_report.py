@@ -54,11 +54,11 @@ def test_one_corpus_has_three_tables_and_several_have_three_each_under_their_nam
 
 def test_a_report_counts_trials_by_their_end_and_tells_the_corpus_notes(measure):
     study = build_study({"name": "mine", "seed": 7})
-    knobs = study.space.defaults
+    hyperparameters = study.space.defaults
     trials = [
-        Trial(0, knobs, 0, State.COMPLETE, [measure(9, 0.5)]),
-        Trial(1, knobs, 0, State.STOPPED, [measure(1, 0.2)]),
-        Trial(2, knobs, 0, State.STOPPED, [measure(1, 0.1)]),
+        Trial(0, hyperparameters, 0, State.COMPLETE, [measure(9, 0.5)]),
+        Trial(1, hyperparameters, 0, State.STOPPED, [measure(1, 0.2)]),
+        Trial(2, hyperparameters, 0, State.STOPPED, [measure(1, 0.1)]),
     ]
     record = Record(study, trials, row(), {}, {}, {"notes": ["dev was cut off from train"]})
     text = render_report(record)

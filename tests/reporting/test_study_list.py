@@ -19,7 +19,7 @@ from hpo.search.trial import State, Trial
 from hpo.storage.atomic import write_json, write_lines, write_text
 from hpo.storage.study_folder import StudyFolder
 
-KNOBS = build_study({}).space.defaults
+COLUMNS = build_study({}).space.defaults
 
 
 @pytest.fixture
@@ -33,9 +33,9 @@ def put(empty_folder, measure):
         age = next(ages)
         os.utime(folder.study, (age, age))
         trials = [
-            Trial(0, KNOBS, 0, State.COMPLETE, [measure(2, 0.5)]),
-            Trial(1, KNOBS, 0, State.FAILED, [measure(1, 0.9)], "it broke"),
-            Trial(2, KNOBS, 0),
+            Trial(0, COLUMNS, 0, State.COMPLETE, [measure(2, 0.5)]),
+            Trial(1, COLUMNS, 0, State.FAILED, [measure(1, 0.9)], "it broke"),
+            Trial(2, COLUMNS, 0),
         ]
         write_lines(folder.trials, [trial.to_json() for trial in trials])
         if f1 is not None:
@@ -109,7 +109,7 @@ def test_every_study_that_has_no_row_is_told(put):
     put("done", 0.5)
     with pytest.raises(UserError) as caught:
         collect_rows(["open", "done", "none"])
-    assert [str(fault) for fault in caught.value.faults] == [
+    assert [str(issue) for issue in caught.value.issues] == [
         "study open: is not done",
         "study none: is not under results/",
     ]
@@ -131,7 +131,7 @@ def test_a_study_with_a_broken_file_is_faulty_and_leaves_the_others_alone(put, f
     write_text(StudyFolder("broken").path / file, text)
     broken, whole = overview()
     assert (broken["state"], whole["state"]) == ("faulty", "done")
-    assert told in broken["faults"][0]
+    assert told in broken["issues"][0]
     assert "whole" in [row.study for row in collect_rows([])]
     with pytest.raises(UserError, match=told):
         describe_study("broken")

@@ -7,7 +7,7 @@ from concurrent.futures import wait
 import pytest
 
 from hpo.search import checkpoint_store as keeping
-from hpo.search.checkpoint_store import Keeper, in_memory
+from hpo.search.checkpoint_store import CheckpointStore, in_memory
 from hpo.storage.study_folder import StudyFolder
 from hpo.training.measurement import FACTS, Measurement, Snapshot
 
@@ -47,7 +47,7 @@ def leave_model(place, weights="m"):
 def test_states_stand_in_memory_and_are_found_there_again(disk, memory, folder):
     assert folder.snapshot(3).is_relative_to(memory)
     assert folder.candidate(3).is_relative_to(memory)
-    assert folder.bar.is_relative_to(memory)
+    assert folder.threshold.is_relative_to(memory)
     assert folder.checkpoint(3).is_relative_to(disk.path)
     assert in_memory(disk, 1000, memory).live == folder.live
     assert folder.live.stat().st_mode & 0o077 == 0
@@ -74,9 +74,9 @@ def test_a_machine_without_files_in_memory_uses_the_disk(disk, tmp_path):
 
 def test_a_model_is_on_disk_once_its_trial_is_kept(folder):
     leave_model(folder.candidate(1), "best")
-    keeper = Keeper(folder)
-    keeper.keep(1)
-    keeper.close()
+    store = CheckpointStore(folder)
+    store.keep(1)
+    store.close()
     assert (folder.checkpoint(1) / "weights").read_text() == "best"
     assert not folder.candidate(1).exists()
     assert folder.written_checkpoints() == [folder.checkpoint(1)]
@@ -85,91 +85,91 @@ def test_a_model_is_on_disk_once_its_trial_is_kept(folder):
 def test_what_is_kept_and_then_dropped_is_gone(folder):
     leave_model(folder.candidate(1))
     leave_model(folder.candidate(2))
-    keeper = Keeper(folder)
-    keeper.keep(1)
-    keeper.drop(1)
-    keeper.drop(2)
-    keeper.close()
+    store = CheckpointStore(folder)
+    store.keep(1)
+    store.drop(1)
+    store.drop(2)
+    store.close()
     assert folder.written_checkpoints() == []
 
 
 def test_a_running_trial_is_saved_every_few_minutes(folder):
     now = [0.0]
-    keeper = Keeper(folder, clock=lambda: now[0])
+    store = CheckpointStore(folder, clock=lambda: now[0])
     for step, (minute, saved) in enumerate([(0, None), (4, None), (5.1, 2), (7, 2), (10.2, 4)]):
         now[0] = minute * 60
         leave_state(folder.snapshot(7), step)
         leave_model(folder.candidate(7), str(step))
-        keeper.save(7)
-        wait([*keeper._pending])
-        stored = keeping.read_snapshot(folder.stored_snapshot(7))
+        store.save(7)
+        wait([*store._pending])
+        stored = keeping.read_snapshot(folder.persisted_snapshot(7))
         assert (stored.last.step if stored else None) == saved
         if saved:
             assert (folder.checkpoint(7) / "weights").read_text() == str(saved)
-    keeper.close()
+    store.close()
 
 
 def test_a_stopped_search_is_on_disk_and_goes_on_on_another_machine(disk, memory, folder, tmp_path):
     leave_state(folder.snapshot(7), 3, "state")
     leave_model(folder.candidate(7), "model")
     leave_state(folder.snapshot(8), 1)
-    Keeper(folder).close([7, 8, 9])
-    assert (folder.stored_snapshot(7) / "weights").read_text() == "state"
+    CheckpointStore(folder).close([7, 8, 9])
+    assert (folder.persisted_snapshot(7) / "weights").read_text() == "state"
 
     elsewhere = tmp_path / "other-shm"
     elsewhere.mkdir()
     shutil.rmtree(folder.live)
     there = in_memory(disk, 1000, elsewhere)
-    keeper = Keeper(there)
-    keeper.bring_back([7, 8, 9])
+    store = CheckpointStore(there)
+    store.bring_back([7, 8, 9])
     assert (there.snapshot(7) / "weights").read_text() == "state"
     assert (there.candidate(7) / "weights").read_text() == "model"
     assert there.snapshot(8).exists() and not there.snapshot(9).exists()
-    keeper.close()
+    store.close()
 
 
 def test_the_newer_of_two_states_is_taken(folder):
     leave_state(folder.snapshot(1), 5, "memory")
-    leave_state(folder.stored_snapshot(1), 4, "disk")
+    leave_state(folder.persisted_snapshot(1), 4, "disk")
     leave_state(folder.snapshot(2), 5, "memory")
-    leave_state(folder.stored_snapshot(2), 6, "disk")
-    keeper = Keeper(folder)
-    keeper.bring_back([1, 2])
-    keeper.close()
+    leave_state(folder.persisted_snapshot(2), 6, "disk")
+    store = CheckpointStore(folder)
+    store.bring_back([1, 2])
+    store.close()
     assert (folder.snapshot(1) / "weights").read_text() == "memory"
     assert (folder.snapshot(2) / "weights").read_text() == "disk"
 
 
 def test_a_study_that_is_done_leaves_nothing_behind(folder, memory):
     leave_state(folder.snapshot(1), 5)
-    keeper = Keeper(folder)
-    keeper.close([1])
-    keeper.free()
+    store = CheckpointStore(folder)
+    store.close([1])
+    store.free()
     assert not folder.live.exists() and not folder.live_marker.exists()
-    assert not folder.stored_snapshot(1).parent.exists()
+    assert not folder.persisted_snapshot(1).parent.exists()
 
 
 def test_a_model_that_cannot_be_written_is_told_and_stays_in_memory(folder):
     leave_model(folder.candidate(1))
     folder.checkpoints.write_text("a file where the folder should be")
-    keeper = Keeper(folder)
-    keeper.keep(1)
+    store = CheckpointStore(folder)
+    store.keep(1)
     with pytest.raises(OSError):
-        keeper.close()
+        store.close()
     assert folder.candidate(1).exists()
 
 
 def test_on_disk_there_is_nothing_to_carry(disk):
     leave_state(disk.snapshot(1), 1)
     leave_model(disk.candidate(1))
-    keeper = Keeper(disk)
-    keeper.bring_back([1])
-    keeper.keep(1)
-    keeper.save(1)
-    keeper.close([1])
+    store = CheckpointStore(disk)
+    store.bring_back([1])
+    store.keep(1)
+    store.save(1)
+    store.close([1])
     assert disk.snapshot(1).exists() and disk.checkpoint(1).exists()
-    keeper.drop(1)
-    keeper.forget(1)
+    store.drop(1)
+    store.forget(1)
     assert not disk.snapshot(1).exists() and not disk.checkpoint(1).exists()
-    keeper.free()
+    store.free()
     assert disk.path.exists()

@@ -6,8 +6,8 @@ import os
 import pytest
 
 from hpo.config.study import build_study
-from hpo.search.controller import Conductor
-from hpo.search.top_k import Bar, best_of_values
+from hpo.search.controller import TrialController
+from hpo.search.top_k import CheckpointThreshold, best_of_values
 from hpo.search.trial import State, read_trials
 from hpo.search.worker import TrialRun
 from hpo.storage.atomic import read_json
@@ -48,83 +48,83 @@ class Died(Exception):
     pass
 
 
-def work(conductor, measure, allowed=None):
+def work(controller, measure, allowed=None):
     """One worker: runs trials until there are no more, or dies when as many lines were written."""
 
     def live():
-        if allowed is not None and len(list(read_lines(conductor.folder.trials))) >= allowed:
+        if allowed is not None and len(list(read_lines(controller.folder.trials))) >= allowed:
             raise Died
 
     live()
-    while (trial := conductor.next_trial()) is not None:
+    while (trial := controller.next_trial()) is not None:
         live()
         if trial.number == 4:
-            conductor.ended(4, State.FAILED, "out of memory")
+            controller.ended(4, State.FAILED, "out of memory")
             live()
             continue
         for epoch in range(1, 10):
-            goes_on = conductor.measured(trial.number, measure(epoch, f1_of(trial, epoch)))
+            continues = controller.measured(trial.number, measure(epoch, f1_of(trial, epoch)))
             live()
-            if not goes_on:
+            if not continues:
                 break
         else:
-            conductor.ended(trial.number, State.COMPLETE)
+            controller.ended(trial.number, State.COMPLETE)
             live()
 
 
 def run_whole(folder, measure, **options):
-    conductor = Conductor(study_of(**options), folder)
-    work(conductor, measure)
-    return conductor
+    controller = TrialController(study_of(**options), folder)
+    work(controller, measure)
+    return controller
 
 
 @pytest.mark.parametrize("algorithm", ["asha", "hyperband", "bohb", "random", "grid"])
 def test_a_search_spends_its_trials_and_no_more(folder, measure, algorithm):
-    conductor = run_whole(folder, measure, algorithm=algorithm)
+    controller = run_whole(folder, measure, algorithm=algorithm)
     size = 6 if algorithm == "grid" else 9
-    assert [trial.number for trial in conductor.trials] == list(range(size))
-    assert conductor.finished
-    assert conductor.next_trial() is None
-    stopped = [trial for trial in conductor.trials if trial.state == State.STOPPED]
+    assert [trial.number for trial in controller.trials] == list(range(size))
+    assert controller.finished
+    assert controller.next_trial() is None
+    stopped = [trial for trial in controller.trials if trial.state == State.STOPPED]
     assert bool(stopped) == (algorithm in ("asha", "hyperband", "bohb"))
     assert all(trial.epochs in (1, 3) for trial in stopped)
 
 
 def test_the_journal_holds_all_that_the_conductor_knows(folder, measure):
-    conductor = Conductor(study_of(), folder)
-    conductor.listen(
-        lambda trial: read_back.append(read_trials(read_lines(folder.trials)) == conductor.trials)
+    controller = TrialController(study_of(), folder)
+    controller.listen(
+        lambda trial: read_back.append(read_trials(read_lines(folder.trials)) == controller.trials)
     )
     read_back = []
-    work(conductor, measure)
+    work(controller, measure)
     assert len(read_back) > 20
     assert all(read_back)
 
 
 def test_closing_leaves_one_line_per_trial_that_says_the_same(folder, measure):
-    conductor = run_whole(folder, measure)
-    conductor.close()
+    controller = run_whole(folder, measure)
+    controller.close()
     assert [line["trial"] for line in read_lines(folder.trials)] == list(range(9))
-    assert read_trials(read_lines(folder.trials)) == conductor.trials
-    again = Conductor(study_of(), folder)
+    assert read_trials(read_lines(folder.trials)) == controller.trials
+    again = TrialController(study_of(), folder)
     assert again.finished
     assert again.next_trial() is None
 
 
 def test_closing_an_unfinished_search_leaves_its_journal(folder, measure):
-    conductor = Conductor(study_of(), folder)
-    trial = conductor.next_trial()
-    conductor.measured(trial.number, measure(1, 0.5))
-    conductor.close()
+    controller = TrialController(study_of(), folder)
+    trial = controller.next_trial()
+    controller.measured(trial.number, measure(1, 0.5))
+    controller.close()
     assert len(list(read_lines(folder.trials))) == 2
-    assert not conductor.finished
+    assert not controller.finished
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory, measure):
     folder = StudyFolder("s", tmp_path_factory.mktemp("whole"))
-    conductor = run_whole(folder, measure)
-    return conductor.trials, list(read_lines(folder.trials))
+    controller = run_whole(folder, measure)
+    return controller.trials, list(read_lines(folder.trials))
 
 
 def test_a_death_after_any_line_changes_nothing_that_is_found(folder, measure, uninterrupted):
@@ -133,34 +133,34 @@ def test_a_death_after_any_line_changes_nothing_that_is_found(folder, measure, u
         folder.path.mkdir(exist_ok=True)
         folder.trials.write_text("".join(json.dumps(line) + "\n" for line in lines[:cut]))
         ended = {each.number for each in read_trials(lines[:cut]) if each.state != State.RUNNING}
-        conductor = Conductor(study_of(), folder)
+        controller = TrialController(study_of(), folder)
         proposed = []
-        conductor.listen(lambda trial, seen=proposed: trial.measurements or seen.append(trial.number))
-        work(conductor, measure)
-        assert conductor.trials == trials, f"after {cut} lines"
+        controller.listen(lambda trial, seen=proposed: trial.measurements or seen.append(trial.number))
+        work(controller, measure)
+        assert controller.trials == trials, f"after {cut} lines"
         assert not ended & set(proposed), "no trial that ended is run again"
 
 
 def test_a_death_at_every_few_lines_in_one_search_changes_nothing_either(folder, measure, uninterrupted):
     trials, lines = uninterrupted
-    conductor, deaths = None, 0
+    controller, deaths = None, 0
     for allowed in range(12, 10 * len(lines), 12):
-        conductor = Conductor(study_of(), folder)
+        controller = TrialController(study_of(), folder)
         try:
-            work(conductor, measure, allowed)
+            work(controller, measure, allowed)
             break
         except Died:
             deaths += 1
     assert deaths >= 3
-    assert conductor.trials == trials
+    assert controller.trials == trials
 
 
 def test_trials_that_were_running_come_again_first_with_their_parameters_and_seeds(folder, measure):
-    before = Conductor(study_of(), folder)
+    before = TrialController(study_of(), folder)
     first = [before.next_trial() for _ in range(3)]
     before.measured(0, measure(1, 0.5))
     before.ended(1, State.COMPLETE)
-    after = Conductor(study_of(), folder)
+    after = TrialController(study_of(), folder)
     assert [(t.number, t.params, t.seed) for t in (after.next_trial(), after.next_trial())] == [
         (t.number, t.params, t.seed) for t in (first[0], first[2])
     ]
@@ -175,20 +175,20 @@ def test_every_trial_has_a_seed_of_its_own_that_fits_in_31_bits(folder, measure)
 
 
 def test_a_trial_ends_once_and_is_not_heard_after_that(folder, measure):
-    conductor = Conductor(study_of(), folder)
-    conductor.next_trial()
-    conductor.ended(0, State.FAILED, "first")
-    conductor.ended(0, State.COMPLETE, "second")
-    assert not conductor.measured(0, measure(1, 0.9))
-    assert (conductor.trials[0].state, conductor.trials[0].reason) == (State.FAILED, "first")
-    assert read_trials(read_lines(folder.trials)) == conductor.trials
-    conductor.next_trial()
-    assert conductor.measured(1, measure(1, 0.1)), "a failed trial stands in no rung"
+    controller = TrialController(study_of(), folder)
+    controller.next_trial()
+    controller.ended(0, State.FAILED, "first")
+    controller.ended(0, State.COMPLETE, "second")
+    assert not controller.measured(0, measure(1, 0.9))
+    assert (controller.trials[0].state, controller.trials[0].reason) == (State.FAILED, "first")
+    assert read_trials(read_lines(folder.trials)) == controller.trials
+    controller.next_trial()
+    assert controller.measured(1, measure(1, 0.1)), "a failed trial stands in no rung"
 
 
-def start(conductor, count):
+def start(controller, count):
     for _ in range(count):
-        conductor.next_trial()
+        controller.next_trial()
 
 
 def checkpoint(folder, number):
@@ -196,55 +196,55 @@ def checkpoint(folder, number):
 
 
 def test_a_failed_trial_is_never_among_the_best(folder, measure):
-    conductor = Conductor(study_of(algorithm="random", keep=1), folder)
-    start(conductor, 2)
-    conductor.measured(0, measure(1, 0.9))
-    conductor.measured(1, measure(1, 0.2))
-    conductor.ended(0, State.FAILED)
-    conductor.ended(1, State.COMPLETE)
-    assert [trial.number for trial in conductor.best] == [1]
-    assert Bar.from_json(read_json(folder.bar)).kept == (0.2, -0.5)
+    controller = TrialController(study_of(algorithm="random", keep=1), folder)
+    start(controller, 2)
+    controller.measured(0, measure(1, 0.9))
+    controller.measured(1, measure(1, 0.2))
+    controller.ended(0, State.FAILED)
+    controller.ended(1, State.COMPLETE)
+    assert [trial.number for trial in controller.best] == [1]
+    assert CheckpointThreshold.from_json(read_json(folder.threshold)).kept == (0.2, -0.5)
 
 
 def test_the_bar_is_the_worst_of_the_kept_and_stands_once_enough_have_ended(folder, measure):
-    conductor = Conductor(study_of(algorithm="random", keep=2), folder)
-    start(conductor, 4)
+    controller = TrialController(study_of(algorithm="random", keep=2), folder)
+    start(controller, 4)
     for number, f1 in enumerate([0.3, 0.5, 0.4, 0.1]):
-        assert folder.bar.exists() == (number >= 2)
-        conductor.measured(number, measure(1, f1))
-        conductor.ended(number, State.COMPLETE)
-    assert Bar.from_json(read_json(folder.bar)).kept == (0.4, -0.5)
-    assert Conductor(study_of(algorithm="random", keep=2), folder).best == conductor.best
+        assert folder.threshold.exists() == (number >= 2)
+        controller.measured(number, measure(1, f1))
+        controller.ended(number, State.COMPLETE)
+    assert CheckpointThreshold.from_json(read_json(folder.threshold)).kept == (0.4, -0.5)
+    assert TrialController(study_of(algorithm="random", keep=2), folder).best == controller.best
 
 
 def test_a_running_trial_raises_no_bar_since_it_may_yet_fail(folder, measure):
-    conductor = Conductor(study_of(algorithm="random", keep=1), folder)
-    start(conductor, 2)
-    conductor.measured(0, measure(1, 0.9))
-    assert not folder.bar.exists()
+    controller = TrialController(study_of(algorithm="random", keep=1), folder)
+    start(controller, 2)
+    controller.measured(0, measure(1, 0.9))
+    assert not folder.threshold.exists()
 
 
 def test_a_worker_writes_what_reaches_the_bar_and_nothing_below_it(folder, measure):
-    conductor = Conductor(study_of(algorithm="random", keep=1), folder)
-    run = TrialRun(conductor.study, folder, encoded=folder.path, model="tiny")
+    controller = TrialController(study_of(algorithm="random", keep=1), folder)
+    run = TrialRun(controller.study, folder, encoded=folder.path, model="tiny")
     assert run._place(7, {}, measure(1, 0.0)) == folder.checkpoint(7)
-    start(conductor, 1)
-    conductor.measured(0, measure(1, 0.5, loss=0.3))
-    conductor.ended(0, State.COMPLETE)
+    start(controller, 1)
+    controller.measured(0, measure(1, 0.5, loss=0.3))
+    controller.ended(0, State.COMPLETE)
     assert run._place(7, {}, measure(1, 0.5, loss=0.31)) is None
     assert run._place(7, {}, measure(1, 0.5, loss=0.3)) == folder.checkpoint(7)
     assert run._place(7, {}, measure(1, 0.6, loss=9.0)) == folder.checkpoint(7)
 
 
 def test_checkpoints_of_the_best_and_of_running_trials_stay_and_others_go(folder, measure):
-    conductor = Conductor(study_of(algorithm="random", keep=2, space=RANGE), folder)
-    start(conductor, 5)
+    controller = TrialController(study_of(algorithm="random", keep=2, space=RANGE), folder)
+    start(controller, 5)
     for number in range(5):
         checkpoint(folder, number)
     for number, f1 in [(0, 0.3), (1, 0.5), (2, 0.4)]:
-        conductor.measured(number, measure(1, f1))
-        conductor.ended(number, State.COMPLETE)
-    conductor.ended(3, State.FAILED)
+        controller.measured(number, measure(1, f1))
+        controller.ended(number, State.COMPLETE)
+    controller.ended(3, State.FAILED)
     # Trial 4 has written its model, and its measurement is still on the way.
     assert sorted(path.name for path in folder.written_checkpoints()) == ["1", "2", "4"]
 
@@ -254,28 +254,35 @@ CHOICES = {
         "learning_rate": {"type": "loguniform", "low": 1e-5, "high": 1e-2},
         "batch_size": {"type": "choice", "values": [8, 16, 32]},
     },
-    "first_guesses": [{"learning_rate": 1e-3, "batch_size": size} for size in (16, 16, 32, 32, 16)],
+    "points_to_evaluate": [{"learning_rate": 1e-3, "batch_size": size} for size in (16, 16, 32, 32, 16)],
 }
 
 
 def test_the_best_of_each_value_of_a_choice_is_written_and_stays_to_be_scored(folder, measure):
     study = study_of(algorithm="random", keep=1, space=CHOICES)
-    conductor, run = Conductor(study, folder), TrialRun(study, folder, encoded=folder.path, model="tiny")
+    controller, run = (
+        TrialController(study, folder),
+        TrialRun(study, folder, encoded=folder.path, model="tiny"),
+    )
     written = []
     for f1 in (0.3, 0.5, 0.2, 0.1, 0.4):
-        trial = conductor.next_trial()
+        trial = controller.next_trial()
         if place := run._place(trial.number, trial.params, measure(1, f1)):
             place.mkdir(parents=True)
             written.append(trial.number)
-        conductor.measured(trial.number, measure(1, f1))
-        conductor.ended(trial.number, State.COMPLETE)
+        controller.measured(trial.number, measure(1, f1))
+        controller.ended(trial.number, State.COMPLETE)
     assert written == [0, 1, 2], "3 and 4 are behind the best of their value"
     assert sorted(path.name for path in folder.written_checkpoints()) == ["1", "2"]
-    of_values = best_of_values(study.space, conductor.trials)
+    of_values = best_of_values(study.space, controller.trials)
     assert {value: trial.number for (_, value), trial in of_values.items()} == {16: 1, 32: 2}
     assert run._place(9, {"batch_size": 8}, measure(1, 0.0)), "nothing has been heard of 8"
-    again = Conductor(study, folder)
-    assert again._leaders.bar == conductor._leaders.bar == Bar.from_json(read_json(folder.bar))
+    again = TrialController(study, folder)
+    assert (
+        again._top_k.threshold
+        == controller._top_k.threshold
+        == CheckpointThreshold.from_json(read_json(folder.threshold))
+    )
 
 
 def test_where_runs_are_repeated_no_model_stays_for_a_value(folder, measure):
@@ -284,34 +291,37 @@ def test_where_runs_are_repeated_no_model_stays_for_a_value(folder, measure):
         keep=1,
         seeds=2,
         space=CHOICES
-        | {"parameters": {"batch_size": CHOICES["parameters"]["batch_size"]}, "first_guesses": []},
+        | {"parameters": {"batch_size": CHOICES["parameters"]["batch_size"]}, "points_to_evaluate": []},
     )
-    conductor = Conductor(study, folder)
-    start(conductor, 2)
-    conductor.measured(0, measure(1, 0.3))
-    conductor.ended(0, State.COMPLETE)
-    assert conductor._leaders.apart == []
+    controller = TrialController(study, folder)
+    start(controller, 2)
+    controller.measured(0, measure(1, 0.3))
+    controller.ended(0, State.COMPLETE)
+    assert controller._top_k.always_kept == []
 
 
 def test_each_of_the_final_best_has_its_checkpoint_whatever_fails(folder, measure):
     study = study_of(algorithm="random", keep=2, trials=6, space=RANGE)
-    conductor, run = Conductor(study, folder), TrialRun(study, folder, encoded=folder.path, model="tiny")
-    start(conductor, 6)
+    controller, run = (
+        TrialController(study, folder),
+        TrialRun(study, folder, encoded=folder.path, model="tiny"),
+    )
+    start(controller, 6)
     scores = {0: 0.9, 1: 0.3, 2: 0.8, 3: 0.4, 4: 0.35, 5: 0.3}
     for number, f1 in scores.items():
         if place := run._place(number, {}, measure(1, f1)):
             place.mkdir(parents=True)
-        conductor.measured(number, measure(1, f1))
-        conductor.ended(number, State.FAILED if f1 > 0.5 else State.COMPLETE)
-    assert [trial.number for trial in conductor.best] == [3, 4]
-    assert all(folder.checkpoint(trial.number).exists() for trial in conductor.best)
+        controller.measured(number, measure(1, f1))
+        controller.ended(number, State.FAILED if f1 > 0.5 else State.COMPLETE)
+    assert [trial.number for trial in controller.best] == [3, 4]
+    assert all(folder.checkpoint(trial.number).exists() for trial in controller.best)
 
 
 def test_a_cut_off_trial_keeps_its_checkpoint_which_may_be_its_best(folder, measure):
-    conductor = Conductor(study_of(), folder)
-    start(conductor, 1)
+    controller = TrialController(study_of(), folder)
+    start(controller, 1)
     checkpoint(folder, 0)
-    after = Conductor(study_of(), folder)
+    after = TrialController(study_of(), folder)
     start(after, 1)
     after.measured(0, measure(1, 0.5))
     assert folder.written_checkpoints() == [folder.checkpoint(0)]

@@ -8,7 +8,7 @@ from hpo.config.algorithms import ALGORITHMS
 from hpo.config.search_space import Parameter, Space
 from hpo.config.study import build_study
 from hpo.errors import UserError
-from hpo.search.controller import Conductor
+from hpo.search.controller import TrialController
 from hpo.search.trial import (
     MILESTONES,
     State,
@@ -25,7 +25,7 @@ SPACE = {
         "batch_size": {"type": "choice", "values": [4, 8]},
     },
     "fixed": {"epochs": 9},
-    "first_guesses": [{"learning_rate": 1e-3, "batch_size": 4}],
+    "points_to_evaluate": [{"learning_rate": 1e-3, "batch_size": 4}],
 }
 DEFAULTS = {"learning_rate": 5e-5, "batch_size": 8}
 RANGE = {"parameters": {"learning_rate": SPACE["parameters"]["learning_rate"]}}
@@ -41,13 +41,13 @@ def without_waiting_for_the_disk(monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda file: None)
 
 
-def work(conductor, measure, f1_of):
-    while (trial := conductor.next_trial()) is not None:
+def work(controller, measure, f1_of):
+    while (trial := controller.next_trial()) is not None:
         for epoch in range(int(trial.position) + 1, 10):
-            if not conductor.measured(trial.number, measure(epoch, f1_of(trial, epoch))):
+            if not controller.measured(trial.number, measure(epoch, f1_of(trial, epoch))):
                 break
         else:
-            conductor.ended(trial.number, State.COMPLETE)
+            controller.ended(trial.number, State.COMPLETE)
 
 
 def worst_first(trial, epoch):
@@ -62,38 +62,38 @@ def test_every_algorithm_tries_the_defaults_first_and_to_their_end_however_bad_t
         score = 0.0 if params == DEFAULTS else 0.5 + params["learning_rate"]
         return [measure(epoch, score * epoch / 10) for epoch in range(1, 10)]
 
-    conductor = Conductor(study_of(algorithm=algorithm), StudyFolder("s", tmp_path))
-    simulate(conductor, curve, workers=4)
-    first, second = conductor.trials[:2]
+    controller = TrialController(study_of(algorithm=algorithm), StudyFolder("s", tmp_path))
+    simulate(controller, curve, workers=4)
+    first, second = controller.trials[:2]
     assert first.params == DEFAULTS
     assert not first.changes
     assert (first.state, first.epochs) == (State.COMPLETE, 9)
     if not ALGORITHMS[algorithm].population:
-        assert second.params == SPACE["first_guesses"][0]
+        assert second.params == SPACE["points_to_evaluate"][0]
     if ALGORITHMS[algorithm].stops:
-        assert any(trial.state == State.STOPPED for trial in conductor.trials)
-    assert conductor.finished
+        assert any(trial.state == State.STOPPED for trial in controller.trials)
+    assert controller.finished
 
 
 @pytest.mark.parametrize("algorithm", ["pbt", "pb2"])
 def test_in_a_population_of_two_the_other_member_alone_may_copy(tmp_path, measure, algorithm):
     study = study_of(algorithm=algorithm, trials=2, population=2)
-    conductor = Conductor(study, StudyFolder("s", tmp_path))
-    work(conductor, measure, lambda trial, epoch: 0.1 * epoch if trial.number else 0.01)
-    assert not any(trial.changes for trial in conductor.trials), "a better member has nothing to copy"
+    controller = TrialController(study, StudyFolder("s", tmp_path))
+    work(controller, measure, lambda trial, epoch: 0.1 * epoch if trial.number else 0.01)
+    assert not any(trial.changes for trial in controller.trials), "a better member has nothing to copy"
 
 
 def test_a_study_may_do_without(tmp_path):
-    conductor = Conductor(study_of(baseline=False), StudyFolder("s", tmp_path))
-    assert conductor.next_trial().params == SPACE["first_guesses"][0]
+    controller = TrialController(study_of(baseline=False), StudyFolder("s", tmp_path))
+    assert controller.next_trial().params == SPACE["points_to_evaluate"][0]
 
 
 def test_a_grid_tries_the_defaults_once_where_they_are_one_of_its_points(tmp_path, measure):
     choice = {"type": "choice", "values": [3e-5, 5e-5]}
     space = {"parameters": SPACE["parameters"] | {"learning_rate": choice}, "fixed": {"epochs": 9}}
-    conductor = Conductor(study_of(space=space, algorithm="grid"), StudyFolder("s", tmp_path))
-    work(conductor, measure, worst_first)
-    tried = [tuple(trial.params.values()) for trial in conductor.trials]
+    controller = TrialController(study_of(space=space, algorithm="grid"), StudyFolder("s", tmp_path))
+    work(controller, measure, worst_first)
+    tried = [tuple(trial.params.values()) for trial in controller.trials]
     assert len(tried) == len(set(tried)) == 4
     assert tried[0] == (5e-5, 8)
 
@@ -120,14 +120,14 @@ def test_the_defaults_of_a_space_are_the_recipes():
 
 def test_the_model_of_the_defaults_is_written_and_stays_however_many_are_better(tmp_path, measure):
     folder = StudyFolder("s", tmp_path)
-    conductor = Conductor(study_of(algorithm="random", keep=1, space=RANGE), folder)
-    run = TrialRun(conductor.study, folder, encoded=folder.path, model="tiny")
+    controller = TrialController(study_of(algorithm="random", keep=1, space=RANGE), folder)
+    run = TrialRun(controller.study, folder, encoded=folder.path, model="tiny")
     for f1 in (0.1, 0.5, 0.4):
-        number = conductor.next_trial().number
+        number = controller.next_trial().number
         if place := run._place(number, {}, measure(1, f1)):
             place.mkdir(parents=True)
-        conductor.measured(number, measure(1, f1))
-        conductor.ended(number, State.COMPLETE)
+        controller.measured(number, measure(1, f1))
+        controller.ended(number, State.COMPLETE)
     assert sorted(path.name for path in folder.written_checkpoints()) == ["0", "1"]
     assert run._place(0, {}, measure(2, 0.0)) == folder.checkpoint(0)
     assert run._place(3, {}, measure(2, 0.0)) is None
@@ -135,12 +135,12 @@ def test_the_model_of_the_defaults_is_written_and_stays_however_many_are_better(
 
 def test_who_led_after_so_many_trials_stays_to_be_scored(tmp_path, measure):
     folder = StudyFolder("s", tmp_path)
-    conductor = Conductor(study_of(algorithm="random", keep=1, space=RANGE, baseline=False), folder)
+    controller = TrialController(study_of(algorithm="random", keep=1, space=RANGE, baseline=False), folder)
     for number in range(12):
-        conductor.next_trial()
+        controller.next_trial()
         folder.checkpoint(number).mkdir(parents=True)
-        conductor.measured(number, measure(1, {3: 0.5, 11: 0.6}.get(number, 0.1)))
-        conductor.ended(number, State.COMPLETE)
+        controller.measured(number, measure(1, {3: 0.5, 11: 0.6}.get(number, 0.1)))
+        controller.ended(number, State.COMPLETE)
     assert sorted(path.name for path in folder.written_checkpoints()) == ["11", "3"]
 
 
@@ -155,24 +155,24 @@ def test_a_leader_at_a_milestone_is_the_best_of_the_trials_up_to_there(measure):
 @pytest.mark.parametrize("algorithm", ["grid", "random"])
 def test_each_configuration_is_run_under_the_same_seeds(tmp_path, measure, algorithm):
     study = study_of(algorithm=algorithm, seeds=3, trials=4, seed=7)
-    conductor = Conductor(study, StudyFolder("s", tmp_path))
-    work(conductor, measure, worst_first)
-    assert len(conductor.trials) == 12
-    assert [trial.seed for trial in conductor.trials] == [7, 8, 9] * 4
-    configurations = [tuple(trial.params.items()) for trial in conductor.trials]
+    controller = TrialController(study, StudyFolder("s", tmp_path))
+    work(controller, measure, worst_first)
+    assert len(controller.trials) == 12
+    assert [trial.seed for trial in controller.trials] == [7, 8, 9] * 4
+    configurations = [tuple(trial.params.items()) for trial in controller.trials]
     assert [configurations[place : place + 3] for place in range(0, 12, 3)] == [
         [each] * 3 for each in dict.fromkeys(configurations)
     ]
     assert configurations[0] == tuple(DEFAULTS.items())
-    assert conductor.finished
+    assert controller.finished
 
 
 def test_a_grid_with_seeds_ends_when_it_is_tried_through(tmp_path, measure):
-    space = SPACE | {"first_guesses": []}
+    space = SPACE | {"points_to_evaluate": []}
     study = study_of(algorithm="grid", seeds=2, trials=50, space=space)
-    conductor = Conductor(study, StudyFolder("s", tmp_path))
-    work(conductor, measure, worst_first)
-    assert len(conductor.trials) == (1 + 3 * 2) * 2, "the defaults, and a grid of three by two"
+    controller = TrialController(study, StudyFolder("s", tmp_path))
+    work(controller, measure, worst_first)
+    assert len(controller.trials) == (1 + 3 * 2) * 2, "the defaults, and a grid of three by two"
 
 
 @pytest.mark.parametrize("algorithm", [name for name, each in ALGORITHMS.items() if not each.repeats])
@@ -190,13 +190,13 @@ def test_seeds_that_would_not_fit_are_refused():
 
 def test_a_driver_that_dies_among_the_seeds_goes_on_as_if_it_had_not(tmp_path, measure):
     study = study_of(algorithm="random", seeds=3, trials=3)
-    whole = Conductor(study, StudyFolder("s", tmp_path / "whole"))
+    whole = TrialController(study, StudyFolder("s", tmp_path / "whole"))
     work(whole, measure, worst_first)
     folder = StudyFolder("s", tmp_path / "cut")
     for _ in range(4):
-        before = Conductor(study, folder)
+        before = TrialController(study, folder)
         trial = before.next_trial()
         before.measured(trial.number, measure(1, worst_first(trial, 1)))
-    after = Conductor(study, folder)
+    after = TrialController(study, folder)
     work(after, measure, worst_first)
     assert after.trials == whole.trials

@@ -1,4 +1,4 @@
-"""Which knobs led to the winner's weights, on lineages made by hand."""
+"""Which hyperparameters led to the winner's weights, on lineages made by hand."""
 
 import pytest
 

@@ -19,7 +19,7 @@ SPACE = Space.model_validate(
             "epochs": {"type": "int", "low": 2, "high": 9},
             "schedule": {"type": "choice", "values": ["linear", "cosine"]},
         },
-        "first_guesses": [
+        "points_to_evaluate": [
             {"learning_rate": 1e-4, "weight_decay": 0.1, "batch_size": 16, "epochs": 3, "schedule": "linear"}
         ],
     }
@@ -34,7 +34,7 @@ def trial(number, f1, params, state=State.COMPLETE):
 def test_the_best_of_each_study_come_before_the_own_guesses():
     first = [trial(n, n / 10, {"learning_rate": n * 1e-5}) for n in range(1, 8)]
     second = [trial(0, 0.2, {"learning_rate": 5e-4})]
-    rates = [guess["learning_rate"] for guess in warm_start(SPACE, [first, second]).first_guesses]
+    rates = [guess["learning_rate"] for guess in warm_start(SPACE, [first, second]).points_to_evaluate]
     assert rates == pytest.approx([7e-5, 6e-5, 5e-5, 5e-4, 1e-4])
     assert GUESSES_PER_STUDY == 3
 
@@ -42,7 +42,7 @@ def test_the_best_of_each_study_come_before_the_own_guesses():
 def test_failed_trials_and_copies_are_left_out():
     params = {"learning_rate": 2e-4}
     trials = [trial(0, 0.5, params), trial(1, 0.5, params), trial(2, 0.9, params, State.FAILED)]
-    assert len(warm_start(SPACE, [trials]).first_guesses) == 2
+    assert len(warm_start(SPACE, [trials]).points_to_evaluate) == 2
 
 
 @given(
@@ -59,7 +59,7 @@ def test_failed_trials_and_copies_are_left_out():
 def test_guesses_lie_inside_whatever_was_searched_before(params):
     space = warm_start(SPACE, [[trial(0, 0.5, params)]])
     for name, domain in space.parameters.items():
-        assert domain.contains(space.first_guesses[0][name])
+        assert domain.contains(space.points_to_evaluate[0][name])
 
 
 def test_a_sampler_tries_them_first():

@@ -9,7 +9,7 @@ import pytest
 
 from hpo.config.algorithms import ALGORITHMS
 from hpo.config.study import build_study
-from hpo.search.controller import Conductor
+from hpo.search.controller import TrialController
 from hpo.search.trial import State
 from hpo.storage.journal import Journal
 from hpo.storage.study_folder import StudyFolder
@@ -40,16 +40,16 @@ def f1_of(params, epoch):
     return round(max(0.0, (1 - miss) * (1 - 0.7**epoch)), 6)
 
 
-def work(conductor, measure, at_risk):
+def work(controller, measure, at_risk):
     """One worker, as the real one works: a snapshot before each report, and the report again after a cut."""
-    while (trial := conductor.next_trial()) is not None:
+    while (trial := controller.next_trial()) is not None:
         told = trial.to_worker()
-        place = conductor.folder.snapshot(trial.number)
+        place = controller.folder.snapshot(trial.number)
         snapshot = read_snapshot(place)
         if (
             snapshot
             and snapshot.last.epoch > told["measured"]
-            and not conductor.measured(trial.number, snapshot.last)
+            and not controller.measured(trial.number, snapshot.last)
         ):
             continue
         done = int(snapshot.last.epoch) if snapshot else 0
@@ -58,15 +58,15 @@ def work(conductor, measure, at_risk):
             place.mkdir(parents=True, exist_ok=True)
             (place / FACTS).write_text(json.dumps(Snapshot(measurement, measurement, 1).to_json()))
             at_risk()
-            if not conductor.measured(trial.number, measurement):
+            if not controller.measured(trial.number, measurement):
                 break
             at_risk()
         else:
-            conductor.ended(trial.number, State.COMPLETE)
+            controller.ended(trial.number, State.COMPLETE)
         at_risk()
 
 
-def decisions(conductor):
+def decisions(controller):
     return [
         (
             trial.number,
@@ -76,7 +76,7 @@ def decisions(conductor):
             trial.changes,
             [m.epoch for m in trial.measurements],
         )
-        for trial in conductor.trials
+        for trial in controller.trials
     ]
 
 
@@ -104,7 +104,7 @@ def torn(append, chance):
 def test_after_many_kills_every_decision_is_that_of_the_run_that_was_never_killed(
     tmp_path, measure, monkeypatch, algorithm
 ):
-    whole = Conductor(study_of(algorithm), StudyFolder("s", tmp_path / "whole"))
+    whole = TrialController(study_of(algorithm), StudyFolder("s", tmp_path / "whole"))
     work(whole, measure, lambda: None)
 
     chance, kills = random.Random(7), 0
@@ -118,11 +118,11 @@ def test_after_many_kills_every_decision_is_that_of_the_run_that_was_never_kille
     while True:
         monkeypatch.setattr(Journal, "append", torn(append, chance) if kills < KILLS else append)
         try:
-            conductor = Conductor(study_of(algorithm), folder)
-            work(conductor, measure, at_risk)
+            controller = TrialController(study_of(algorithm), folder)
+            work(controller, measure, at_risk)
             break
         except Killed:
             kills += 1
-    assert kills == KILLS or conductor.finished
+    assert kills == KILLS or controller.finished
     assert kills > 20
-    assert decisions(conductor) == decisions(whole)
+    assert decisions(controller) == decisions(whole)

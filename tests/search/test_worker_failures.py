@@ -7,7 +7,7 @@ import pytest
 
 from hpo.config.algorithms import ALGORITHMS
 from hpo.config.study import build_study
-from hpo.search.controller import MOST_LOSSES, Conductor
+from hpo.search.controller import MAX_WORKER_FAILURES, TrialController
 from hpo.search.trial import State, read_trials
 from hpo.storage.journal import read_lines
 from hpo.storage.study_folder import StudyFolder
@@ -34,8 +34,8 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def conductor(folder):
-    return Conductor(study_of(algorithm="random", trials=2), folder)
+def controller(folder):
+    return TrialController(study_of(algorithm="random", trials=2), folder)
 
 
 def snapshot(folder, number, measurement):
@@ -44,35 +44,39 @@ def snapshot(folder, number, measurement):
     (place / FACTS).write_text(json.dumps(Snapshot(measurement, measurement, 1).to_json()))
 
 
-def work(conductor, measure, dies):
+def work(controller, measure, dies):
     """One worker that snapshots, then reports, and dies where ``dies`` says so."""
-    while (trial := conductor.next_trial()) is not None:
+    while (trial := controller.next_trial()) is not None:
         told = trial.to_worker()
-        found = read_snapshot(conductor.folder.snapshot(trial.number))
-        if found and found.last.epoch > told["measured"] and not conductor.measured(trial.number, found.last):
+        found = read_snapshot(controller.folder.snapshot(trial.number))
+        if (
+            found
+            and found.last.epoch > told["measured"]
+            and not controller.measured(trial.number, found.last)
+        ):
             continue
         for epoch in range(int(found.last.epoch) + 1 if found else 1, 10):
             f1 = round(0.5 - abs(told["params"]["learning_rate"] - 3e-4) * 20 + 0.04 * epoch, 6)
-            snapshot(conductor.folder, trial.number, measure(epoch, f1))
+            snapshot(controller.folder, trial.number, measure(epoch, f1))
             if dies(trial, epoch):
-                conductor.lost(trial.number, "its node died")
+                controller.lost(trial.number, "its node died")
                 break
-            if not conductor.measured(trial.number, measure(epoch, f1)):
+            if not controller.measured(trial.number, measure(epoch, f1)):
                 break
         else:
-            conductor.ended(trial.number, State.COMPLETE)
+            controller.ended(trial.number, State.COMPLETE)
 
 
-def fates(conductor):
+def fates(controller):
     return [
         (trial.number, trial.params, trial.state, trial.changes, [each.epoch for each in trial.measurements])
-        for trial in conductor.trials
+        for trial in controller.trials
     ]
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_search_that_lost_workers_decides_as_one_that_did_not(tmp_path, measure, algorithm):
-    whole = Conductor(study_of(algorithm=algorithm), StudyFolder("s", tmp_path / "whole"))
+    whole = TrialController(study_of(algorithm=algorithm), StudyFolder("s", tmp_path / "whole"))
     work(whole, measure, lambda trial, epoch: False)
     seen = set()
 
@@ -81,48 +85,48 @@ def test_a_search_that_lost_workers_decides_as_one_that_did_not(tmp_path, measur
         seen.add((trial.number, epoch))
         return fresh
 
-    lossy = Conductor(study_of(algorithm=algorithm), StudyFolder("s", tmp_path / "lossy"))
+    lossy = TrialController(study_of(algorithm=algorithm), StudyFolder("s", tmp_path / "lossy"))
     work(lossy, measure, dies)
     assert sum(trial.losses for trial in lossy.trials) >= 3
     assert fates(lossy) == fates(whole)
     assert lossy.finished
 
 
-def test_a_trial_goes_on_from_its_snapshot_before_any_other_starts(conductor, folder, measure):
-    conductor.next_trial()
+def test_a_trial_goes_on_from_its_snapshot_before_any_other_starts(controller, folder, measure):
+    controller.next_trial()
     for epoch in (1, 2, 3):
-        conductor.measured(0, measure(epoch, 0.5))
+        controller.measured(0, measure(epoch, 0.5))
     snapshot(folder, 0, measure(2, 0.5))
-    conductor.lost(0, "its node died")
-    again = conductor.next_trial()
+    controller.lost(0, "its node died")
+    again = controller.next_trial()
     assert (again.number, again.to_worker()["measured"], again.losses) == (0, 2, 1)
-    assert read_trials(read_lines(folder.trials)) == conductor.trials
+    assert read_trials(read_lines(folder.trials)) == controller.trials
     assert {"trial": 0, "lost": "its node died"} in list(read_lines(folder.trials))
 
 
-def test_a_trial_without_a_snapshot_begins_again(conductor, measure):
-    conductor.next_trial()
-    conductor.measured(0, measure(1, 0.5))
-    conductor.lost(0, "its node died")
-    assert conductor.next_trial().measurements == []
+def test_a_trial_without_a_snapshot_begins_again(controller, measure):
+    controller.next_trial()
+    controller.measured(0, measure(1, 0.5))
+    controller.lost(0, "its node died")
+    assert controller.next_trial().measurements == []
 
 
-def test_a_trial_is_taken_up_so_often_and_then_has_failed(conductor, folder):
-    conductor.next_trial()
-    for _ in range(MOST_LOSSES):
-        conductor.lost(0, "its worker died")
-        assert conductor.next_trial().number == 0
-    conductor.lost(0, "its worker died")
-    assert conductor.trials[0].state == State.FAILED
-    assert conductor.trials[0].reason == "its worker died (and 3 times before)"
-    assert conductor.next_trial().number == 1
+def test_a_trial_is_taken_up_so_often_and_then_has_failed(controller, folder):
+    controller.next_trial()
+    for _ in range(MAX_WORKER_FAILURES):
+        controller.lost(0, "its worker died")
+        assert controller.next_trial().number == 0
+    controller.lost(0, "its worker died")
+    assert controller.trials[0].state == State.FAILED
+    assert controller.trials[0].reason == "its worker died (and 3 times before)"
+    assert controller.next_trial().number == 1
 
 
-def test_losses_are_counted_across_restarts_and_stay_in_the_written_out_journal(conductor, folder):
-    conductor.next_trial()
-    conductor.lost(0, "its node died")
-    conductor.close()
-    after = Conductor(conductor.study, folder)
+def test_losses_are_counted_across_restarts_and_stay_in_the_written_out_journal(controller, folder):
+    controller.next_trial()
+    controller.lost(0, "its node died")
+    controller.close()
+    after = TrialController(controller.study, folder)
     assert after.trials[0].losses == 1
     for _ in range(2):
         after.ended(after.next_trial().number, State.COMPLETE)
@@ -131,17 +135,17 @@ def test_losses_are_counted_across_restarts_and_stay_in_the_written_out_journal(
     assert read_trials(read_lines(folder.trials)) == after.trials
 
 
-def test_a_trial_that_has_ended_is_not_lost(conductor):
-    conductor.next_trial()
-    conductor.ended(0, State.COMPLETE)
-    conductor.lost(0, "its node died")
-    assert (conductor.trials[0].state, conductor.trials[0].losses) == (State.COMPLETE, 0)
+def test_a_trial_that_has_ended_is_not_lost(controller):
+    controller.next_trial()
+    controller.ended(0, State.COMPLETE)
+    controller.lost(0, "its node died")
+    assert (controller.trials[0].state, controller.trials[0].losses) == (State.COMPLETE, 0)
 
 
-def test_a_search_is_not_over_while_a_trial_runs_that_may_yet_lose_its_worker(conductor):
-    conductor.next_trial()
-    conductor.next_trial()
-    assert conductor.used_up
-    assert not conductor.finished_with(running=1)
-    conductor.lost(1, "its node died")
-    assert not conductor.finished_with(running=0)
+def test_a_search_is_not_over_while_a_trial_runs_that_may_yet_lose_its_worker(controller):
+    controller.next_trial()
+    controller.next_trial()
+    assert controller.used_up
+    assert not controller.finished_with(running=1)
+    controller.lost(1, "its node died")
+    assert not controller.finished_with(running=0)

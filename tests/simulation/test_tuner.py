@@ -1,13 +1,13 @@
-"""Searches in simulated time: the conductor as it is, curves in the place of training runs."""
+"""Searches in simulated time: the controller as it is, curves in the place of training runs."""
 
 import math
 
 import pytest
 
 from hpo.config.study import build_study
-from hpo.search.controller import Conductor
+from hpo.search.controller import TrialController
 from hpo.search.trial import State, Trial
-from hpo.simulation.tuner import fleeting_conductor, simulate
+from hpo.simulation.tuner import simulate, temporary_controller
 
 SPACE = {
     "parameters": {
@@ -37,11 +37,11 @@ def curves(measure):
 class Listening:
     """A head that counts: who runs at the same time, and what every trial has measured."""
 
-    def __init__(self, conductor):
-        self.conductor, self.running, self.most, self.heard = conductor, set(), 0, []
+    def __init__(self, controller):
+        self.controller, self.running, self.most, self.heard = controller, set(), 0, []
 
     def next_trial(self):
-        trial = self.conductor.next_trial()
+        trial = self.controller.next_trial()
         if trial is not None:
             self.running.add(trial.number)
             self.most = max(self.most, len(self.running))
@@ -49,22 +49,22 @@ class Listening:
 
     def measured(self, number, measurement):
         self.heard.append((number, measurement.epoch))
-        goes_on = self.conductor.measured(number, measurement)
-        if not goes_on:
+        continues = self.controller.measured(number, measurement)
+        if not continues:
             self.running.remove(number)
-        return goes_on
+        return continues
 
     def ended(self, number, state, reason=""):
         self.running.remove(number)
-        self.conductor.ended(number, state, reason)
+        self.controller.ended(number, state, reason)
 
 
 def play(curves, workers=4, **options):
-    with fleeting_conductor(study_of(**options)) as conductor:
-        head = Listening(conductor)
+    with temporary_controller(study_of(**options)) as controller:
+        head = Listening(controller)
         moments = simulate(head, curves, workers)
         assert not head.running
-        return conductor, head, moments
+        return controller, head, moments
 
 
 @pytest.mark.parametrize("algorithm", ["asha", "random", "grid"])
@@ -76,12 +76,12 @@ def test_the_same_seed_makes_the_same_search(curves, algorithm):
 
 
 def test_a_search_spends_its_trials_and_counts_their_epochs(curves):
-    conductor, head, moments = play(curves)
-    assert conductor.finished
-    assert len(conductor.trials) == 20
-    assert moments[-1].epochs == conductor.epochs == len(head.heard)
-    assert moments[-1].f1 == max(trial.best.f1 for trial in conductor.trials)
-    assert {trial.state for trial in conductor.trials} == {State.COMPLETE, State.STOPPED}
+    controller, head, moments = play(curves)
+    assert controller.finished
+    assert len(controller.trials) == 20
+    assert moments[-1].epochs == controller.epochs == len(head.heard)
+    assert moments[-1].f1 == max(trial.best.f1 for trial in controller.trials)
+    assert {trial.state for trial in controller.trials} == {State.COMPLETE, State.STOPPED}
 
 
 @pytest.mark.parametrize("workers", [1, 3, 8])
@@ -101,28 +101,28 @@ def test_each_trial_measures_its_epochs_in_order_and_each_once(curves):
 
 
 def test_time_may_be_given_by_the_epoch(curves):
-    with fleeting_conductor(study_of(algorithm="random", trials=1)) as conductor:
-        assert simulate(conductor, curves, 1, seconds_per_epoch=7.0)[-1].seconds == 63
+    with temporary_controller(study_of(algorithm="random", trials=1)) as controller:
+        assert simulate(controller, curves, 1, seconds_per_epoch=7.0)[-1].seconds == 63
 
 
 def test_a_search_stops_when_it_is_told_to(curves):
-    with fleeting_conductor(study_of(trials=100)) as conductor:
-        moments = simulate(conductor, curves, 4, until=lambda moment: moment.epochs >= 50)
+    with temporary_controller(study_of(trials=100)) as controller:
+        moments = simulate(controller, curves, 4, until=lambda moment: moment.epochs >= 50)
     assert moments[-1].epochs == 50
 
 
 def test_no_file_is_left_and_none_is_waited_for(curves, monkeypatch):
     monkeypatch.setattr("os.fsync", lambda descriptor: pytest.fail("waits for the disk"))
-    conductor, _, _ = play(curves)
-    assert not conductor.folder.path.exists()
+    controller, _, _ = play(curves)
+    assert not controller.folder.path.exists()
 
 
 def test_a_run_that_starts_at_f1_0_is_halved_by_its_loss(curves):
     """At the first rung all F1 are 0: a tie that passed there would stop nobody before the second."""
-    conductor, _, _ = play(curves, workers=1, trials=30)
-    assert {trial.measurements[0].f1 for trial in conductor.trials} == {0.0}
-    stopped = [trial for trial in conductor.trials if trial.epochs == 1]
-    passed = [trial for trial in conductor.trials if trial.epochs > 1]
+    controller, _, _ = play(curves, workers=1, trials=30)
+    assert {trial.measurements[0].f1 for trial in controller.trials} == {0.0}
+    stopped = [trial for trial in controller.trials if trial.epochs == 1]
+    passed = [trial for trial in controller.trials if trial.epochs > 1]
     assert len(stopped) >= 10
     losses = [[trial.measurements[0].loss for trial in group] for group in (passed, stopped)]
     assert min(losses[0]) == min(map(min, losses))
@@ -133,8 +133,8 @@ def test_a_run_whose_f1_stays_0_is_halved_at_every_rung(measure):
     def flat(params):
         return [measure(epoch, 0.0, 1 + params["learning_rate"]) for epoch in range(1, 10)]
 
-    conductor, _, moments = play(flat, workers=1, trials=30)
-    assert sum(trial.state == State.COMPLETE for trial in conductor.trials) < 15
+    controller, _, moments = play(flat, workers=1, trials=30)
+    assert sum(trial.state == State.COMPLETE for trial in controller.trials) < 15
     assert moments[-1].epochs < 30 * 9 / 2
 
 
@@ -142,8 +142,8 @@ def test_asha_finds_as_good_a_score_as_random_in_fewer_epochs(curves):
     spent = {"asha": 0.0, "random": 0.0}
     for algorithm in spent:
         for seed in range(5):
-            with fleeting_conductor(study_of(algorithm=algorithm, seed=seed, trials=200)) as conductor:
-                moments = simulate(conductor, curves, 4, until=lambda m: m.f1 >= 0.43 or m.epochs >= 400)
+            with temporary_controller(study_of(algorithm=algorithm, seed=seed, trials=200)) as controller:
+                moments = simulate(controller, curves, 4, until=lambda m: m.f1 >= 0.43 or m.epochs >= 400)
             spent[algorithm] += moments[-1].epochs
     assert spent["asha"] < spent["random"] / 1.5
 
@@ -185,6 +185,6 @@ def test_a_paused_trial_goes_on_where_it_was(curves):
 
 
 def test_a_journal_of_a_simulation_is_the_conductors_own(curves):
-    with fleeting_conductor(study_of()) as conductor:
-        simulate(conductor, curves, 2)
-        assert Conductor(conductor.study, conductor.folder).trials == conductor.trials
+    with temporary_controller(study_of()) as controller:
+        simulate(controller, curves, 2)
+        assert TrialController(controller.study, controller.folder).trials == controller.trials

@@ -1,4 +1,4 @@
-"""YAML as this project reads it, and faults at their lines."""
+"""YAML as this project reads it, and problems at their lines."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hpo.errors import UserError
 from hpo.storage.yaml_files import (
-    Broken,
     Document,
+    ValidationIssues,
     dump_yaml,
     parse_yaml,
     read_yaml,
@@ -41,14 +41,14 @@ class Outer(BaseModel):
             (("ranges", name, "low"), "is too high") for name, each in self.ranges.items() if each.low > 9
         ]
         if rules:
-            raise Broken(rules)
+            raise ValidationIssues(rules)
         return self
 
 
 def refused(text, model=Outer):
     with pytest.raises(UserError) as caught:
         validate(model, parse_yaml(text, FILE))
-    return [str(fault) for fault in caught.value.faults]
+    return [str(issue) for issue in caught.value.issues]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_what_is_written_out_reads_back_the_same(value):
 def test_a_key_that_stands_twice_is_refused_at_every_repetition():
     with pytest.raises(UserError) as caught:
         parse_yaml("a: 1\nb:\n  c: 1\n  c: 2\na: 3\n", FILE)
-    assert [str(fault) for fault in caught.value.faults] == [
+    assert [str(issue) for issue in caught.value.issues] == [
         "file.yaml:4: a key may stand only once: 'c'",
         "file.yaml:5: a key may stand only once: 'a'",
     ]
@@ -104,7 +104,7 @@ def test_every_fault_is_told_at_its_own_line():
         "name: x\ncount: 0\nranges:\n  one:\n    low: a\n    high: 2\n  two: {low: 1}\n"
         "items:\n- {low: 1, high: 2}\n- 5\n"
     )
-    assert [fault.split(": ")[:2] for fault in refused(text)] == [
+    assert [issue.split(": ")[:2] for issue in refused(text)] == [
         ["file.yaml:2", "count"],
         ["file.yaml:5", "ranges.one.low"],
         ["file.yaml:7", "ranges.two.high"],
@@ -147,8 +147,8 @@ def test_data_that_were_no_text_have_a_place_without_a_line():
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "- a\n- b\n", "just words\n", "5\n"])
 def test_what_is_no_mapping_is_refused(text):
-    (fault,) = refused(text)
-    assert "must be a mapping of keys to values" in fault
+    (issue,) = refused(text)
+    assert "must be a mapping of keys to values" in issue
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_any_text_is_read_or_refused(text):
     try:
         parse_yaml(text, FILE)
     except UserError as error:
-        assert all(fault.where.startswith("file.yaml") for fault in error.faults)
+        assert all(issue.location.startswith("file.yaml") for issue in error.issues)
 
 
 def test_a_file_that_is_missing_a_folder_or_not_utf8_is_refused(tmp_path):

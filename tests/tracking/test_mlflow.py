@@ -61,7 +61,7 @@ def test_a_study_is_a_run_and_each_trial_a_run_under_it(study, folder, trials, s
     assert runs["0"].data.params == {"learning_rate": "0.0001", "schedule": "linear", "seed": "11"}
     assert history(client, runs["0"], "dev/f1") == [(10, 0.25), (20, 0.5), (30, 0.375)]
     assert runs["0"].data.metrics["best/dev_f1"] == 0.5
-    assert history(client, runs["2"], "knob/learning_rate") == [(10, 4e-4), (20, 8e-4)]
+    assert history(client, runs["2"], "hyperparameter/learning_rate") == [(10, 4e-4), (20, 8e-4)]
     ends = {number: (run.info.status, run.data.tags.get("hpo.state")) for number, run in runs.items()}
     assert ends == {"0": ("FINISHED", "stopped"), "1": ("FAILED", "failed"), "2": ("KILLED", None)}
     assert runs["1"].data.tags["hpo.reason"] == "out of memory"

@@ -57,8 +57,8 @@ def test_a_trial_is_a_run_with_its_measurements(study, folder, trials):
     assert first["train/epoch"] == [(10, 1), (20, 2), (30, 3)]
     assert first["best/dev_f1"] == [(20, 0.5)]
     third = scalars(folder.tensorboard / "trial-0002")
-    assert [value for _, value in third["knob/learning_rate"]] == pytest.approx([4e-4, 8e-4])
-    assert "knob/learning_rate" not in first and "best/dev_f1" not in third
+    assert [value for _, value in third["hyperparameter/learning_rate"]] == pytest.approx([4e-4, 8e-4])
+    assert "hyperparameter/learning_rate" not in first and "best/dev_f1" not in third
 
 
 def test_the_hyperparameters_stand_in_the_tab_for_them(study, folder, trials):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hpo.config.study import build_study
-from hpo.search.controller import Conductor
+from hpo.search.controller import TrialController
 from hpo.search.ray.driver import Resources, search
 from hpo.search.trial import State
 from hpo.search.worker import TrialRun
@@ -33,12 +33,12 @@ def study():
 
 
 def conduct(study, folder, run_trial):
-    conductor = Conductor(study, folder)
+    controller = TrialController(study, folder)
     try:
-        search(conductor, run_trial, Resources(workers=1, threads=1, gpus=0.0))
+        search(controller, run_trial, Resources(workers=1, threads=1, gpus=0.0))
     finally:
-        conductor.close()
-    return conductor.trials
+        controller.close()
+    return controller.trials
 
 
 @pytest.mark.slow
@@ -77,13 +77,13 @@ def test_a_study_on_two_processes_per_trial_measures_what_one_does_though_a_proc
 
     def run_trial(trial, report):
         def told(measurement):
-            goes_on = report(measurement)
+            continues = report(measurement)
             if trial["number"] == 1 and measurement.epoch == 1 and not killed.exists():
                 from hpo.training.ddp.launcher import _crew
 
                 killed.touch()
                 os.kill(_crew(2).members[1].process.pid, signal.SIGKILL)
-            return goes_on
+            return continues
 
         real(trial, told)
 
@@ -94,7 +94,7 @@ def test_a_study_on_two_processes_per_trial_measures_what_one_does_though_a_proc
     for trial in trials:
         alone = []
         train(
-            study.recipe(trial.params), corpus, model="tiny", train_on="cased", seed=trial.seed,
+            study.training_config(trial.params), corpus, model="tiny", train_on="cased", seed=trial.seed,
             report=lambda measurement, alone=alone: alone.append(measurement) or True,
         )  # fmt: skip
         assert [each.step for each in trial.measurements] == [each.step for each in alone] == [8, 16]

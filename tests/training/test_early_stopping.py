@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.training.early_stopping import Patience
 from hpo.training.measurement import FACTS, read_snapshot
 from hpo.training.trainer import train
@@ -17,11 +17,11 @@ torch.set_num_threads(1)
 ADAPTIVE = {"schedule": "adaptive", "early_stopping_metric": "loss", "patience": 1, "cooldown_epochs": 2}
 
 
-def follow(recipe, losses, f1=0.5):
+def follow(training_config, losses, f1=0.5):
     """The patience after each of some dev losses, one an epoch, up to the end of the run."""
     patience, told = Patience(), []
     for epoch, loss in enumerate(losses, 1):
-        patience = patience.after(recipe, f1, loss, float(epoch))
+        patience = patience.after(training_config, f1, loss, float(epoch))
         told.append(patience)
         if patience.over:
             break
@@ -38,24 +38,24 @@ def follow(recipe, losses, f1=0.5):
     ],
 )
 def test_a_run_ends_after_so_many_evaluations_without_a_lower_loss(patience, losses, ends):
-    told = follow(Recipe(patience=patience, early_stopping_metric="loss"), losses)
+    told = follow(TrainingConfig(patience=patience, early_stopping_metric="loss"), losses)
     assert (len(told) if told[-1].over else None) == ends
 
 
 def test_an_improvement_must_be_larger_than_min_delta():
-    recipe = Recipe(patience=2, early_stopping_metric="loss", min_delta=0.5)
-    assert len(follow(recipe, [3, 2.5, 2.5, 0])) == 3
-    assert len(follow(recipe, [3, 2.75, 2.25, 1.75])) == 4
-    by_f1 = Recipe(patience=1, min_delta=0.125)
+    training_config = TrainingConfig(patience=2, early_stopping_metric="loss", min_delta=0.5)
+    assert len(follow(training_config, [3, 2.5, 2.5, 0])) == 3
+    assert len(follow(training_config, [3, 2.75, 2.25, 1.75])) == 4
+    by_f1 = TrainingConfig(patience=1, min_delta=0.125)
     assert Patience(0.5, 1.0).after(by_f1, 0.625, 1.0, 1.0).over
     assert not Patience(0.5, 1.0).after(by_f1, 0.75, 1.0, 1.0).over
 
 
 def test_an_f1_that_is_still_0_does_not_end_a_run_that_learns():
-    recipe = Recipe(patience=1)
-    assert not follow(recipe, [3, 2, 1], f1=0.0)[-1].over
-    assert follow(recipe, [3, 2, 2], f1=0.0)[-1].over
-    assert Patience(0.5, 3.0).after(recipe, 0.4, 1.0, 1.0).over, "the loss counts only where F1 ties"
+    training_config = TrainingConfig(patience=1)
+    assert not follow(training_config, [3, 2, 1], f1=0.0)[-1].over
+    assert follow(training_config, [3, 2, 2], f1=0.0)[-1].over
+    assert Patience(0.5, 3.0).after(training_config, 0.4, 1.0, 1.0).over, "the loss counts only where F1 ties"
 
 
 def as_nerblackbox_does(losses, patience, cooldown, restarts):
@@ -81,10 +81,10 @@ def as_nerblackbox_does(losses, patience, cooldown, restarts):
     st.lists(st.integers(0, 20), min_size=1, max_size=40), st.integers(0, 3), st.integers(1, 8), st.booleans()
 )
 def test_an_adaptive_run_ends_and_changes_as_nerblackboxs(losses, patience, cooldown, restarts):
-    knobs = ADAPTIVE | {
+    hyperparameters = ADAPTIVE | {
         "patience": patience + 1, "cooldown_epochs": cooldown, "cooldown_restarts": restarts
     }  # fmt: skip
-    told = follow(Recipe(**knobs), losses)
+    told = follow(TrainingConfig(**hyperparameters), losses)
     before = [Patience(), *told]
     changes = [
         (epoch, "constant" if now.cooling_since is None else "cool-down")
@@ -99,16 +99,22 @@ def test_an_adaptive_run_ends_and_changes_as_nerblackboxs(losses, patience, cool
 @given(
     st.lists(st.tuples(st.sampled_from([0, 0.5, 0.75, 1]), st.integers(0, 5)), max_size=30),
     st.sampled_from(
-        [Recipe(patience=2), Recipe(**ADAPTIVE), Recipe(patience=3, early_stopping_metric="loss")]
+        [
+            TrainingConfig(patience=2),
+            TrainingConfig(**ADAPTIVE),
+            TrainingConfig(patience=3, early_stopping_metric="loss"),
+        ]
     ),
     st.integers(0, 30),
 )
-def test_patience_goes_on_from_what_was_written(scores, recipe, cut):
+def test_patience_goes_on_from_what_was_written(scores, training_config, cut):
     straight = resumed = Patience()
     for number, (f1, loss) in enumerate(scores):
         if number == cut:
             resumed = Patience(**json.loads(json.dumps(resumed.to_json())))
-        straight, resumed = (each.after(recipe, f1, loss, number / 4) for each in (straight, resumed))
+        straight, resumed = (
+            each.after(training_config, f1, loss, number / 4) for each in (straight, resumed)
+        )
     assert straight == resumed
 
 
@@ -133,18 +139,20 @@ def scripted(monkeypatch):
     return play, rates
 
 
-def run(corpus, recipe, reports=1000, state=None):
+def run(corpus, training_config, reports=1000, state=None):
     told = []
 
     def report(measurement):
         told.append((measurement.epoch, measurement.train_loss))
         return len(told) < reports
 
-    train(recipe, corpus, model="tiny", train_on="cased", seed=1, report=report, state=state)
+    train(training_config, corpus, model="tiny", train_on="cased", seed=1, report=report, state=state)
     return told
 
 
-STEADY = Recipe(learning_rate=1e-3, epochs=20, batch_size=30, evals_per_epoch=1, warmup_steps=2, **ADAPTIVE)
+STEADY = TrainingConfig(
+    learning_rate=1e-3, epochs=20, batch_size=30, evals_per_epoch=1, warmup_steps=2, **ADAPTIVE
+)
 LOSSES = [3, 2, 2.5, 1, 1.5, 1.6, 1.7]
 # 4 steps an epoch; constant, cooling from epoch 3, constant again from 4, cooling from 5, over at 7
 FACTORS = [0, 0.5, *[1] * 10, 1, 7 / 8, 6 / 8, 5 / 8, *[1] * 4, *[1 - step / 8 for step in range(8)]]
@@ -174,25 +182,29 @@ def test_an_adaptive_run_that_was_cut_goes_on_exactly(corpus, scripted, tmp_path
 
 def test_a_run_that_patience_has_ended_stays_ended(corpus, scripted, tmp_path):
     play, _ = scripted
-    recipe = Recipe(epochs=9, batch_size=30, evals_per_epoch=2, patience=2, early_stopping_metric="loss")
+    training_config = TrainingConfig(
+        epochs=9, batch_size=30, evals_per_epoch=2, patience=2, early_stopping_metric="loss"
+    )
     play([3, 2, 2.5, 2.5])
-    told = run(corpus, recipe, state=tmp_path / "state")
+    told = run(corpus, training_config, state=tmp_path / "state")
     assert [epoch for epoch, _ in told] == [0.5, 1, 1.5, 2]
     assert read_snapshot(tmp_path / "state").patience == Patience(0.5, 2, 2, None, over=True)
     play([])
-    assert run(corpus, recipe, state=tmp_path / "state") == []
+    assert run(corpus, training_config, state=tmp_path / "state") == []
 
 
 def test_without_patience_a_run_goes_to_its_last_epoch(corpus, scripted):
     play, _ = scripted
     play([1, 2, 3, 4])
-    assert len(run(corpus, Recipe(epochs=4, batch_size=60, evals_per_epoch=1))) == 4
+    assert len(run(corpus, TrainingConfig(epochs=4, batch_size=60, evals_per_epoch=1))) == 4
 
 
 def test_a_snapshot_of_before_there_was_patience_is_read(corpus, scripted, tmp_path):
     play, _ = scripted
     play([3, 2])
-    run_once = partial(run, corpus, Recipe(epochs=2, batch_size=60, evals_per_epoch=1), state=tmp_path / "s")
+    run_once = partial(
+        run, corpus, TrainingConfig(epochs=2, batch_size=60, evals_per_epoch=1), state=tmp_path / "s"
+    )
     run_once(reports=1)
     facts = json.loads((tmp_path / "s" / FACTS).read_text())
     del facts["patience"]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import pipeline
 
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.corpora.label_sets import LABEL_SETS
 from hpo.corpora.loading import load
 from hpo.corpora.sentences import Corpus, Sentence
@@ -45,12 +45,12 @@ def learned(request, corpus, tmp_path_factory):
 
     patch = pytest.MonkeyPatch()
     patch.setattr(_Trainer, "compute_loss", looked)
-    recipe = Recipe(
+    training_config = TrainingConfig(
         learning_rate=2e-3, epochs=6, batch_size=16, warmup_ratio=0.1, evals_per_epoch=1,
         label_scheme=request.param, class_weighting="effective", label_alignment="all",
     )  # fmt: skip
     train(
-        recipe, corpus, model="tiny", train_on="cased", seed=1,
+        training_config, corpus, model="tiny", train_on="cased", seed=1,
         report=lambda each: measured.append(each) or True, keep=lambda each: folder,
     )  # fmt: skip
     patch.undo()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.encoding.window_dataset import IGNORED, in_parts
 from hpo.training.losses import CorpusLoss, class_weights
 from hpo.training.trainer import _train_rows, _Trainer, train
@@ -22,7 +22,7 @@ def logits():
 
 
 def test_every_label_counts_alike_whatever_batch_it_is_in():
-    loss = CorpusLoss(Recipe(), COUNTS, batches=10)
+    loss = CorpusLoss(TrainingConfig(), COUNTS, batches=10)
     summed = functional.cross_entropy(logits().flatten(0, 1), LABELS.flatten(), reduction="sum")
     assert loss({"logits": logits()}, LABELS, 6).item() == pytest.approx(summed.item() / 10), (
         "100 in 10 batches"
@@ -33,7 +33,7 @@ def test_every_label_counts_alike_whatever_batch_it_is_in():
 
 
 def test_labels_are_smoothed_as_torch_smooths_them():
-    loss = CorpusLoss(Recipe(label_smoothing=0.2), np.array([2, 1, 1, 1, 1]), batches=1)
+    loss = CorpusLoss(TrainingConfig(label_smoothing=0.2), np.array([2, 1, 1, 1, 1]), batches=1)
     expected = functional.cross_entropy(logits().flatten(0, 1), LABELS.flatten(), label_smoothing=0.2)
     assert loss({"logits": logits()}, LABELS, torch.tensor(6)).item() == pytest.approx(expected.item())
     assert expected.item() != pytest.approx(
@@ -42,8 +42,8 @@ def test_labels_are_smoothed_as_torch_smooths_them():
 
 
 def test_rare_labels_weigh_more():
-    loss = CorpusLoss(Recipe(class_weighting="inverse"), COUNTS, batches=10)
-    weights = torch.tensor(class_weights(Recipe(class_weighting="inverse"), COUNTS)).float()
+    loss = CorpusLoss(TrainingConfig(class_weighting="inverse"), COUNTS, batches=10)
+    weights = torch.tensor(class_weights(TrainingConfig(class_weighting="inverse"), COUNTS)).float()
     each = functional.cross_entropy(logits().flatten(0, 1), LABELS.flatten(), reduction="none")
     real = LABELS.flatten() != IGNORED
     expected = (each[real] * weights[LABELS.flatten()[real]]).sum() / 10
@@ -51,10 +51,10 @@ def test_rare_labels_weigh_more():
 
 
 def test_weights_follow_the_papers_formulas():
-    inverse = class_weights(Recipe(class_weighting="inverse"), COUNTS)
+    inverse = class_weights(TrainingConfig(class_weighting="inverse"), COUNTS)
     assert inverse[[0, 1, 2, 4]] * COUNTS[[0, 1, 2, 4]] == pytest.approx([25] * 4)
     assert inverse[3] == pytest.approx(25), "one that never occurs weighs as if it did once"
-    effective = class_weights(Recipe(class_weighting="effective", effective_beta=0.9), COUNTS)
+    effective = class_weights(TrainingConfig(class_weighting="effective", effective_beta=0.9), COUNTS)
     numbers = [(1 - 0.9**count) / (1 - 0.9) for count in (80, 10, 6, 1, 4)]
     assert effective / effective[0] == pytest.approx([numbers[0] / number for number in numbers])
 
@@ -65,7 +65,7 @@ def test_weights_follow_the_papers_formulas():
     st.sampled_from([0, 0.9, 0.999, 0.999999]),
 )
 def test_weights_are_1_on_average_and_no_label_outweighs_a_rarer_one(counts, kind, beta):
-    weights = class_weights(Recipe(class_weighting=kind, effective_beta=beta), np.array(counts))
+    weights = class_weights(TrainingConfig(class_weighting=kind, effective_beta=beta), np.array(counts))
     assert (weights * counts).sum() / sum(counts) == pytest.approx(1)
     assert (weights > 0).all()
     by_count = weights[np.argsort(counts, kind="stable")]
@@ -73,10 +73,10 @@ def test_weights_are_1_on_average_and_no_label_outweighs_a_rarer_one(counts, kin
 
 
 def test_the_two_ends_of_beta_are_no_weights_and_inverse_ones():
-    none = class_weights(Recipe(class_weighting="effective", effective_beta=0), COUNTS)
+    none = class_weights(TrainingConfig(class_weighting="effective", effective_beta=0), COUNTS)
     assert none == pytest.approx(np.ones(5))
-    near = class_weights(Recipe(class_weighting="effective", effective_beta=1 - 1e-9), COUNTS)
-    assert near == pytest.approx(class_weights(Recipe(class_weighting="inverse"), COUNTS), rel=1e-4)
+    near = class_weights(TrainingConfig(class_weighting="effective", effective_beta=1 - 1e-9), COUNTS)
+    assert near == pytest.approx(class_weights(TrainingConfig(class_weighting="inverse"), COUNTS), rel=1e-4)
 
 
 @pytest.mark.parametrize("alignment", ["first", "all"])
@@ -99,7 +99,7 @@ def test_a_batch_in_parts_holds_every_row_once(rows, parts):
     }  # fmt: skip
 
 
-def first_step(corpus, monkeypatch, recipe):
+def first_step(corpus, monkeypatch, training_config):
     """Rows per forward, labels per forward, gradient and loss of the first optimizer step of a run."""
     forwards, steps = [], []
     compute_loss = _Trainer.compute_loss
@@ -118,19 +118,28 @@ def first_step(corpus, monkeypatch, recipe):
     monkeypatch.setattr(_Trainer, "compute_loss", forward)
     monkeypatch.setattr(torch.optim.AdamW, "step", watched)
     told = []
-    train(recipe, corpus, model="tiny", train_on="cased", seed=1, report=lambda each: bool(told.append(each)))
+    train(
+        training_config,
+        corpus,
+        model="tiny",
+        train_on="cased",
+        seed=1,
+        report=lambda each: bool(told.append(each)),
+    )
     return (*steps[0], told[0])
 
 
-@pytest.mark.parametrize("knobs", [{}, {"label_smoothing": 0.1}, {"class_weighting": "inverse"}], ids=str)
-def test_a_batch_in_parts_gives_the_gradient_of_the_whole(corpus, monkeypatch, knobs):
+@pytest.mark.parametrize(
+    "hyperparameters", [{}, {"label_smoothing": 0.1}, {"class_weighting": "inverse"}], ids=str
+)
+def test_a_batch_in_parts_gives_the_gradient_of_the_whole(corpus, monkeypatch, hyperparameters):
     same = {
         "batch_size": 24, "attention_dropout": 0.0, "hidden_dropout": 0.0, "epochs": 1, "evals_per_epoch": 5,
         "max_grad_norm": 0.0,
     }  # fmt: skip
-    whole = first_step(corpus, monkeypatch, Recipe(**same, **knobs))
+    whole = first_step(corpus, monkeypatch, TrainingConfig(**same, **hyperparameters))
     monkeypatch.undo()
-    parts = first_step(corpus, monkeypatch, Recipe(**same, **knobs, accumulation_steps=5))
+    parts = first_step(corpus, monkeypatch, TrainingConfig(**same, **hyperparameters, accumulation_steps=5))
     (lines,) = whole[0]
     assert 5 < lines < 24, "sentences share them"
     assert len(parts[0]) == 5 and sum(parts[0]) == lines
@@ -143,20 +152,29 @@ def test_a_batch_in_parts_gives_the_gradient_of_the_whole(corpus, monkeypatch, k
 
 def test_accumulation_leaves_the_steps_of_an_epoch_as_they_are(corpus):
     told = []
-    recipe = Recipe(batch_size=16, accumulation_steps=3, epochs=2, evals_per_epoch=2)
-    train(recipe, corpus, model="tiny", train_on="cased", seed=1, report=lambda each: not told.append(each))
+    training_config = TrainingConfig(batch_size=16, accumulation_steps=3, epochs=2, evals_per_epoch=2)
+    train(
+        training_config,
+        corpus,
+        model="tiny",
+        train_on="cased",
+        seed=1,
+        report=lambda each: not told.append(each),
+    )
     assert [(each.epoch, each.step) for each in told] == [(0.5, 4), (1, 8), (1.5, 12), (2, 16)]
 
 
 @pytest.mark.parametrize(
-    "knobs",
+    "hyperparameters",
     [{"label_smoothing": 0.3}, {"class_weighting": "inverse"}, {"class_weighting": "effective"}],
     ids=str,
 )
-def test_a_loss_knob_changes_what_is_trained_and_not_how_dev_is_measured(corpus, monkeypatch, knobs):
+def test_a_loss_knob_changes_what_is_trained_and_not_how_dev_is_measured(
+    corpus, monkeypatch, hyperparameters
+):
     same = {"batch_size": 24, "epochs": 1, "evals_per_epoch": 5, "learning_rate": 1e-30}
-    plain = first_step(corpus, monkeypatch, Recipe(**same))[2]
+    plain = first_step(corpus, monkeypatch, TrainingConfig(**same))[2]
     monkeypatch.undo()
-    other = first_step(corpus, monkeypatch, Recipe(**same, **knobs))[2]
+    other = first_step(corpus, monkeypatch, TrainingConfig(**same, **hyperparameters))[2]
     assert other.loss == plain.loss
     assert other.train_loss != pytest.approx(plain.train_loss, rel=1e-3)

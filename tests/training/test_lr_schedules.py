@@ -1,4 +1,5 @@
-"""The learning rate at every step is what the recipe says, in the formula and in the optimizer."""
+"""The learning rate at every step is what the training configuration says, in the formula and in the
+optimizer."""
 
 import math
 
@@ -8,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import get_scheduler
 
-from hpo.config.training_config import Recipe
-from hpo.config.training_rules import faults_together
+from hpo.config.training_config import TrainingConfig
+from hpo.config.training_rules import joint_issues
 from hpo.training.lr_schedules import Timeline, rate_factor
 from hpo.training.trainer import train
 
@@ -17,10 +18,10 @@ torch.set_num_threads(1)
 PACE = 10
 
 
-def factors(pace=PACE, cooling_since=None, **knobs):
-    recipe = Recipe(**knobs)
-    timeline = Timeline.of(recipe, pace)
-    return [rate_factor(recipe, timeline, step, cooling_since) for step in range(timeline.steps + 1)]
+def factors(pace=PACE, cooling_since=None, **hyperparameters):
+    training_config = TrainingConfig(**hyperparameters)
+    timeline = Timeline.of(training_config, pace)
+    return [rate_factor(training_config, timeline, step, cooling_since) for step in range(timeline.steps + 1)]
 
 
 @pytest.mark.parametrize("ratio", [0, 0.06, 0.25, 1.0])
@@ -65,9 +66,9 @@ def test_a_hybrid_rate_stays_and_then_falls_to_nothing_in_the_last_epochs():
 
 
 def test_an_adaptive_rate_falls_from_where_the_cool_down_began():
-    knobs = {"schedule": "adaptive", "patience": 1, "cooldown_epochs": 2, "epochs": 9}
-    assert set(factors(**knobs)) == {1.0}
-    cooling = factors(**knobs, cooling_since=3.5)
+    hyperparameters = {"schedule": "adaptive", "patience": 1, "cooldown_epochs": 2, "epochs": 9}
+    assert set(factors(**hyperparameters)) == {1.0}
+    cooling = factors(**hyperparameters, cooling_since=3.5)
     assert set(cooling[:36]) == {1.0}
     assert cooling[36:55] == pytest.approx([1 - step / 20 for step in range(1, 20)])
     assert set(cooling[55:]) == {0.0}
@@ -85,18 +86,18 @@ def test_an_adaptive_rate_falls_from_where_the_cool_down_began():
     st.integers(0, 500),
 )
 def test_no_rate_is_under_zero_or_over_the_peak(schedule, pace, epochs, warmup, share, cooldown, step):
-    knobs = {
+    hyperparameters = {
         "schedule": schedule,
         "epochs": epochs,
         "patience": int(schedule == "adaptive"),
         "cooldown_epochs": min(cooldown, epochs),
         warmup: round(share * 50) if warmup == "warmup_steps" else share,
     }
-    defaults = {name: (field.default,) for name, field in Recipe.model_fields.items()}
-    if list(faults_together(defaults | {name: (value,) for name, value in knobs.items()})):
+    defaults = {name: (field.default,) for name, field in TrainingConfig.model_fields.items()}
+    if list(joint_issues(defaults | {name: (value,) for name, value in hyperparameters.items()})):
         return
-    recipe = Recipe(**knobs)
-    rate = rate_factor(recipe, Timeline.of(recipe, pace), step, share * epochs)
+    training_config = TrainingConfig(**hyperparameters)
+    rate = rate_factor(training_config, Timeline.of(training_config, pace), step, share * epochs)
     assert 0 <= rate <= 1
 
 
@@ -115,7 +116,7 @@ def rates(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "knobs",
+    "hyperparameters",
     [
         {"warmup_ratio": 0.06},
         {"warmup_epochs": 0.75, "schedule": "cosine_with_restarts", "cycles": 2},
@@ -124,12 +125,14 @@ def rates(monkeypatch):
     ],
     ids=str,
 )
-def test_the_optimizer_steps_with_the_recipes_rates(corpus, rates, knobs):
-    recipe = Recipe(learning_rate=1e-3, epochs=3, batch_size=15, evals_per_epoch=1, **knobs)
-    train(recipe, corpus, model="tiny", train_on="cased", seed=1, report=lambda measurement: True)
-    timeline = Timeline.of(recipe, 8)
+def test_the_optimizer_steps_with_the_recipes_rates(corpus, rates, hyperparameters):
+    training_config = TrainingConfig(
+        learning_rate=1e-3, epochs=3, batch_size=15, evals_per_epoch=1, **hyperparameters
+    )
+    train(training_config, corpus, model="tiny", train_on="cased", seed=1, report=lambda measurement: True)
+    timeline = Timeline.of(training_config, 8)
     assert timeline.steps == len(rates) == 24
-    assert rates == pytest.approx([1e-3 * rate_factor(recipe, timeline, step) for step in range(24)])
-    if "warmup_ratio" in knobs:
-        rise = math.ceil(knobs["warmup_ratio"] * 24)
+    assert rates == pytest.approx([1e-3 * rate_factor(training_config, timeline, step) for step in range(24)])
+    if "warmup_ratio" in hyperparameters:
+        rise = math.ceil(hyperparameters["warmup_ratio"] * 24)
         assert rates[: rise + 1] == pytest.approx([1e-3 * step / rise for step in range(rise + 1)])

@@ -13,9 +13,9 @@ from transformers import (
     T5Config,
 )
 
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.errors import UserError
-from hpo.training.optimizer import freeze, parameter_groups, refuse_misfit
+from hpo.training.optimizer import check_model_supports, freeze, parameter_groups
 from hpo.training.trainer import _Trainer, train
 
 torch.set_num_threads(1)
@@ -65,9 +65,9 @@ def layer_of(family, name):
     return next(inside, LAYERS)
 
 
-def rates_of(model, recipe):
+def rates_of(model, training_config):
     """Each weight's peak rate and decay, by its name, as they stand in a real optimizer."""
-    optimizer = torch.optim.AdamW(parameter_groups(model, recipe, dict(model.named_parameters())))
+    optimizer = torch.optim.AdamW(parameter_groups(model, training_config, dict(model.named_parameters())))
     names = {id(weight): name for name, weight in model.named_parameters()}
     return {
         names[id(weight)]: (group["lr"], group["weight_decay"])
@@ -80,20 +80,22 @@ def rates_of(model, recipe):
 @pytest.mark.parametrize("frozen", [-1, 0, 1, LAYERS])
 def test_frozen_weights_are_those_of_the_lowest_layers_and_no_optimizer_holds_them(family, frozen):
     model = built(family)
-    freeze(model, Recipe(frozen_layers=frozen))
+    freeze(model, TrainingConfig(frozen_layers=frozen))
     for name, weight in model.named_parameters():
         layer = layer_of(family, name)
         stands_below = frozen != 0 and layer is not None and layer <= max(0, frozen)
         assert weight.requires_grad != stands_below, name
-    assert set(rates_of(model, Recipe())) == {
+    assert set(rates_of(model, TrainingConfig())) == {
         name for name, weight in model.named_parameters() if weight.requires_grad
     }
 
 
 @families
 def test_each_layer_learns_slower_than_the_one_above_and_the_head_faster(family):
-    recipe = Recipe(learning_rate=1e-3, layerwise_decay=0.5, head_lr_multiplier=10, weight_decay=0.1)
-    rates = rates_of(built(family), recipe)
+    training_config = TrainingConfig(
+        learning_rate=1e-3, layerwise_decay=0.5, head_lr_multiplier=10, weight_decay=0.1
+    )
+    rates = rates_of(built(family), training_config)
     for name, (rate, _) in rates.items():
         layer = layer_of(family, name)
         expected = 1e-2 if layer is None else 1e-3 * 0.5 ** (LAYERS - layer)
@@ -103,14 +105,14 @@ def test_each_layer_learns_slower_than_the_one_above_and_the_head_faster(family)
 
 @families
 @pytest.mark.parametrize(
-    "knobs",
+    "hyperparameters",
     [{}, {"head_lr_multiplier": 10}, {"layerwise_decay": 0.8}, {"layerwise_decay": 0.8, "frozen_layers": 1}],
 )
-def test_every_weight_is_in_one_group_and_matrices_alone_decay(family, knobs):
+def test_every_weight_is_in_one_group_and_matrices_alone_decay(family, hyperparameters):
     model = built(family)
-    recipe = Recipe(weight_decay=0.1, **knobs)
-    freeze(model, recipe)
-    rates = rates_of(model, recipe)
+    training_config = TrainingConfig(weight_decay=0.1, **hyperparameters)
+    freeze(model, training_config)
+    rates = rates_of(model, training_config)
     trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     assert rates.keys() == trained.keys()
     assert {name for name, (_, decay) in rates.items() if decay} == {
@@ -122,7 +124,7 @@ def test_every_weight_is_in_one_group_and_matrices_alone_decay(family, knobs):
 def test_one_rate_for_all_makes_the_two_groups_that_transformers_makes():
     model = built("bert")
     decayed = {name for name, weight in model.named_parameters() if weight.ndim > 1}
-    groups = parameter_groups(model, Recipe(weight_decay=0.1), decayed)
+    groups = parameter_groups(model, TrainingConfig(weight_decay=0.1), decayed)
     expected = [
         [weight for name, weight in model.named_parameters() if (name in decayed) == decays]
         for decays in (True, False)
@@ -136,7 +138,7 @@ def test_one_rate_for_all_makes_the_two_groups_that_transformers_makes():
 def test_gradient_checkpointing_gives_the_gradients_that_it_saves_to_keep(family):
     model = built(family).eval()
     batch = {"input_ids": torch.arange(1, 13).reshape(2, 6), "labels": torch.arange(12).reshape(2, 6) % 5}
-    refuse_misfit(model, Recipe(gradient_checkpointing=True))
+    check_model_supports(model, TrainingConfig(gradient_checkpointing=True))
     seen = []
     for enabled in (False, True):
         model.zero_grad()
@@ -153,42 +155,44 @@ def test_gradient_checkpointing_gives_the_gradients_that_it_saves_to_keep(family
 
 
 @pytest.mark.parametrize(
-    ("knobs", "message"),
+    ("hyperparameters", "message"),
     [
         ({"frozen_layers": 4}, "frozen_layers: must not be over the model's 3 layers: 4"),
         ({"precision": "fp16"}, "precision: needs a GPU, and there is none: 'fp16' (take auto, bf16 or off)"),
     ],
 )
-def test_what_a_model_or_a_machine_cannot_do_is_refused_in_one_line(knobs, message, monkeypatch):
+def test_what_a_model_or_a_machine_cannot_do_is_refused_in_one_line(hyperparameters, message, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     model = built("bert")
     with pytest.raises(UserError) as caught:
-        refuse_misfit(model, Recipe(**knobs))
+        check_model_supports(model, TrainingConfig(**hyperparameters))
     assert str(caught.value) == message
     assert all(weight.requires_grad for weight in model.parameters())
 
 
-@pytest.mark.parametrize("knobs", [{"frozen_layers": 1}, {"layerwise_decay": 0.9}], ids=str)
-def test_a_model_whose_layers_share_their_weights_has_none_to_tell_apart(knobs):
+@pytest.mark.parametrize("hyperparameters", [{"frozen_layers": 1}, {"layerwise_decay": 0.9}], ids=str)
+def test_a_model_whose_layers_share_their_weights_has_none_to_tell_apart(hyperparameters):
     model = AutoModelForTokenClassification.from_config(AlbertConfig(**SIZES, embedding_size=8))
-    with pytest.raises(UserError, match=rf"{next(iter(knobs))}: a albert model has no list of layers"):
-        refuse_misfit(model, Recipe(**knobs))
-    refuse_misfit(model, Recipe(head_lr_multiplier=10))
+    with pytest.raises(
+        UserError, match=rf"{next(iter(hyperparameters))}: a albert model has no list of layers"
+    ):
+        check_model_supports(model, TrainingConfig(**hyperparameters))
+    check_model_supports(model, TrainingConfig(head_lr_multiplier=10))
 
 
 def test_a_model_without_a_head_has_no_rate_for_it():
     with pytest.raises(UserError, match="head_lr_multiplier: a bert model has no head"):
-        refuse_misfit(BertModel(CONFIGS["bert"]), Recipe(head_lr_multiplier=10))
+        check_model_supports(BertModel(CONFIGS["bert"]), TrainingConfig(head_lr_multiplier=10))
 
 
 def test_a_model_that_cannot_checkpoint_is_refused(monkeypatch):
     model = built("bert")
     monkeypatch.setattr(type(model), "supports_gradient_checkpointing", False)
     with pytest.raises(UserError, match="gradient_checkpointing: a bert model cannot do that"):
-        refuse_misfit(model, Recipe(gradient_checkpointing=True))
+        check_model_supports(model, TrainingConfig(gradient_checkpointing=True))
 
 
-def look(corpus, monkeypatch, recipe, **options):
+def look(corpus, monkeypatch, training_config, **options):
     """The trainer of a run, as it stands before its first step."""
     seen = []
     training_step = _Trainer.training_step
@@ -198,17 +202,25 @@ def look(corpus, monkeypatch, recipe, **options):
         return training_step(self, *args, **kwargs)
 
     monkeypatch.setattr(_Trainer, "training_step", looked)
-    train(recipe, corpus, model="tiny", train_on="cased", seed=1, report=lambda measurement: False, **options)
+    train(
+        training_config,
+        corpus,
+        model="tiny",
+        train_on="cased",
+        seed=1,
+        report=lambda measurement: False,
+        **options,
+    )
     return seen[0] if seen else None
 
 
 def test_a_run_trains_what_the_recipe_says_as_fast_as_it_says(corpus, monkeypatch):
-    recipe = Recipe(
+    training_config = TrainingConfig(
         learning_rate=1e-3, frozen_layers=1, head_lr_multiplier=10, layerwise_decay=0.5, weight_decay=0.1,
         schedule="constant", adam_beta1=0.8, adam_beta2=0.95, adam_epsilon=1e-6, gradient_checkpointing=True,
         epochs=1,
     )  # fmt: skip
-    trainer = look(corpus, monkeypatch, recipe)
+    trainer = look(corpus, monkeypatch, training_config)
     groups = trainer.optimizer.param_groups
     assert [(group["lr"], group["weight_decay"]) for group in groups] == [
         (1e-3, 0.1), (1e-2, 0.1), (1e-3, 0.0), (1e-2, 0.0)
@@ -222,9 +234,9 @@ def test_a_run_trains_what_the_recipe_says_as_fast_as_it_says(corpus, monkeypatc
 
 
 def test_frozen_weights_stay_what_they_were_and_the_others_do_not(corpus, monkeypatch):
-    recipe = Recipe(learning_rate=1e-2, frozen_layers=-1, epochs=1, weight_decay=0.5)
-    model = look(corpus, monkeypatch, recipe).model
-    fresh = look(corpus, monkeypatch, recipe.model_copy(update={"learning_rate": 1e-30})).model
+    training_config = TrainingConfig(learning_rate=1e-2, frozen_layers=-1, epochs=1, weight_decay=0.5)
+    model = look(corpus, monkeypatch, training_config).model
+    fresh = look(corpus, monkeypatch, training_config.model_copy(update={"learning_rate": 1e-30})).model
     same = {
         name: torch.equal(weight, dict(fresh.named_parameters())[name])
         for name, weight in model.named_parameters()
@@ -242,8 +254,13 @@ def moments_of(trainer):
 
 
 def test_a_population_changes_the_rate_and_keeps_the_groups(corpus, monkeypatch, tmp_path):
-    knobs = {"head_lr_multiplier": 10, "layerwise_decay": 0.5, "frozen_layers": -1, "schedule": "constant"}
-    first = Recipe(learning_rate=1e-3, epochs=2, weight_decay=0.1, **knobs)
+    hyperparameters = {
+        "head_lr_multiplier": 10,
+        "layerwise_decay": 0.5,
+        "frozen_layers": -1,
+        "schedule": "constant",
+    }
+    first = TrainingConfig(learning_rate=1e-3, epochs=2, weight_decay=0.1, **hyperparameters)
     before = moments_of(look(corpus, monkeypatch, first, state=tmp_path / "s"))
     changed = first.model_copy(update={"learning_rate": 3e-3, "weight_decay": 0.3})
     seen = {}

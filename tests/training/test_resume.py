@@ -4,18 +4,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.training.measurement import FACTS, read_snapshot
 from hpo.training.resume import WEIGHTS
 from hpo.training.trainer import _Trainer, train
 
 torch.set_num_threads(1)
-RECIPE = Recipe(
+RECIPE = TrainingConfig(
     learning_rate=1e-3, epochs=3, batch_size=16, warmup_ratio=0.1, evals_per_epoch=3, attention_dropout=0.1
 )
 
 
-def run(corpus, recipe, *, state=None, reports=100):
+def run(corpus, training_config, *, state=None, reports=100):
     measurements = []
 
     def report(measurement):
@@ -24,7 +24,7 @@ def run(corpus, recipe, *, state=None, reports=100):
         )
         return len(measurements) < reports
 
-    train(recipe, corpus, model="tiny", train_on="cased", seed=1, report=report, state=state)
+    train(training_config, corpus, model="tiny", train_on="cased", seed=1, report=report, state=state)
     return measurements
 
 
@@ -111,7 +111,7 @@ def test_new_settings_take_the_place_of_the_old(corpus, tmp_path, monkeypatch):
 
 def test_what_was_drawn_and_not_read_is_held_whole_under_lora_too(corpus, tmp_path):
     """A population hands a run to a trial of another seed, which would draw another frozen model."""
-    recipe = RECIPE.model_copy(update={"lora_r": 2, "classifier_dropout": 0.1})
-    run(corpus, recipe, state=tmp_path / "state", reports=1)
+    training_config = RECIPE.model_copy(update={"lora_r": 2, "classifier_dropout": 0.1})
+    run(corpus, training_config, state=tmp_path / "state", reports=1)
     held = load_file(tmp_path / "state" / WEIGHTS)
     assert "bert.embeddings.word_embeddings.weight" in held and any("lora_A" in name for name in held)

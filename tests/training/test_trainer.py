@@ -1,4 +1,4 @@
-"""A run learns, reports on time, keeps its best, and takes every knob to where it works."""
+"""A run learns, reports on time, keeps its best, and takes every hyperparameter to where it works."""
 
 import json
 
@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModelForTokenClassification, pipeline
 
 from hpo.config.objective import Objective, parse_objective
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.models.build import build_model, count_weights
 from hpo.training.measurement import Measurement
 from hpo.training.trainer import NonFiniteLoss, _Trainer, train
@@ -15,22 +15,24 @@ from hpo.training.trainer import NonFiniteLoss, _Trainer, train
 torch.set_num_threads(1)
 
 
-def run(corpus, recipe, *, until=None, keep=lambda measurement: None, seed=1, train_on="cased"):
+def run(corpus, training_config, *, until=None, keep=lambda measurement: None, seed=1, train_on="cased"):
     measurements: list[Measurement] = []
 
     def report(measurement):
         measurements.append(measurement)
         return until is None or measurement.epoch < until
 
-    train(recipe, corpus, model="tiny", train_on=train_on, seed=seed, report=report, keep=keep)
+    train(training_config, corpus, model="tiny", train_on=train_on, seed=seed, report=report, keep=keep)
     return measurements
 
 
 @pytest.fixture(scope="module")
 def learned(corpus, tmp_path_factory):
     folder = tmp_path_factory.mktemp("kept") / "best"
-    recipe = Recipe(learning_rate=2e-3, epochs=6, batch_size=16, warmup_ratio=0.1, evals_per_epoch=2)
-    return run(corpus, recipe, keep=lambda measurement: folder), folder
+    training_config = TrainingConfig(
+        learning_rate=2e-3, epochs=6, batch_size=16, warmup_ratio=0.1, evals_per_epoch=2
+    )
+    return run(corpus, training_config, keep=lambda measurement: folder), folder
 
 
 def test_a_run_learns(learned):
@@ -47,8 +49,8 @@ def test_measurements_come_at_even_shares_of_an_epoch(learned):
 
 @pytest.mark.parametrize("evals, batch, expected", [(3, 16, 3), (4, 64, 2), (1, 7, 1)])
 def test_an_epoch_ends_with_a_measurement_whatever_its_steps(corpus, evals, batch, expected):
-    recipe = Recipe(epochs=2, batch_size=batch, evals_per_epoch=evals)
-    epochs = [each.epoch for each in run(corpus, recipe)]
+    training_config = TrainingConfig(epochs=2, batch_size=batch, evals_per_epoch=evals)
+    epochs = [each.epoch for each in run(corpus, training_config)]
     assert len(epochs) == 2 * expected
     assert 1.0 in epochs and epochs[-1] == 2.0
 
@@ -79,15 +81,16 @@ def test_the_kept_model_serves_a_pipeline_with_label_names(learned, corpus):
 
 
 def test_the_same_seed_gives_the_same_scores(corpus):
-    recipe = Recipe(learning_rate=1e-3, epochs=1, batch_size=16)
+    training_config = TrainingConfig(learning_rate=1e-3, epochs=1, batch_size=16)
     scores = [
-        [(each.f1, each.loss, each.train_loss) for each in run(corpus, recipe, seed=s)] for s in (1, 1, 2)
+        [(each.f1, each.loss, each.train_loss) for each in run(corpus, training_config, seed=s)]
+        for s in (1, 1, 2)
     ]
     assert scores[0] == scores[1] != scores[2]
 
 
 def test_a_report_can_stop_a_run(corpus):
-    measurements = run(corpus, Recipe(epochs=50, batch_size=16), until=1)
+    measurements = run(corpus, TrainingConfig(epochs=50, batch_size=16), until=1)
     assert measurements[-1].epoch == 1
 
 
@@ -99,7 +102,7 @@ def test_a_loss_that_is_not_finite_ends_the_run(corpus, monkeypatch):
 
     monkeypatch.setattr("hpo.training.trainer.build_model", diverged)
     with pytest.raises(NonFiniteLoss, match="not finite after step 4"):
-        run(corpus, Recipe(epochs=3, evals_per_epoch=1, batch_size=30))
+        run(corpus, TrainingConfig(epochs=3, evals_per_epoch=1, batch_size=30))
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
@@ -112,7 +115,10 @@ def test_the_warm_up_really_warms(corpus, monkeypatch, schedule):
         return step(self, *args, **kwargs)
 
     monkeypatch.setattr(torch.optim.AdamW, "step", watched)
-    run(corpus, Recipe(learning_rate=1e-3, warmup_ratio=0.25, schedule=schedule, epochs=5, batch_size=30))
+    run(
+        corpus,
+        TrainingConfig(learning_rate=1e-3, warmup_ratio=0.25, schedule=schedule, epochs=5, batch_size=30),
+    )
     assert len(rates) == 20
     assert rates[:6] == pytest.approx([0, 2e-4, 4e-4, 6e-4, 8e-4, 1e-3])
     assert (rates[-1] < 1e-3) == (schedule != "constant")
@@ -136,7 +142,7 @@ def test_knobs_reach_the_optimizer_the_modules_and_the_loader(corpus, monkeypatc
         )
 
     monkeypatch.setattr(_Trainer, "train", look)
-    recipe = Recipe(
+    training_config = TrainingConfig(
         learning_rate=3e-4,
         weight_decay=0.07,
         batch_size=8,
@@ -144,7 +150,7 @@ def test_knobs_reach_the_optimizer_the_modules_and_the_loader(corpus, monkeypatc
         attention_dropout=0.03,
         hidden_dropout=0.17,
     )
-    run(corpus, recipe)
+    run(corpus, training_config)
     assert seen == {
         "rate": 3e-4,
         "decay": [0.07, 0.0],
@@ -158,13 +164,14 @@ def test_knobs_reach_the_optimizer_the_modules_and_the_loader(corpus, monkeypatc
 
 def test_nothing_is_written_beside_what_is_kept(corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run(corpus, Recipe(epochs=1, batch_size=30))
+    run(corpus, TrainingConfig(epochs=1, batch_size=30))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_fresh_weights_follow_the_seed(corpus):
     models = [
-        build_model("tiny", corpus.label_names, corpus.vocabulary, Recipe(), seed) for seed in (1, 1, 2)
+        build_model("tiny", corpus.label_names, corpus.vocabulary, TrainingConfig(), seed)
+        for seed in (1, 1, 2)
     ]
     weights = [model.classifier.weight for model in models]
     assert torch.equal(weights[0], weights[1])
@@ -172,7 +179,7 @@ def test_fresh_weights_follow_the_seed(corpus):
 
 
 def test_weights_are_counted_without_making_them():
-    model = build_model("tiny", ("O", "B-a", "I-a"), 3000, Recipe(), 1)
+    model = build_model("tiny", ("O", "B-a", "I-a"), 3000, TrainingConfig(), 1)
     assert count_weights("tiny") == sum(part.numel() for part in model.parameters())
 
 

@@ -9,7 +9,7 @@ from transformers import AutoModelForTokenClassification
 from hpo.config.study import build_study
 from hpo.corpora.demo import generate
 from hpo.errors import UserError
-from hpo.search.controller import Conductor
+from hpo.search.controller import TrialController
 from hpo.search.trial import State, read_trials
 from hpo.storage.atomic import write_text
 from hpo.storage.journal import read_lines
@@ -47,7 +47,7 @@ def done(tmp_path_factory):
         living = sum(each.is_open for each in self.trials)
         counts.append((len(whole), len(self.folder.written_checkpoints()), living))
 
-    patch.setattr(Conductor, "_tell", tell)
+    patch.setattr(TrialController, "_tell", tell)
     row = run(build_study(options | {"algorithm": "pbt", "keep": 2}), Console(quiet=True))
     yield StudyFolder("p"), row, counts
     patch.undo()

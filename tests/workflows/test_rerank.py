@@ -32,19 +32,19 @@ class Killed(BaseException):
     """Not an Exception: nothing of ours may catch it."""
 
 
-def search_here(conductor, run_trial, resources):
+def search_here(controller, run_trial, resources):
     """One worker without Ray."""
-    while (trial := conductor.next_trial()) is not None:
+    while (trial := controller.next_trial()) is not None:
         going = True
 
         def report(measurement, number=trial.number):
             nonlocal going
-            going = conductor.measured(number, measurement)
+            going = controller.measured(number, measurement)
             return going
 
         run_trial(trial.to_worker(), report)
         if going:
-            conductor.ended(trial.number, State.COMPLETE)
+            controller.ended(trial.number, State.COMPLETE)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_a_reranking_that_is_killed_goes_on_and_ranks_means_with_a_score_for_eve
     study, folder = done
     runs = 0
 
-    def killed_in_the_third(conductor, run_trial, resources):
+    def killed_in_the_third(controller, run_trial, resources):
         def counted(trial, report):
             nonlocal runs
             runs += 1
@@ -112,7 +112,7 @@ def test_a_reranking_that_is_killed_goes_on_and_ranks_means_with_a_score_for_eve
                 raise Killed
             run_trial(trial, report)
 
-        search_here(conductor, counted, resources)
+        search_here(controller, counted, resources)
 
     monkeypatch.setattr("hpo.search.ray.driver.search", killed_in_the_third)
     with pytest.raises(Killed):
@@ -143,7 +143,7 @@ def test_a_reranking_that_is_killed_goes_on_and_ranks_means_with_a_score_for_eve
 
 def test_a_reranking_that_is_interrupted_says_how_to_go_on(done, monkeypatch):
     shutil.rmtree(StudyFolder("small").reranked.path, ignore_errors=True)
-    monkeypatch.setattr("hpo.search.ray.driver.search", lambda conductor, run_trial, resources: None)
+    monkeypatch.setattr("hpo.search.ray.driver.search", lambda controller, run_trial, resources: None)
     with pytest.raises(StudyInterrupted, match="go on with: hpo rerank small --top 1 --seeds 2"):
         rerank("small", 1, 2, Console(quiet=True))
     shutil.rmtree(StudyFolder("small").reranked.path)

@@ -173,7 +173,7 @@ def test_another_study_of_the_same_name_is_refused_with_what_differs(done):
     other = study.model_copy(update={"trials": 5, "seed": 7})
     with pytest.raises(UserError) as refused:
         run(other, Console(quiet=True))
-    assert [fault.rule.split(" ")[4] for fault in refused.value.faults] == ["trials", "seed"]
+    assert [issue.message.split(" ")[4] for issue in refused.value.issues] == ["trials", "seed"]
 
 
 def test_a_name_that_is_taken_gets_a_number(done):
@@ -281,13 +281,13 @@ def test_a_study_needs_no_test_split(done, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("knob", "values", "asked"),
+    ("hyperparameter", "values", "asked"),
     [("lora_r", [0, 8], 8), ("pooling", ["mean", "first"], "mean"), ("classifier_dropout", [0.3, 0.1], 0.3)],
 )
-def test_a_model_is_asked_for_what_any_trial_may_ask(knob, values, asked):
-    space = {"parameters": {knob: {"type": "choice", "values": values}}}
-    domain = build_study({"space": space}).space.parameters[knob]
-    assert _telling(knob, domain) == asked
+def test_a_model_is_asked_for_what_any_trial_may_ask(hyperparameter, values, asked):
+    space = {"parameters": {hyperparameter: {"type": "choice", "values": values}}}
+    domain = build_study({"space": space}).space.parameters[hyperparameter]
+    assert _telling(hyperparameter, domain) == asked
 
 
 def test_labels_and_windows_can_be_searched_and_each_model_is_scored_as_it_was_trained(empty_folder):

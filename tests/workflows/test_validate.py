@@ -66,5 +66,5 @@ def test_a_fault_is_told_at_its_line(tmp_path, name, text, lines):
     path.write_text(text)
     with pytest.raises(UserError) as caught:
         validate_file(path)
-    places = {fault.where for fault in caught.value.faults}
+    places = {issue.location for issue in caught.value.issues}
     assert places >= ({f"{path}:{line}" for line in lines} if lines else {str(path)})

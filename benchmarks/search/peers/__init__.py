@@ -1,7 +1,7 @@
-"""Other libraries' searches, each behind the interface that our conductor has towards its driver.
+"""Other libraries' searches, each behind the interface that our controller has towards its driver.
 
 They run with their own code and their own defaults: the same rungs (the first at one epoch, one in three
-passes, the last at the end of the curve), the same epochs, the same workers, no first guesses.
+passes, the last at the end of the curve), the same epochs, the same workers, no points to evaluate.
 """
 
 from __future__ import annotations

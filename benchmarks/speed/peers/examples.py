@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from benchmarks.speed.materials import Material
-from hpo.config.training_config import TINY, Recipe
+from hpo.config.training_config import TINY, TrainingConfig
 from hpo.models.build import build_model
 
 BATCH = 32
@@ -91,7 +91,7 @@ class TinyModel:
         """A fresh model."""
         if trial is not None and self._heard is not None:
             self._heard()
-        return build_model(TINY, self._names, self._vocabulary, Recipe.model_validate({}), self._seed)
+        return build_model(TINY, self._names, self._vocabulary, TrainingConfig.model_validate({}), self._seed)
 
 
 def arguments(output: Path, epochs: int, seed: int, **others: Any) -> TrainingArguments:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from hpo.config.training_config import TINY, Recipe
+from hpo.config.training_config import TINY, TrainingConfig
 from hpo.corpora.spans import count, score
 from hpo.encoding.batch_samplers import LengthGroupedBatches
 from hpo.encoding.encoded_corpus import EncodedCorpus
@@ -75,7 +75,7 @@ def _lay_out(encoded: str, epochs: int, seed: int, ready: Any) -> None:
 def _train(task: Mapping[str, Any], steps: int | None = None) -> list[float]:
     data, rows, epochs, seed = (_warm[name] for name in ("data", "rows", "epochs", "seed"))
     seed += task["number"]
-    model = build_model(TINY, data.label_names, data.vocabulary, Recipe.model_validate({}), seed)
+    model = build_model(TINY, data.label_names, data.vocabulary, TrainingConfig.model_validate({}), seed)
     decayed = [each for each in model.parameters() if each.ndim > 1]
     others = [each for each in model.parameters() if each.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": task["weight_decay"]}, {"params": others}]

@@ -18,7 +18,7 @@ from transformers import (
 
 from benchmarks.speed.materials import Material
 from benchmarks.speed.peers.examples import Metric, arguments, encode
-from hpo.config.training_config import TINY, Recipe
+from hpo.config.training_config import TINY, TrainingConfig
 from hpo.corpora.sentences import Sentence
 from hpo.corpora.variants import VARIANTS, apply
 from hpo.encoding.encoded_corpus import EncodedCorpus, write_corpus
@@ -106,8 +106,16 @@ def _model(data: EncodedCorpus, folder: Path, epochs: int) -> Path:
     def report(measurement: Measurement) -> bool:
         return True
 
-    recipe = Recipe.model_validate({"learning_rate": 3e-3, "epochs": epochs, "evals_per_epoch": 1})
+    training_config = TrainingConfig.model_validate(
+        {"learning_rate": 3e-3, "epochs": epochs, "evals_per_epoch": 1}
+    )
     train(
-        recipe, data, model=TINY, train_on="cased", seed=SEED, report=report, keep=lambda measurement: folder
+        training_config,
+        data,
+        model=TINY,
+        train_on="cased",
+        seed=SEED,
+        report=report,
+        keep=lambda measurement: folder,
     )
     return folder

@@ -16,7 +16,7 @@ from hpo.cluster.base import (
 from hpo.cluster.logs import follow_file
 from hpo.cluster.slurm.script import Job, render_script
 from hpo.cluster.slurm.site_profile import Site
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.storage.atomic import write_text
 from hpo.storage.journal import read_lines
 from hpo.storage.study_folder import StudyFolder
@@ -120,13 +120,13 @@ def _call(*words: str) -> str:
             words, capture_output=True, text=True, timeout=ANSWER_S, check=False, stdin=subprocess.DEVNULL
         )
     except FileNotFoundError:
-        remedy = "submit from a login node of the cluster, or take --backend local"
-        raise UserError(Fault("--backend slurm", f"there is no {words[0]} here", None, remedy)) from None
+        hint = "submit from a login node of the cluster, or take --backend local"
+        raise UserError(Issue("--backend slurm", f"there is no {words[0]} here", None, hint)) from None
     except subprocess.TimeoutExpired:
-        raise UserError(Fault(words[0], f"has not answered in {ANSWER_S} s")) from None
+        raise UserError(Issue(words[0], f"has not answered in {ANSWER_S} s")) from None
     if done.returncode:
         reason = " ".join((done.stderr or done.stdout).split())
-        raise UserError(Fault(words[0], "refused", reason or f"exit code {done.returncode}"))
+        raise UserError(Issue(words[0], "refused", reason or f"exit code {done.returncode}"))
     return done.stdout
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 from hpo.storage.yaml_files import Document, read_yaml, validate
 
 _NO_CONTROL = r"^[^\x00-\x1f\x7f]+$"
@@ -64,7 +64,7 @@ def load_site(profile: Path | None, given: dict[str, Any]) -> Site:
     Raises
     ------
     UserError
-        with every fault, each at its line.
+        with every problem, each at its line.
     """
     if profile is None:
         return validate(Site, Document(Path("--backend slurm"), given, {}))
@@ -72,7 +72,7 @@ def load_site(profile: Path | None, given: dict[str, Any]) -> Site:
     if document.data is None:
         document = Document(document.path, {}, document.lines)
     if not isinstance(document.data, dict):
-        raise UserError(Fault(document.place(), "must be a mapping of keys to values"))
+        raise UserError(Issue(document.place(), "must be a mapping of keys to values"))
     return validate(Site, Document(document.path, document.data | given, document.lines))
 
 
@@ -84,8 +84,8 @@ def refuse_too_many_gpus(site: Site, gpus_per_trial: Mapping[str, float]) -> Non
     UserError
         with each of them.
     """
-    faults = [
-        Fault(
+    issues = [
+        Issue(
             f"study {name}",
             "gpus_per_trial is more than a node's, and a trial lies on one",
             gpus,
@@ -94,5 +94,5 @@ def refuse_too_many_gpus(site: Site, gpus_per_trial: Mapping[str, float]) -> Non
         for name, gpus in gpus_per_trial.items()
         if gpus > site.gpus > 0
     ]
-    if faults:
-        raise UserError(faults)
+    if issues:
+        raise UserError(issues)

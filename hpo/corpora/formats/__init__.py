@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hpo.corpora.formats import columns, csv_lists, hipe, jsonl
 from hpo.corpora.formats.options import CorpusOptions
 from hpo.corpora.formats.sources import Findings, RawSplit, Source
-from hpo.errors import Fault, UserError, unknown
+from hpo.errors import Issue, UserError, unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ def find_format(sources: Sequence[Source], told: str | None, where: str) -> Form
     names = set(found.values())
     if len(names) > 1:
         shown = ", ".join(f"{place} is {name}" for place, name in found.items())
-        remedy = "give all splits one format, or tell it as `format` in a corpus.yaml"
-        raise UserError(Fault(where, "splits are of different formats", shown, remedy))
+        hint = "give all splits one format, or tell it as `format` in a corpus.yaml"
+        raise UserError(Issue(where, "splits are of different formats", shown, hint))
     return FORMATS[names.pop()]
 
 

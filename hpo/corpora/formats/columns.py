@@ -12,7 +12,7 @@ from hpo.corpora.formats.tables import Block, Fields, Table, tabulate
 from hpo.corpora.label_schemes import find_outside
 
 UNLABELLED_ROWS_PER = 10_000
-"""One row in so many may lack its label and is read as outside; more than that is a fault of the file."""
+"""One row in so many may lack its label and is read as outside; more than that is a problem of the file."""
 ID_LINE_SHARE = 0.9
 """If so many sentences begin with a field that stands alone, it is their id."""
 
@@ -33,9 +33,9 @@ def read(sources: Sequence[Source], options: CorpusOptions, findings: Findings) 
     for table in tables:
         layout = layouts.get(table.width)
         if layout is None or not layout.fits(table.width):
-            remedy = "tell `columns: {token: N, label: N}`, counted from 0, in a corpus.yaml"
+            hint = "tell `columns: {token: N, label: N}`, counted from 0, in a corpus.yaml"
             shown = f"{table.width} columns"
-            findings.fault(table.source.place, 1, "no column of labels is found", shown, remedy)
+            findings.issue(table.source.place, 1, "no column of labels is found", shown, hint)
             splits.append(RawSplit(table.source.place, table.source.split, []))
         else:
             sentences = _TableReader(table, layout, options, findings).read()
@@ -96,7 +96,7 @@ class _TableReader:
         return [fields for fields, _ in kept], [line for _, line in kept]
 
     def _mend(self, fields: Fields, number: int) -> Fields | None:
-        """A row's columns where there is one good way to read it; else its fault is noted."""
+        """A row's columns where there is one good way to read it; else its problem is noted."""
         width = self._table.width
         line = self._table.lines[number - 1]
         if len(fields) == 1 and self._allow_unlabelled:
@@ -111,8 +111,8 @@ class _TableReader:
             padded = tuple(_PADDING.split(line.strip(" \t")))
             if len(padded) == width:
                 return padded
-        remedy = f"write {width} columns as in the rest of the file, or tell the `separator`"
-        self._findings.fault(self._place, number, f"row does not have {width} columns", line, remedy)
+        hint = f"write {width} columns as in the rest of the file, or tell the `separator`"
+        self._findings.issue(self._place, number, f"row does not have {width} columns", line, hint)
         return None
 
     def _outside_label(self) -> str:
@@ -142,4 +142,4 @@ class _TableReader:
         for token, number in zip(tokens, lines, strict=True):
             if not token:
                 line = self._table.lines[number - 1]
-                self._findings.fault(self._place, number, "token is empty", line, "remove the row")
+                self._findings.issue(self._place, number, "token is empty", line, "remove the row")

@@ -32,7 +32,7 @@ def _header(source: Source) -> list[str]:
 
 
 def read(sources: Sequence[Source], options: CorpusOptions, findings: Findings) -> list[RawSplit]:
-    """The sentences of every source; a row's faults are told at the line where the row begins."""
+    """The sentences of every source; a row's problems are told at the line where the row begins."""
     return [
         RawSplit(source.place, source.split, _read_source(source, options, findings)) for source in sources
     ]
@@ -42,15 +42,15 @@ def _read_source(source: Source, options: CorpusOptions, findings: Findings) -> 
     header = _header(source)
     layout, missing = find_layout(options.columns, header)
     for name in missing:
-        findings.fault(source.place, 1, "header lacks a column", name, f"it has: {', '.join(header)}")
+        findings.issue(source.place, 1, "header lacks a column", name, f"it has: {', '.join(header)}")
     if missing:
         return []
     reader = RecordReader(source.place, findings, options.label_names, options.label_names)
     sentences = []
     for line, row in _rows(source, findings):
         if len(row) != len(header):
-            remedy = "quote the cells that hold commas"
-            findings.fault(source.place, line, f"row does not have {len(header)} cells", len(row), remedy)
+            hint = "quote the cells that hold commas"
+            findings.issue(source.place, line, f"row does not have {len(header)} cells", len(row), hint)
             continue
         sentence = _read_row(
             source.place, line, dict(zip(header, row, strict=True)), layout, reader, findings
@@ -69,8 +69,8 @@ def _rows(source: Source, findings: Findings) -> Iterator[tuple[int, list[str]]]
                 yield line, row
             line = rows.line_num + 1
     except csv.Error as error:
-        remedy = "close every quote, and double the quotes inside a cell"
-        findings.fault(source.place, line, "row is not CSV", str(error), remedy)
+        hint = "close every quote, and double the quotes inside a cell"
+        findings.issue(source.place, line, "row is not CSV", str(error), hint)
 
 
 def _read_row(
@@ -82,8 +82,8 @@ def _read_row(
         try:
             lists[key] = parse_list(row[key])
         except ValueError:
-            remedy = "write it as ['a', 'b'] or [\"a\", \"b\"]"
-            findings.fault(place, line, f"cell of {key} is not a list", row[key], remedy)
+            hint = "write it as ['a', 'b'] or [\"a\", \"b\"]"
+            findings.issue(place, line, f"cell of {key} is not a list", row[key], hint)
     if len(lists) < len(keys):
         return None
     auto = lists[layout.auto] if layout.auto else None

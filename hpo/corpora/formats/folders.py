@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hpo.corpora.formats.options import FILE_NAME, SPLIT_WORDS
 from hpo.corpora.sentences import SPLITS
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 
 MASKED_WORDS = frozenset({"allmasked", "masked"})
 """Words of a file whose labels were withheld: it is no split of its own accord."""
@@ -47,10 +47,10 @@ def find_splits(folder: Path, told: Mapping[str, str] | None, notes: list[str]) 
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and _may_be_data(path)]
     if not files:
         folders = [path.name for path in sorted(folder.iterdir()) if path.is_dir()]
-        remedy = (
+        hint = (
             f"name one of its folders: {', '.join(folders)}" if folders else "name a folder with data files"
         )
-        raise UserError(Fault(str(folder), "folder holds no data file", remedy=remedy))
+        raise UserError(Issue(str(folder), "folder holds no data file", hint=hint))
     named: dict[str, list[Path]] = {}
     for path in files:
         named.setdefault(split_of(path.name) or "", []).append(path)
@@ -60,7 +60,7 @@ def find_splits(folder: Path, told: Mapping[str, str] | None, notes: list[str]) 
     }
     if not chosen:
         if len(files) > 1:
-            raise UserError(Fault(str(folder), "no file name says its split", _list(files), _ASK))
+            raise UserError(Issue(str(folder), "no file name says its split", _list(files), _ASK))
         notes.append(f"{files[0].name}: its name says no split, so it is read as train")
         return {"train": files[0]}
     left_out = unnamed + [path for split, paths in named.items() if split not in SPLITS for path in paths]
@@ -71,7 +71,7 @@ def find_splits(folder: Path, told: Mapping[str, str] | None, notes: list[str]) 
 def _check_told(folder: Path, told: Mapping[str, str]) -> dict[str, Path]:
     paths = {split: folder / told[split] for split in order_splits(list(told))}
     missing = [
-        Fault(f"{folder}: splits.{split}", "no such file", told[split], "name a file of this folder")
+        Issue(f"{folder}: splits.{split}", "no such file", told[split], "name a file of this folder")
         for split, path in paths.items()
         if not path.is_file()
     ]
@@ -94,7 +94,7 @@ def _choose(split: str, named: Mapping[str, list[Path]], folder: Path, notes: li
     stems = {_stem(path) for other in SPLITS if other != split for path in named.get(other, ())}
     kin = [path for path in paths if _stem(path) in stems]
     if len(kin) != 1:
-        raise UserError(Fault(str(folder), f"several files could be the {split} split", _list(paths), _ASK))
+        raise UserError(Issue(str(folder), f"several files could be the {split} split", _list(paths), _ASK))
     others = _list([path for path in paths if path != kin[0]])
     notes.append(f"{split} is {kin[0].name}, named like the other splits; left out: {others}")
     return kin[0]

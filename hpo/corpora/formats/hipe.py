@@ -34,7 +34,7 @@ def _read_source(source: Source, options: CorpusOptions, findings: Findings) -> 
     told = [str(name) for name in (token, label, options.columns.auto) if name is not None]
     missing = [name for name in told if name not in header]
     for name in missing:
-        findings.fault(source.place, 1, "header lacks a column", name, f"it has: {', '.join(header)}")
+        findings.issue(source.place, 1, "header lacks a column", name, f"it has: {', '.join(header)}")
     if missing:
         return []
     token_at, label_at, *auto_at = map(header.index, told)
@@ -77,8 +77,8 @@ def _documents(source: Source, width: int, findings: Findings) -> Iterator[list[
         if len(fields) == width:
             rows.append((line, fields))
         else:
-            remedy = "separate the columns by tabs, and leave none out"
-            findings.fault(source.place, line, f"row does not have {width} columns", text, remedy)
+            hint = "separate the columns by tabs, and leave none out"
+            findings.issue(source.place, line, f"row does not have {width} columns", text, hint)
     if rows:
         yield rows
 
@@ -96,4 +96,4 @@ def _cut(document: list[Row], flag_at: int | None) -> Iterator[list[Row]]:
 def _note_empty_tokens(place: str, sentence: RawSentence, findings: Findings) -> None:
     for token, line in zip(sentence.tokens, sentence.lines, strict=True):
         if not token.strip():
-            findings.fault(place, line, "token is empty", token, "remove the row")
+            findings.issue(place, line, "token is empty", token, "remove the row")

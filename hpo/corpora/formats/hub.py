@@ -15,7 +15,7 @@ from hpo.corpora.formats.options import CorpusOptions
 from hpo.corpora.formats.records import RecordReader, find_layout
 from hpo.corpora.formats.sources import Findings, RawSplit
 from hpo.corpora.sentences import SPLITS
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 
 SAVED_MARKS = ("dataset_dict.json", "state.json")
 """A folder with one of these was written by `save_to_disk`."""
@@ -128,10 +128,10 @@ def _fetch(load: Load, path: str, config: str | None, data: str) -> Mapping[str,
         if not (by_library or isinstance(error, OSError | ValueError | RuntimeError | LookupError)):
             raise
         reason = f"{type(error).__name__}: {error}".split("\n", 1)[0]
-    remedy = "check the name and the network; no file or folder here has that name"
+    hint = "check the name and the network; no file or folder here has that name"
     if is_saved(Path(path)):
-        remedy = "write the folder anew with save_to_disk"
-    raise UserError(Fault(data, "dataset cannot be loaded", reason, remedy))
+        hint = "write the folder anew with save_to_disk"
+    raise UserError(Issue(data, "dataset cannot be loaded", reason, hint))
 
 
 def _arrange(
@@ -141,28 +141,28 @@ def _arrange(
     if options.splits is not None:
         missing = [own for own in options.splits.values() if own not in splits]
         if missing:
-            remedy = f"it has: {', '.join(splits)}"
-            raise UserError(Fault(f"{name}: splits", "dataset has no such split", ", ".join(missing), remedy))
+            hint = f"it has: {', '.join(splits)}"
+            raise UserError(Issue(f"{name}: splits", "dataset has no such split", ", ".join(missing), hint))
         return {split: splits[options.splits[split]] for split in order_splits(list(options.splits))}
     named = {split_of(own): own for own in splits}
     chosen = {split: splits[named[split]] for split in SPLITS if split in named}
     left_out = [own for own in splits if named.get(split_of(own)) != own or split_of(own) not in SPLITS]
     findings.notes.extend(f"{name}: split {own} left out" for own in left_out)
     if not chosen:
-        remedy = "tell `splits: {train: NAME}`"
-        raise UserError(Fault(name, "dataset has no train, dev or test split", ", ".join(splits), remedy))
+        hint = "tell `splits: {train: NAME}`"
+        raise UserError(Issue(name, "dataset has no train, dev or test split", ", ".join(splits), hint))
     return chosen
 
 
 def _select(dataset: Any, column: str, value: str, data: str) -> Any:
     if column not in dataset.features:
-        remedy = "leave out what follows the colon"
-        raise UserError(Fault(data, f"dataset has no column {column} to select by", value, remedy))
+        hint = "leave out what follows the colon"
+        raise UserError(Issue(data, f"dataset has no column {column} to select by", value, hint))
     values = dataset[column][:]
     rows = [row for row, own in enumerate(values) if own == value]
     if not rows:
         known = ", ".join(sorted(set(map(str, values))))
-        raise UserError(Fault(data, f"dataset has no row of this {column}", value, f"known: {known}"))
+        raise UserError(Issue(data, f"dataset has no row of this {column}", value, f"known: {known}"))
     return dataset.select(rows)
 
 
@@ -177,8 +177,8 @@ def _read_split(
     held = tuple(dataset.features)
     layout, missing = find_layout(options.columns, held)
     if missing:
-        remedy = f"it has: {', '.join(held)}; name them with `columns`"
-        raise UserError([Fault(place, "dataset lacks a column", name, remedy) for name in missing])
+        hint = f"it has: {', '.join(held)}; name them with `columns`"
+        raise UserError([Issue(place, "dataset lacks a column", name, hint) for name in missing])
     names = _class_names(dataset.features[layout.label]) or label_names
     auto_names = _class_names(dataset.features[layout.auto]) if layout.auto else ()
     reader = RecordReader(place, findings, names, auto_names)

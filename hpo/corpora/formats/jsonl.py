@@ -40,10 +40,10 @@ def _parse(place: str, line: int, text: str, findings: Findings) -> dict[str, An
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
-        findings.fault(place, line, "line is not JSON", str(error), "write one JSON object a line")
+        findings.issue(place, line, "line is not JSON", str(error), "write one JSON object a line")
         return None
     if not isinstance(record, dict):
-        findings.fault(
+        findings.issue(
             place, line, "line is not a JSON object", text, 'write {"tokens": […], "ner_tags": […]}'
         )
         return None
@@ -60,8 +60,8 @@ def _read_record(
 ) -> RawSentence | None:
     layout, missing = find_layout(options.columns, tuple(record))
     if missing:
-        remedy = f"the keys are: {', '.join(record) or 'none'}; `columns` in a corpus.yaml can name others"
-        findings.fault(place, line, "object lacks a key", ", ".join(missing), remedy)
+        hint = f"the keys are: {', '.join(record) or 'none'}; `columns` in a corpus.yaml can name others"
+        findings.issue(place, line, "object lacks a key", ", ".join(missing), hint)
         return None
     auto = record[layout.auto] if layout.auto else None
     name = record[layout.id] if layout.id else None

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from hpo.corpora.label_schemes import SCHEMES
 from hpo.storage.yaml_files import (
-    Broken,
     Key,
+    ValidationIssues,
     read_yaml,
     validate,
 )
@@ -107,19 +107,19 @@ def _call_splits(told: Mapping[str, str]) -> dict[str, str]:
         if a split is told twice, or a name is meant for a split's and is none.
     """
     called: dict[str, str] = {}
-    faults: list[tuple[Key, str]] = []
+    issues: list[tuple[Key, str]] = []
     for name, file in told.items():
         split = SPLIT_WORDS.get(name.lower(), name)
         meant = get_close_matches(name.lower(), SPLIT_WORDS, 1, _MISSPELT) if name.isalpha() else []
         if not name.strip():
-            faults.append(((name,), "a split needs a name"))
+            issues.append(((name,), "a split needs a name"))
         elif split in called:
-            faults.append(((name,), f"the {split} split is told twice"))
+            issues.append(((name,), f"the {split} split is told twice"))
         elif meant and meant[0] != name.lower():
-            faults.append(((name,), f"no split is called so; write {SPLIT_WORDS[meant[0]]} if that is meant"))
+            issues.append(((name,), f"no split is called so; write {SPLIT_WORDS[meant[0]]} if that is meant"))
         called[split] = file
-    if faults:
-        raise Broken(faults)
+    if issues:
+        raise ValidationIssues(issues)
     return called
 
 
@@ -129,7 +129,7 @@ def read_options(folder: Path) -> CorpusOptions:
     Raises
     ------
     UserError
-        if the file is there and is not valid, with every fault at its line.
+        if the file is there and is not valid, with every problem at its line.
     """
     path = folder / FILE_NAME
     return validate(CorpusOptions, read_yaml(path)) if path.is_file() else CorpusOptions()

@@ -49,7 +49,7 @@ class RecordReader:
     def read(
         self, line: int, tokens: Any, labels: Any, auto: Any = None, id: Any = None
     ) -> RawSentence | None:
-        """The sentence of one record, or nothing if it has no token or a fault (which is noted)."""
+        """The sentence of one record, or nothing if it has no token or a problem (which is noted)."""
         words = self._words(line, tokens)
         tags = self._tags(line, "labels", labels, self._names)
         auto_tags = None if auto is None else self._tags(line, "automatic labels", auto, self._auto_names)
@@ -94,18 +94,18 @@ class RecordReader:
             self._note(line, f"{what} must be strings", wrong, "write every label as a string")
             return None
         if not names:
-            remedy = "tell what they stand for as `label_names` in a corpus.yaml"
-            self._note(line, f"{what} are numbers without names", labels[0], remedy)
+            hint = "tell what they stand for as `label_names` in a corpus.yaml"
+            self._note(line, f"{what} are numbers without names", labels[0], hint)
             return None
         unnamed = [number for number in labels if not 0 <= number < len(names)]
         if unnamed:
-            remedy = f"there are {len(names)} label names, from 0"
-            self._note(line, f"{what} have a number without a name", unnamed[0], remedy)
+            hint = f"there are {len(names)} label names, from 0"
+            self._note(line, f"{what} have a number without a name", unnamed[0], hint)
             return None
         return tuple(names[number] for number in labels)
 
-    def _note(self, line: int, rule: str, value: object, remedy: str) -> None:
-        self._findings.fault(self._place, line, rule, value, remedy)
+    def _note(self, line: int, rule: str, value: object, hint: str) -> None:
+        self._findings.issue(self._place, line, rule, value, hint)
 
 
 def _first_not(kind: type, values: Any) -> Any:

@@ -7,16 +7,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hpo.errors import Fault, UserError
+from hpo.errors import Issue, UserError
 
-SHOWN_FAULTS = 20
+SHOWN_ISSUES = 20
 """Faults of one rule in one file that are told one by one; the rest are told as a number."""
 SHOWN_CHARACTERS = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The text of one file, which holds one split; ``place`` is what its faults call it."""
+    """The text of one file, which holds one split; ``place`` is what its problems call it."""
 
     place: str
     split: str
@@ -48,45 +48,45 @@ class RawSplit:
 
 
 class Findings:
-    """The faults and notes of a corpus, collected while it is read.
+    """The problems and notes of a corpus, collected while it is read.
 
     Faults stand in the order of files, then lines.
     """
 
     def __init__(self) -> None:
         self.notes: list[str] = []
-        self._faults: dict[str, list[tuple[int, Fault]]] = {}
+        self._issues: dict[str, list[tuple[int, Issue]]] = {}
         self._counts: dict[str, Counter[str]] = {}
         self._damaged: set[tuple[str, int]] = set()
 
-    def fault(self, place: str, line: int, rule: str, value: object = None, remedy: str = "") -> None:
+    def issue(self, place: str, line: int, rule: str, value: object = None, hint: str = "") -> None:
         """Note a broken rule; of a line already told to be damaged nothing more is said."""
         if (place, line) in self._damaged:
             return
         counts = self._counts.setdefault(place, Counter())
         counts[rule] += 1
-        if counts[rule] <= SHOWN_FAULTS:
+        if counts[rule] <= SHOWN_ISSUES:
             shown = _shorten(value) if isinstance(value, str) else value
-            faults = self._faults.setdefault(place, [])
-            faults.append((line, Fault(f"{place}:{line}", rule, shown, remedy)))
+            issues = self._issues.setdefault(place, [])
+            issues.append((line, Issue(f"{place}:{line}", rule, shown, hint)))
 
-    def damage(self, place: str, line: int, rule: str, value: object, remedy: str) -> None:
-        """Note a fault of a line's bytes, after which the line's content is not judged."""
-        self.fault(place, line, rule, value, remedy)
+    def damage(self, place: str, line: int, rule: str, value: object, hint: str) -> None:
+        """Note a problem of a line's bytes, after which the line's content is not judged."""
+        self.issue(place, line, rule, value, hint)
         self._damaged.add((place, line))
 
     def has_faults(self, place: str) -> bool:
         """Whether anything was wrong in this file."""
-        return place in self._faults
+        return place in self._issues
 
-    def faults(self) -> list[Fault]:
-        """Every fault; where a rule was broken over and over, the rest as one."""
-        told: list[Fault] = []
-        for place, faults in self._faults.items():
-            told.extend(fault for _, fault in sorted(faults, key=lambda item: item[0]))
+    def issues(self) -> list[Issue]:
+        """Every problem; where a rule was broken over and over, the rest as one."""
+        told: list[Issue] = []
+        for place, issues in self._issues.items():
+            told.extend(issue for _, issue in sorted(issues, key=lambda item: item[0]))
             for rule, count in self._counts[place].items():
-                if count > SHOWN_FAULTS:
-                    told.append(Fault(place, f"{rule}: {count - SHOWN_FAULTS} more such lines"))
+                if count > SHOWN_ISSUES:
+                    told.append(Issue(place, f"{rule}: {count - SHOWN_ISSUES} more such lines"))
         return told
 
     def stop_at_faults(self) -> None:
@@ -95,10 +95,10 @@ class Findings:
         Raises
         ------
         UserError
-            with every fault so far, if there is one.
+            with every problem so far, if there is one.
         """
-        if self._faults:
-            raise UserError(self.faults())
+        if self._issues:
+            raise UserError(self.issues())
 
 
 def _shorten(text: str) -> str:
@@ -108,7 +108,7 @@ def _shorten(text: str) -> str:
 def decode(data: bytes, place: str, split: str, findings: Findings) -> Source:
     """The text of a file's bytes, without byte order mark and with ``\\n`` alone as line end.
 
-    Bytes that are not UTF-8 and NUL characters are noted as faults of their lines.
+    Bytes that are not UTF-8 and NUL characters are noted as problems of their lines.
     """
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         findings.damage(place, 1, "file is not UTF-8", "a UTF-16 byte order mark", "convert it to UTF-8")

@@ -1,4 +1,4 @@
-"""What Ray Tune sees of a search: a searcher, a scheduler and a trainable that all ask the conductor."""
+"""What Ray Tune sees of a search: a searcher, a scheduler and a trainable that all ask the controller."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from hpo.search.controller import Conductor
+from hpo.search.controller import TrialController
 from hpo.search.trial import State
 from hpo.search.worker import TrialFunction
 from hpo.training.measurement import Measurement, TrialLost
@@ -27,15 +27,15 @@ class _Unsaved:
         return {}
 
 
-class Suggester(_Unsaved, Searcher):
-    """Hands out the conductor's trials, never one ahead of a free worker.
+class RayTuneSearcher(_Unsaved, Searcher):
+    """Hands out the controller's trials, never one ahead of a free worker.
 
     A trial proposed early would be proposed without the measurements of those still running.
     """
 
-    def __init__(self, conductor: Conductor, workers: int) -> None:
+    def __init__(self, controller: TrialController, workers: int) -> None:
         super().__init__()
-        self._conductor = conductor
+        self._controller = controller
         self._workers = workers
         self._live: set[str] = set()
 
@@ -43,9 +43,9 @@ class Suggester(_Unsaved, Searcher):
         """The next trial as a worker is told of it; None while there is nothing for a free worker."""
         if len(self._live) >= self._workers:
             return None
-        trial = self._conductor.next_trial()
+        trial = self._controller.next_trial()
         if trial is None:
-            return str(Searcher.FINISHED) if self._conductor.finished_with(len(self._live)) else None
+            return str(Searcher.FINISHED) if self._controller.finished_with(len(self._live)) else None
         self._live.add(trial_id)
         return trial.to_worker()
 
@@ -60,28 +60,28 @@ class Suggester(_Unsaved, Searcher):
 
 
 class Scheduler(_Unsaved, FIFOScheduler):
-    """Passes measurements and ends on to the conductor, and its decisions back."""
+    """Passes measurements and ends on to the controller, and its decisions back."""
 
-    def __init__(self, conductor: Conductor) -> None:
+    def __init__(self, controller: TrialController) -> None:
         super().__init__()
-        self._conductor = conductor
+        self._controller = controller
 
     def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> str:
         """Take in a measurement, or the reason of a failure or a loss."""
         number = trial.config["number"]
         if reason := result.get("failure"):
-            self._conductor.ended(number, State.FAILED, reason)
+            self._controller.ended(number, State.FAILED, reason)
             return str(TrialScheduler.STOP)
         if reason := result.get("lost"):
-            self._conductor.lost(number, reason)
+            self._controller.lost(number, reason)
             return str(TrialScheduler.STOP)
-        goes_on = self._conductor.measured(number, result["measurement"])
-        return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
+        continues = self._controller.measured(number, result["measurement"])
+        return str(TrialScheduler.CONTINUE if continues else TrialScheduler.STOP)
 
     def on_trial_complete(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> None:
         """Note that a trial ran to its last epoch; one that was stopped has ended already."""
         if "lost" not in result:  # of a trial that lost a process, which has not ended
-            self._conductor.ended(trial.config["number"], State.COMPLETE)
+            self._controller.ended(trial.config["number"], State.COMPLETE)
         _forget_windows(trial)
 
     def on_trial_error(self, tune_controller: Any, trial: RayTrial) -> None:
@@ -89,9 +89,9 @@ class Scheduler(_Unsaved, FIFOScheduler):
         error = trial.get_pickled_error()
         last = (str(error).strip() or "its worker died").splitlines()[-1] if error else "its worker died"
         if error is None or isinstance(error, _DIED):
-            self._conductor.lost(trial.config["number"], last)
+            self._controller.lost(trial.config["number"], last)
         else:
-            self._conductor.ended(trial.config["number"], State.FAILED, last)
+            self._controller.ended(trial.config["number"], State.FAILED, last)
 
 
 def _forget_windows(trial: RayTrial) -> None:

@@ -1,4 +1,4 @@
-"""A search on Ray Tune: Ray starts, schedules and stops the trials, the conductor decides."""
+"""A search on Ray Tune: Ray starts, schedules and stops the trials, the controller decides."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from hpo.environment import child_pythonpath
-from hpo.errors import Fault, UserError
-from hpo.search.controller import Conductor
+from hpo.errors import Issue, UserError
+from hpo.search.controller import TrialController
 from hpo.search.worker import TrialFunction
 
 CLUSTER = "HPO_RAY_ADDRESS"
@@ -78,7 +78,7 @@ def _refuse_too_many(gpus_per_trial: float, gpus: Sequence[int]) -> None:
         held = ", ".join(map(str, gpus))
         there = f"the cluster's {len(gpus)} nodes have {held}" if len(gpus) > 1 else f"there are {held}"
         rule = "is more GPUs than one machine has, and a trial lies on one"
-        raise UserError(Fault("gpus_per_trial", rule, gpus_per_trial, f"{there}; take {most} at most"))
+        raise UserError(Issue("gpus_per_trial", rule, gpus_per_trial, f"{there}; take {most} at most"))
 
 
 def plan_cluster(workers: int | None, gpus_per_trial: float, nodes: Sequence[tuple[int, int]]) -> Resources:
@@ -120,7 +120,7 @@ def cluster_nodes() -> list[tuple[int, int]]:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(Fault(f"{CLUSTER}={address}", "no Ray cluster answers there", reason)) from None
+        raise UserError(Issue(f"{CLUSTER}={address}", "no Ray cluster answers there", reason)) from None
     try:
         alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     finally:
@@ -128,8 +128,8 @@ def cluster_nodes() -> list[tuple[int, int]]:
     return [(int(has.get("CPU", 0)), int(has.get("GPU", 0))) for has in alive]
 
 
-def search(conductor: Conductor, run_trial: TrialFunction, resources: Resources) -> None:
-    """Run trials until the conductor has no more, or until the user interrupts.
+def search(controller: TrialController, run_trial: TrialFunction, resources: Resources) -> None:
+    """Run trials until the controller has no more, or until the user interrupts.
 
     ``run_trial`` is called in Ray's workers, which stay warm from trial to trial. A trial that raises is
     recorded as failed, one whose worker or machine dies goes on elsewhere, and the search with them.
@@ -156,7 +156,7 @@ def search(conductor: Conductor, run_trial: TrialFunction, resources: Resources)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     try:
         with _stopped_by(signal.SIGTERM, signal.SIGUSR1):
-            _tune(tune, conductor, run_trial, resources, conductor.folder.ray.resolve())
+            _tune(tune, controller, run_trial, resources, controller.folder.ray.resolve())
     finally:
         ray.shutdown()
 
@@ -192,18 +192,18 @@ def _worker_environment(resources: Resources) -> dict[str, str]:
 
 
 def _tune(
-    tune: Any, conductor: Conductor, run_trial: TrialFunction, resources: Resources, storage: Path
+    tune: Any, controller: TrialController, run_trial: TrialFunction, resources: Resources, storage: Path
 ) -> None:
-    from hpo.search.ray.adapters import Scheduler, Suggester, trainable
+    from hpo.search.ray.adapters import RayTuneSearcher, Scheduler, trainable
 
     # Workers start side by side; by itself Tune waits for one before it asks for the next trial.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.workers)
     tuner = tune.Tuner(
         tune.with_resources(trainable(run_trial), {"cpu": resources.threads, "gpu": resources.gpus}),
         tune_config=tune.TuneConfig(
-            search_alg=Suggester(conductor, resources.workers),
-            scheduler=Scheduler(conductor),
-            num_samples=-1,  # the conductor says when it is enough
+            search_alg=RayTuneSearcher(controller, resources.workers),
+            scheduler=Scheduler(controller),
+            num_samples=-1,  # the controller says when it is enough
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.config["number"]),
         ),

@@ -19,7 +19,7 @@ class Sampler(Protocol):
     """Proposes one configuration at a time."""
 
     def suggest(self, number: int, trials: Sequence[Trial]) -> Params | None:
-        """A value for each searched knob of trial ``number``, or None where nothing is left to try.
+        """A value for each searched hyperparameter of trial ``number``, or None where nothing is left to try.
 
         ``trials`` are all trials before it, those still running included.
         """
@@ -79,12 +79,12 @@ def build_sampler(
     """
     if name not in SAMPLERS:
         raise unknown("searcher", "searcher", name, SAMPLERS)
-    sampler = _Guessing(SAMPLERS[name](space, seed, levels), space.first_guesses)
+    sampler = _Guessing(SAMPLERS[name](space, seed, levels), space.points_to_evaluate)
     return _Repeating(sampler, seeds) if seeds > 1 else sampler
 
 
 class _Guessing:
-    """Tries a space's first guesses before its sampler is asked."""
+    """Tries a space's points to evaluate before its sampler is asked."""
 
     def __init__(self, sampler: Sampler, guesses: Sequence[Params]) -> None:
         self._sampler = sampler

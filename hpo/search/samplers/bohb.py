@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpo.config.search_space import Parameter, Params, Space
-from hpo.search.rungs import standing
+from hpo.search.rungs import result_at_rung
 from hpo.search.trial import State, Trial
 
 RANDOM_FRACTION = 1 / 3
@@ -29,7 +29,7 @@ class BOHB:
 
     Each of ``levels``, in epochs, is a budget b of the paper, and a trial that has come to it is an
     observation there, with its measurement at that level, ordered by F1 and then by dev loss. The
-    largest level with N_min + 2 observations is modelled, N_min = d + 1 for d knobs: l by the best
+    largest level with N_min + 2 observations is modelled, N_min = d + 1 for d hyperparameters: l by the best
     max(N_min, q N_b), and g by the worst max(N_min, N_b - N_l). Of N_s draws from l, widened by b_w, the
     one with the largest l / g is proposed. One proposal in 1 / rho is drawn uniformly, as all are before
     any level can be modelled. A failed trial teaches nothing.
@@ -64,7 +64,9 @@ class BOHB:
     def _observed(self, trials: Sequence[Trial]) -> Floats | None:
         """Configurations at the largest level with enough of them, the best first."""
         for level in self._levels:
-            stands = [(standing(trial, level), trial) for trial in trials if trial.state != State.FAILED]
+            stands = [
+                (result_at_rung(trial, level), trial) for trial in trials if trial.state != State.FAILED
+            ]
             ranks = [(each.rank, -trial.number, trial) for each, trial in stands if each is not None]
             if len(ranks) >= _least(len(self._choices)) + 2:
                 ranks.sort(key=lambda entry: entry[:2], reverse=True)
@@ -140,7 +142,7 @@ def _cut_normal(mean: float, spread: float, share: float) -> float:
 
 
 def _least(width: int) -> int:
-    """N_min, the fewest points of a density over so many knobs."""
+    """N_min, the fewest points of a density over so many hyperparameters."""
     return width + 1
 
 

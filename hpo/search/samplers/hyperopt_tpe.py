@@ -17,7 +17,7 @@ STARTUP_TRIALS = 10
 
 
 class HyperoptTPE:
-    """TPE over independent knobs; every trial that ended is an observation with its best F1.
+    """TPE over independent hyperparameters; every trial that ended is an observation with its best F1.
 
     Bergstra et al. 2011, Algorithms for Hyper-Parameter Optimization.
     """

@@ -29,7 +29,8 @@ class OptunaTPE:
 
     A trial that ran to its end is complete; one that the search stopped is pruned and carries all
     its intermediate values, so that Optuna ranks it by how far it came first; a failed one teaches
-    nothing. Each knob has a density of its own, as in the paper: with one over all knobs, Optuna's
+    nothing. Each hyperparameter has a density of its own, as in the paper: with one over all
+    hyperparameters, Optuna's
     default, the recorded table takes 279 epochs instead of 207 (means over 60 seeds).
 
     Bergstra et al. 2011, Algorithms for Hyper-Parameter Optimization, NeurIPS 24; Watanabe 2023,
@@ -124,7 +125,7 @@ def value_of(rank: tuple[float, float]) -> float:
 
 
 def distribution_of(parameter: Parameter) -> BaseDistribution:
-    """The domain of a knob in Optuna's words."""
+    """The domain of a hyperparameter in Optuna's words."""
     if parameter.values is not None:
         return CategoricalDistribution(parameter.values)
     low, high = parameter.bounds

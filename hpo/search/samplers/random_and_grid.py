@@ -12,7 +12,7 @@ from hpo.search.trial import Trial
 
 
 class RandomSampler:
-    """Draws every knob independently from its domain."""
+    """Draws every hyperparameter independently from its domain."""
 
     def __init__(self, space: Space, seed: int) -> None:
         self._space = space
@@ -37,7 +37,7 @@ def draw(parameter: Parameter, generator: np.random.Generator) -> bool | int | f
 
 
 class GridSampler:
-    """Tries every combination of the knobs' levels (`Parameter.levels`) once, in a seeded order.
+    """Tries every combination of the hyperparameters' levels (`Parameter.levels`) once, in a seeded order.
 
     With fewer trials than combinations the order matters: the first ones are spread over the grid.
     """

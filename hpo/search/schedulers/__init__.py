@@ -1,4 +1,4 @@
-"""The policies by name: which trial goes on, which waits, which ends."""
+"""The schedulers by name: which trial goes on, which waits, which ends."""
 
 from __future__ import annotations
 
@@ -6,44 +6,47 @@ from collections.abc import Callable
 
 from hpo.config.search_space import Space
 from hpo.config.study import Study
-from hpo.search.schedulers.base import EveryTrialToItsEnd, Policy
+from hpo.search.schedulers.base import NoStopping, SearchScheduler
 from hpo.search.schedulers.never_stop import Sparing
 
 
-def _every(study: Study) -> Policy:
-    return EveryTrialToItsEnd()
+def _every(study: Study) -> SearchScheduler:
+    return NoStopping()
 
 
-def _halving(study: Study) -> Policy:
-    from hpo.search.schedulers.asha import Halving
+def _halving(study: Study) -> SearchScheduler:
+    from hpo.search.schedulers.asha import AsynchronousSuccessiveHalving
 
-    return Sparing(Halving(study.grace_epochs, study.reduction_factor, study.max_epochs), study.spared)
+    return Sparing(
+        AsynchronousSuccessiveHalving(study.grace_epochs, study.reduction_factor, study.max_epochs),
+        study.never_stopped,
+    )
 
 
-def _hyperband(study: Study) -> Policy:
+def _hyperband(study: Study) -> SearchScheduler:
     from hpo.search.schedulers.hyperband import HyperBand
 
     brackets = HyperBand(study.grace_epochs, study.reduction_factor, study.max_epochs, study.trials)
-    return Sparing(brackets, study.spared)
+    return Sparing(brackets, study.never_stopped)
 
 
-def _pbt(study: Study) -> Policy:
+def _pbt(study: Study) -> SearchScheduler:
     from hpo.search.schedulers.pbt import PBT
 
-    return PBT(*_population(study), study.spared)
+    return PBT(*_population(study), study.never_stopped)
 
 
-def _pb2(study: Study) -> Policy:
+def _pb2(study: Study) -> SearchScheduler:
     from hpo.search.schedulers.pb2 import PB2
 
-    return PB2(*_population(study), study.spared)
+    return PB2(*_population(study), study.never_stopped)
 
 
 def _population(study: Study) -> tuple[Space, int, int, int, float, int]:
     return study.space, study.seed, study.population, study.trials, study.perturb_every, study.max_epochs
 
 
-POLICIES: dict[str, Callable[[Study], Policy]] = {
+SCHEDULERS: dict[str, Callable[[Study], SearchScheduler]] = {
     "every": _every,
     "halving": _halving,
     "pbt": _pbt,
@@ -52,6 +55,6 @@ POLICIES: dict[str, Callable[[Study], Policy]] = {
 }
 
 
-def build_policy(name: str, study: Study) -> Policy:
-    """The policy of a name, with a study's settings."""
-    return POLICIES[name](study)
+def build_scheduler(name: str, study: Study) -> SearchScheduler:
+    """The scheduler of a name, with a study's settings."""
+    return SCHEDULERS[name](study)

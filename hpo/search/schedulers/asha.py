@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hpo.search.schedulers.base import EveryTrialToItsEnd, Verdict
+from hpo.search.schedulers.base import NoStopping, SchedulerDecision
 from hpo.search.trial import Trial
 from hpo.training.measurement import Measurement
 
 
-class Halving(EveryTrialToItsEnd):
+class AsynchronousSuccessiveHalving(NoStopping):
     """The rungs of ASHA in its stopping form, with time in epochs.
 
     At ``grace_epochs``, and at each ``reduction_factor``-fold of the rung before, a trial goes on if it
@@ -29,7 +29,7 @@ class Halving(EveryTrialToItsEnd):
             self.rungs[level] = {}
             level *= reduction_factor
 
-    def hear(self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]) -> Verdict:
+    def hear(self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]) -> SchedulerDecision:
         """Enter a trial into the rungs that it has newly reached; it stops if it does not pass them all."""
         passes = True
         for level, entries in self.rungs.items():
@@ -37,7 +37,7 @@ class Halving(EveryTrialToItsEnd):
                 entries[trial.number] = measurement.rank
                 ahead = sum(rank > measurement.rank for rank in entries.values())
                 passes &= ahead < max(1, int(len(entries) / self.reduction_factor))
-        return Verdict.GO_ON if passes else Verdict.STOP
+        return SchedulerDecision.CONTINUE if passes else SchedulerDecision.STOP
 
     def forget(self, trial: Trial) -> None:
         """Take a trial out of every rung."""

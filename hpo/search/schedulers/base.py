@@ -12,10 +12,10 @@ from hpo.search.trial import Trial
 from hpo.training.measurement import Measurement
 
 
-class Verdict(Enum):
+class SchedulerDecision(Enum):
     """What becomes of a trial after a measurement."""
 
-    GO_ON = "go on"
+    CONTINUE = "go on"
     PAUSE = "pause"
     STOP = "stop"
 
@@ -29,55 +29,55 @@ class Continuation:
     donor: int | None = None
 
 
-class Policy(Protocol):
+class SearchScheduler(Protocol):
     """Decides on running and paused trials.
 
-    Whatever a policy remembers follows from the trials and their measurements in the order of the
+    Whatever a scheduler remembers follows from the trials and their measurements in the order of the
     journal, so that it is rebuilt by hearing them again; what it draws at random follows from the
     study's seed and the trial.
     """
 
-    def hear(self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]) -> Verdict:
+    def hear(self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]) -> SchedulerDecision:
         """Take in a measurement, which is ``trial``'s last, and decide on the trial."""
 
     def forget(self, trial: Trial) -> None:
         """Take a trial out of all comparisons: it has failed."""
 
-    def settle(self, trials: Sequence[Trial]) -> Sequence[int]:
+    def trials_to_stop(self, trials: Sequence[Trial]) -> Sequence[int]:
         """The paused trials that have lost and end now."""
 
-    def next_paused(self, trials: Sequence[Trial]) -> Continuation | None:
+    def next_trial_to_resume(self, trials: Sequence[Trial]) -> Continuation | None:
         """The paused trial that may go on now."""
 
-    def wants_more(self, trials: Sequence[Trial], budget: int) -> bool:
+    def accepts_new_trial(self, trials: Sequence[Trial], budget: int) -> bool:
         """Whether a new trial may start now, where ``budget`` is the study's number of trials."""
 
-    def newcomer(self, number: int, trials: Sequence[Trial]) -> Continuation | None:
+    def warm_start_for(self, number: int, trials: Sequence[Trial]) -> Continuation | None:
         """What a new trial begins from, if not from the sampler's proposal and fresh weights."""
 
 
-class EveryTrialToItsEnd:
+class NoStopping:
     """Stops nobody: random search and grid search."""
 
-    def hear(self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]) -> Verdict:
-        """As `Policy.hear`: go on."""
-        return Verdict.GO_ON
+    def hear(self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]) -> SchedulerDecision:
+        """As `SearchScheduler.hear`: go on."""
+        return SchedulerDecision.CONTINUE
 
     def forget(self, trial: Trial) -> None:
-        """As `Policy.forget`: there is nothing to forget."""
+        """As `SearchScheduler.forget`: there is nothing to forget."""
 
-    def settle(self, trials: Sequence[Trial]) -> Sequence[int]:
-        """As `Policy.settle`: nobody."""
+    def trials_to_stop(self, trials: Sequence[Trial]) -> Sequence[int]:
+        """As `SearchScheduler.trials_to_stop`: nobody."""
         return ()
 
-    def next_paused(self, trials: Sequence[Trial]) -> Continuation | None:
-        """As `Policy.next_paused`: nobody pauses."""
+    def next_trial_to_resume(self, trials: Sequence[Trial]) -> Continuation | None:
+        """As `SearchScheduler.next_trial_to_resume`: nobody pauses."""
         return None
 
-    def wants_more(self, trials: Sequence[Trial], budget: int) -> bool:
-        """As `Policy.wants_more`: up to the budget."""
+    def accepts_new_trial(self, trials: Sequence[Trial], budget: int) -> bool:
+        """As `SearchScheduler.accepts_new_trial`: up to the budget."""
         return len(trials) < budget
 
-    def newcomer(self, number: int, trials: Sequence[Trial]) -> Continuation | None:
-        """As `Policy.newcomer`: from nothing."""
+    def warm_start_for(self, number: int, trials: Sequence[Trial]) -> Continuation | None:
+        """As `SearchScheduler.warm_start_for`: from nothing."""
         return None

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from hpo.search.rungs import rung_levels, standing
-from hpo.search.schedulers.base import Continuation, EveryTrialToItsEnd, Verdict
+from hpo.search.rungs import result_at_rung, rung_levels
+from hpo.search.schedulers.base import Continuation, NoStopping, SchedulerDecision
 from hpo.search.trial import State, Trial
 from hpo.training.measurement import Measurement
 
@@ -34,7 +34,7 @@ class Decision:
     losers: list[Trial]
 
 
-class HyperBand(EveryTrialToItsEnd):
+class HyperBand(NoStopping):
     """Synchronous successive halving in brackets, with time in epochs.
 
     Bracket s = s_max, s_max - 1 … 0, and s_max again, takes the next n = ceil((s_max + 1) / (s + 1) *
@@ -72,21 +72,21 @@ class HyperBand(EveryTrialToItsEnd):
                 yield Bracket(range(start, min(start + size, self._budget)), self._levels[-1 - s : -1])
                 start += size
 
-    def hear(self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]) -> Verdict:
+    def hear(self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]) -> SchedulerDecision:
         """Have a trial wait at a rung, unless it has passed there: all others are in, or were before.
 
         A trial that a restart took past its rung before it was told to wait does so at its next measurement.
         """
         if measurement.epoch >= trial.params.get("epochs", self._max_epochs):
-            return Verdict.GO_ON
+            return SchedulerDecision.CONTINUE
         *_, bracket = self.brackets(trial.number + 1)
         reached = {level for level in bracket.levels if measurement.epoch >= level}
         for decision in self._decisions(bracket, trials) if reached else ():
             if trial in decision.winners:
                 reached.discard(decision.level)
-        return Verdict.PAUSE if reached else Verdict.GO_ON
+        return SchedulerDecision.PAUSE if reached else SchedulerDecision.CONTINUE
 
-    def settle(self, trials: Sequence[Trial]) -> Sequence[int]:
+    def trials_to_stop(self, trials: Sequence[Trial]) -> Sequence[int]:
         """The waiting trials of decided rungs that are not among the best."""
         return [
             trial.number
@@ -96,12 +96,12 @@ class HyperBand(EveryTrialToItsEnd):
             if trial.state == State.PAUSED
         ]
 
-    def next_paused(self, trials: Sequence[Trial]) -> Continuation | None:
+    def next_trial_to_resume(self, trials: Sequence[Trial]) -> Continuation | None:
         """The best of those that may go on, of the earliest bracket that has any."""
         for bracket in self.brackets(len(trials)):
             for decision in self._decisions(bracket, trials):
                 for trial in decision.winners:
-                    if trial.state == State.PAUSED and standing(trial, decision.until) is None:
+                    if trial.state == State.PAUSED and result_at_rung(trial, decision.until) is None:
                         return Continuation(trial.number)
         return None
 
@@ -111,7 +111,7 @@ class HyperBand(EveryTrialToItsEnd):
             return
         entered = [trials[number] for number in bracket.numbers]
         for level, until in pairwise((*bracket.levels, math.inf)):
-            if not all(trial.state == State.FAILED or standing(trial, level) for trial in entered):
+            if not all(trial.state == State.FAILED or result_at_rung(trial, level) for trial in entered):
                 return
             winners = self._best(entered, level, until)
             yield Decision(level, until, winners, [trial for trial in entered if trial not in winners])
@@ -121,8 +121,8 @@ class HyperBand(EveryTrialToItsEnd):
         ranks = []
         for trial in entered:
             # One that has ended here has lost, whatever those that trained anew after a restart measure now.
-            lost = trial.state == State.STOPPED and standing(trial, until) is None
-            measurement = standing(trial, level)
+            lost = trial.state == State.STOPPED and result_at_rung(trial, until) is None
+            measurement = result_at_rung(trial, level)
             if measurement is not None and not lost:
                 ranks.append((measurement.rank, -trial.number, trial))
         ranks.sort(key=lambda entry: entry[:2], reverse=True)

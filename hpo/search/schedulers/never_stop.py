@@ -1,47 +1,47 @@
-"""Trials that a policy may compare with others, and not stop."""
+"""Trials that a scheduler may compare with others, and not stop."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hpo.search.schedulers.base import Continuation, Policy, Verdict
+from hpo.search.schedulers.base import Continuation, SchedulerDecision, SearchScheduler
 from hpo.search.trial import Trial
 from hpo.training.measurement import Measurement
 
 
 class Sparing:
-    """A policy that lets the trials ``spared`` train to their last epoch.
+    """A scheduler that lets the trials ``never_stopped`` train to their last epoch.
 
     They count in every comparison and take up their place there, so that the others are judged as if they
     were like any; what would stop them or have them wait is not carried out. A spared trial costs at most
     the epochs that it would not have trained.
     """
 
-    def __init__(self, policy: Policy, spared: frozenset[int]) -> None:
-        self._policy = policy
-        self._spared = spared
+    def __init__(self, scheduler: SearchScheduler, never_stopped: frozenset[int]) -> None:
+        self._scheduler = scheduler
+        self._never_stopped = never_stopped
 
-    def hear(self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]) -> Verdict:
-        """As `Policy.hear`; a spared trial goes on."""
-        verdict = self._policy.hear(trial, measurement, trials)
-        return Verdict.GO_ON if trial.number in self._spared else verdict
+    def hear(self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]) -> SchedulerDecision:
+        """As `SearchScheduler.hear`; a spared trial goes on."""
+        decision = self._scheduler.hear(trial, measurement, trials)
+        return SchedulerDecision.CONTINUE if trial.number in self._never_stopped else decision
 
     def forget(self, trial: Trial) -> None:
-        """As `Policy.forget`."""
-        self._policy.forget(trial)
+        """As `SearchScheduler.forget`."""
+        self._scheduler.forget(trial)
 
-    def settle(self, trials: Sequence[Trial]) -> Sequence[int]:
-        """As `Policy.settle`."""
-        return self._policy.settle(trials)
+    def trials_to_stop(self, trials: Sequence[Trial]) -> Sequence[int]:
+        """As `SearchScheduler.trials_to_stop`."""
+        return self._scheduler.trials_to_stop(trials)
 
-    def next_paused(self, trials: Sequence[Trial]) -> Continuation | None:
-        """As `Policy.next_paused`."""
-        return self._policy.next_paused(trials)
+    def next_trial_to_resume(self, trials: Sequence[Trial]) -> Continuation | None:
+        """As `SearchScheduler.next_trial_to_resume`."""
+        return self._scheduler.next_trial_to_resume(trials)
 
-    def wants_more(self, trials: Sequence[Trial], budget: int) -> bool:
-        """As `Policy.wants_more`."""
-        return self._policy.wants_more(trials, budget)
+    def accepts_new_trial(self, trials: Sequence[Trial], budget: int) -> bool:
+        """As `SearchScheduler.accepts_new_trial`."""
+        return self._scheduler.accepts_new_trial(trials, budget)
 
-    def newcomer(self, number: int, trials: Sequence[Trial]) -> Continuation | None:
-        """As `Policy.newcomer`."""
-        return self._policy.newcomer(number, trials)
+    def warm_start_for(self, number: int, trials: Sequence[Trial]) -> Continuation | None:
+        """As `SearchScheduler.warm_start_for`."""
+        return self._scheduler.warm_start_for(number, trials)

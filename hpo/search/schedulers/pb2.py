@@ -1,4 +1,5 @@
-"""Population-based bandits: PBT whose continuous knobs are chosen by a model of what they have gained."""
+"""Population-based bandits: PBT whose continuous hyperparameters are chosen by a model of what they have
+gained."""
 
 from __future__ import annotations
 
@@ -27,10 +28,13 @@ CANDIDATES = 1000
 class PB2(PBT):
     """PBT with a Gaussian process in the place of random perturbation.
 
-    Every interval of every member is an observation: when it began, the continuous knobs in force, and
-    by how much F1 rose per epoch. A member that goes on from a copy takes the continuous knobs with the
+    Every interval of every member is an observation: when it began, the continuous hyperparameters in
+    force, and
+    by how much F1 rose per epoch. A member that goes on from a copy takes the continuous hyperparameters
+    with the
     highest upper confidence bound for the interval to come. Members whose interval is still to be
-    trained count as pending: they lower the uncertainty near their knobs and leave the mean as it is,
+    trained count as pending: they lower the uncertainty near their hyperparameters and leave the mean as
+    it is,
     as if they had measured the mean. Whole numbers and choices are perturbed as in `PBT`.
 
     Parker-Holder et al. 2020, Provably Efficient Online Hyperparameter Optimization with
@@ -89,7 +93,7 @@ class PB2(PBT):
         return change.donor is not None and self._stage(change.epoch) == stage
 
     def _pending(self, stage: int, trials: Sequence[Trial]) -> Iterator[Params]:
-        """The knobs of members that train the coming interval, or will, and are decided already."""
+        """The hyperparameters of members that train the coming interval, or will, and are decided already."""
         standings = self._standings(stage, trials)
         losers = {each.number for each in self._losers(standings)}
         for trial in trials:
@@ -102,13 +106,13 @@ class PB2(PBT):
 
 
 def params_from(trial: Trial, epoch: float) -> Params:
-    """The knobs with which a trial went on from an epoch."""
+    """The hyperparameters with which a trial went on from an epoch."""
     in_force = [change.params for change in trial.changes if change.epoch <= epoch]
     return in_force[-1] if in_force else trial.params
 
 
 def is_continuous(domain: Parameter) -> bool:
-    """Whether a knob is one of those that the model chooses."""
+    """Whether a hyperparameter is one of those that the model chooses."""
     return domain.type in ("uniform", "loguniform")
 
 
@@ -134,7 +138,8 @@ def from_unit(domain: Parameter, place: float) -> float:
 class Observations:
     """What was gained where and when.
 
-    *Shapes:* ``points`` (n, knobs) in [0, 1], ``times`` (n) in intervals, ``gains`` (n) in F1 per epoch.
+    *Shapes:* ``points`` (n, hyperparameters) in [0, 1], ``times`` (n) in intervals, ``gains`` (n) in F1
+    per epoch.
     """
 
     points: Floats
@@ -153,8 +158,8 @@ class Kernel:
     def between(self, a: Floats, times_a: Floats, b: Floats, times_b: Floats) -> Floats:
         """Covariances. *Shape:* (len(a), len(b))."""
         distances = ((a[:, None, :] - b[None, :, :]) ** 2).sum(axis=-1)
-        apart = np.abs(times_a[:, None] - times_b[None, :])
-        decay = (1 - self.forgetting) ** (apart / 2)
+        always_kept = np.abs(times_a[:, None] - times_b[None, :])
+        decay = (1 - self.forgetting) ** (always_kept / 2)
         return np.asarray(np.exp(-distances / (2 * self.length**2)) * decay)
 
     def factor(self, points: Floats, times: Floats) -> Floats:
@@ -177,7 +182,8 @@ def fit(data: Observations) -> Kernel:
 def choose(data: Observations, pending: Floats, now: float, generator: np.random.Generator) -> Floats:
     """The point with the highest upper confidence bound at a time.
 
-    *Shapes:* ``pending`` (m, knobs) are points at ``now`` without a gain; returns (knobs) in [0, 1].
+    *Shapes:* ``pending`` (m, hyperparameters) are points at ``now`` without a gain; returns
+    (hyperparameters) in [0, 1].
     """
     spread = float(data.gains.std()) or 1.0
     data = Observations(data.points, data.times, (data.gains - data.gains.mean()) / spread)

@@ -8,7 +8,7 @@ import numpy as np
 
 from hpo.config.search_space import Parameter, Params, Space
 from hpo.search.samplers.random_and_grid import draw
-from hpo.search.schedulers.base import Continuation, EveryTrialToItsEnd, Verdict
+from hpo.search.schedulers.base import Continuation, NoStopping, SchedulerDecision
 from hpo.search.trial import State, Trial
 from hpo.training.measurement import Measurement
 
@@ -18,12 +18,13 @@ ONE_IN = 5
 """One member in so many, and at least one, loses at a boundary; as many are worth copying."""
 
 
-class PBT(EveryTrialToItsEnd):
+class PBT(NoStopping):
     """PBT with truncation selection, its members in step.
 
     A member pauses at every boundary, a multiple of ``perturb_every`` epochs. When all members have
     come to one, or failed, those of the worst fifth go on first: each from a copy of a member drawn
-    from the best fifth, with that one's knobs explored. Then the others go on as they are. So donors
+    from the best fifth, with that one's hyperparameters explored. Then the others go on as they are. So
+    donors
     still stand at the boundary when they are copied, and what is decided does not depend on how many
     members train side by side; those that wait cost a snapshot and no worker.
 
@@ -31,8 +32,9 @@ class PBT(EveryTrialToItsEnd):
     begins as a copy of one of the best fifth, explored as a loser's; one of random draws and fresh
     weights begins only where nobody is left to copy. That goes on until ``trials`` have been started.
 
-    A member of ``spared`` is compared and copied like any, and never goes on from a copy itself: it keeps
-    its knobs and its weights to its last epoch, and the next worst loses in its place.
+    A member of ``never_stopped`` is compared and copied like any, and never goes on from a copy itself: it
+    keeps
+    its hyperparameters and its weights to its last epoch, and the next worst loses in its place.
 
     Jaderberg et al. 2017, Population Based Training of Neural Networks, arXiv:1711.09846, where
     *ready* is ``perturb_every`` epochs since the last boundary, *exploit* truncation selection with
@@ -47,7 +49,7 @@ class PBT(EveryTrialToItsEnd):
         trials: int,
         perturb_every: float,
         max_epochs: float,
-        spared: frozenset[int] = frozenset(),
+        never_stopped: frozenset[int] = frozenset(),
     ) -> None:
         self._space = space
         self._seed = seed
@@ -55,17 +57,21 @@ class PBT(EveryTrialToItsEnd):
         self._trials = trials
         self._perturb_every = perturb_every
         self._max_epochs = max_epochs
-        self._spared = spared
+        self._never_stopped = never_stopped
 
-    def hear(self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]) -> Verdict:
+    def hear(self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]) -> SchedulerDecision:
         """Pause a member at its first measurement on or past a boundary; at the last epoch it completes."""
         decided = trial.changes[-1].epoch if trial.changes else 0.0
         earlier = [each.epoch for each in trial.measurements if each.epoch < measurement.epoch]
         before = max(decided, *earlier, 0.0)
         crosses = self._stage(measurement.epoch) > self._stage(before)
-        return Verdict.PAUSE if crosses and measurement.epoch < self._max_epochs else Verdict.GO_ON
+        return (
+            SchedulerDecision.PAUSE
+            if crosses and measurement.epoch < self._max_epochs
+            else SchedulerDecision.CONTINUE
+        )
 
-    def next_paused(self, trials: Sequence[Trial]) -> Continuation | None:
+    def next_trial_to_resume(self, trials: Sequence[Trial]) -> Continuation | None:
         """The member with the least progress, once nobody runs who has less; losers before others."""
         if len(trials) < self._population or self._place_to_fill(trials):
             return None
@@ -79,11 +85,11 @@ class PBT(EveryTrialToItsEnd):
                 return exploit
         return Continuation(waiting[0].number) if waiting else None
 
-    def wants_more(self, trials: Sequence[Trial], budget: int) -> bool:
+    def accepts_new_trial(self, trials: Sequence[Trial], budget: int) -> bool:
         """Until the population is complete; after that, where a failed member's place is to be filled."""
         return len(trials) < min(self._population, budget) or self._place_to_fill(trials)
 
-    def newcomer(self, number: int, trials: Sequence[Trial]) -> Continuation | None:
+    def warm_start_for(self, number: int, trials: Sequence[Trial]) -> Continuation | None:
         """A copy of one of the best, explored, where the population stands at a boundary."""
         members = _live(trials)
         if len(trials) < self._population or not members:
@@ -123,7 +129,7 @@ class PBT(EveryTrialToItsEnd):
     def _losers(self, standings: Sequence[Trial]) -> list[Trial]:
         """Those who go on from a copy: the worst that are not spared, and none of whom others copy."""
         share = _share(standings)
-        return [each for each in standings[:-share] if each.number not in self._spared][:share]
+        return [each for each in standings[:-share] if each.number not in self._never_stopped][:share]
 
     def _copy_one(
         self, donors: Sequence[Trial], number: int, stage: int, trials: Sequence[Trial]
@@ -135,7 +141,7 @@ class PBT(EveryTrialToItsEnd):
     def _explore(
         self, donor: Trial, stage: int, trials: Sequence[Trial], generator: np.random.Generator
     ) -> Params:
-        """The donor's knobs, each perturbed or drawn anew."""
+        """The donor's hyperparameters, each perturbed or drawn anew."""
         return {
             name: perturb(domain, donor.params[name], generator)
             for name, domain in self._space.parameters.items()

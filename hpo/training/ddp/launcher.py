@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo.config.objective import Objective
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.encoding.encoded_corpus import EncodedCorpus
 from hpo.environment import child_pythonpath
 from hpo.training.gpu_memory import GpuExhausted
@@ -37,7 +37,7 @@ class RankFailed(RuntimeError):
 
 def train_together(
     processes: int,
-    recipe: Recipe,
+    training_config: TrainingConfig,
     data: EncodedCorpus,
     *,
     model: str,
@@ -65,7 +65,7 @@ def train_together(
         if one raised anything else.
     """
     task = {
-        "recipe": recipe.model_dump(mode="json", exclude_unset=True),
+        "training_config": training_config.model_dump(mode="json", exclude_unset=True),
         "corpus": str(data.folder),
         "model": model,
         "train_on": train_on,
@@ -165,12 +165,12 @@ class Crew:
                     assert isinstance(line, Connection)
                     said = busy[line].hear()
                     if "measurement" in said:
-                        goes_on = False
+                        continues = False
                         try:
-                            goes_on = not stopped and report(Measurement(**said["measurement"]))
+                            continues = not stopped and report(Measurement(**said["measurement"]))
                         except BaseException as stop:  # so Ray ends the thread of a trial that it stops
                             stopped = stop
-                        busy[line].tell({"go_on": goes_on})
+                        busy[line].tell({"go_on": continues})
                     elif "best" in said:
                         folder = keep(Measurement(**said["best"]))
                         busy[line].tell({"folder": str(folder) if folder else None})

@@ -83,7 +83,7 @@ def main(descriptor: int, rank: int, size: int, meeting: str) -> None:
 
 def _train(task: dict[str, Any], line: _Line) -> None:
     from hpo.config.objective import Objective
-    from hpo.config.training_config import Recipe
+    from hpo.config.training_config import TrainingConfig
     from hpo.encoding.encoded_corpus import EncodedCorpus
     from hpo.training.gpu_memory import within_share
     from hpo.training.measurement import Measurement
@@ -97,10 +97,10 @@ def _train(task: dict[str, Any], line: _Line) -> None:
         return Path(folder) if folder else None
 
     objective = task["objective"]
-    recipe = Recipe.model_validate(task["recipe"])
-    with within_share(recipe, 1):
+    training_config = TrainingConfig.model_validate(task["training_config"])
+    with within_share(training_config, 1):
         train(
-            recipe,
+            training_config,
             EncodedCorpus.open(Path(task["corpus"])),
             model=task["model"],
             train_on=task["train_on"],

@@ -91,7 +91,7 @@ def test_a_profile_is_told_its_faults_by_line(tmp_path):
     profile.write_text("partition: gpu\naccount: $(id)\nnodez: 2\n")
     with pytest.raises(UserError) as refusal:
         load_site(profile, {})
-    first, second = map(str, refusal.value.faults)
+    first, second = map(str, refusal.value.issues)
     assert first.startswith(f"{profile}:2: account")
     assert second.startswith(f"{profile}:3: nodez: unknown key")
 

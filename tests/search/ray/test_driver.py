@@ -1,4 +1,4 @@
-"""Real Ray workers: what they report, how they fail and how they are stopped reaches the conductor."""
+"""Real Ray workers: what they report, how they fail and how they are stopped reaches the controller."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ import pytest
 
 from hpo.config.study import build_study
 from hpo.errors import UserError
-from hpo.search.controller import MOST_LOSSES, Conductor
+from hpo.search.controller import MAX_WORKER_FAILURES, TrialController
 from hpo.search.ray.driver import (
     Resources,
     _worker_environment,
@@ -37,12 +37,12 @@ def measure(epoch, f1, loss=0.5):
 def conduct(tmp_path, run_trial, trials, workers=2, **settings):
     study = build_study({"name": "s", "space": SPACE, "trials": trials, **settings})
     folder = StudyFolder("s", tmp_path / "results")
-    conductor = Conductor(study, folder)
+    controller = TrialController(study, folder)
     try:
-        search(conductor, run_trial, Resources(workers=workers, threads=1, gpus=0.0))
+        search(controller, run_trial, Resources(workers=workers, threads=1, gpus=0.0))
     finally:
-        conductor.close()
-    return conductor, folder
+        controller.close()
+    return controller, folder
 
 
 @pytest.fixture(scope="module")
@@ -65,17 +65,17 @@ def mixed(tmp_path_factory):
 
 
 def test_a_trial_that_raises_is_recorded_with_its_reason(mixed):
-    conductor, _ = mixed
-    assert conductor.trials[1].state == State.FAILED
-    assert conductor.trials[1].reason == "RuntimeError: CUDA out of memory (as if)"
+    controller, _ = mixed
+    assert controller.trials[1].state == State.FAILED
+    assert controller.trials[1].reason == "RuntimeError: CUDA out of memory (as if)"
 
 
 def test_a_worker_that_dies_costs_no_trial(mixed):
-    conductor, _ = mixed
-    assert conductor.trials[2].losses == 1
-    assert conductor.trials[2].state == State.STOPPED
-    assert [each.f1 for each in conductor.trials[2].measurements] == [0.3]
-    assert [trial.number for trial in conductor.trials] == list(range(9))
+    controller, _ = mixed
+    assert controller.trials[2].losses == 1
+    assert controller.trials[2].state == State.STOPPED
+    assert [each.f1 for each in controller.trials[2].measurements] == [0.3]
+    assert [trial.number for trial in controller.trials] == list(range(9))
 
 
 def test_a_trial_whose_worker_dies_each_time_fails_in_the_end(tmp_path):
@@ -84,32 +84,32 @@ def test_a_trial_whose_worker_dies_each_time_fails_in_the_end(tmp_path):
             os.kill(os.getpid(), signal.SIGKILL)
         report(measure(1.0, 0.5))
 
-    conductor, _ = conduct(tmp_path, run_trial, trials=2, workers=1)
-    assert [trial.state for trial in conductor.trials] == [State.FAILED, State.COMPLETE]
-    assert conductor.trials[0].losses == MOST_LOSSES
-    assert "3 times before" in conductor.trials[0].reason
+    controller, _ = conduct(tmp_path, run_trial, trials=2, workers=1)
+    assert [trial.state for trial in controller.trials] == [State.FAILED, State.COMPLETE]
+    assert controller.trials[0].losses == MAX_WORKER_FAILURES
+    assert "3 times before" in controller.trials[0].reason
 
 
 def test_the_search_goes_on_and_stops_what_is_worse(mixed):
-    conductor, _ = mixed
-    states = [trial.state for trial in conductor.trials]
+    controller, _ = mixed
+    states = [trial.state for trial in controller.trials]
     assert states[0] == State.COMPLETE
     assert State.RUNNING not in states
     assert states[4:] == [State.STOPPED] * 5
-    assert [trial.epochs for trial in conductor.trials[4:]] == [1.0] * 5
+    assert [trial.epochs for trial in controller.trials[4:]] == [1.0] * 5
 
 
 def test_workers_stay_warm(mixed):
-    conductor, _ = mixed
-    pids = {each.loss for trial in conductor.trials[3:] for each in trial.measurements}
+    controller, _ = mixed
+    pids = {each.loss for trial in controller.trials[3:] for each in trial.measurements}
     assert len(pids) <= 3, "seven trials after the one death ran in two processes, and one that took over"
 
 
 def test_the_journal_holds_one_whole_line_per_trial(mixed):
-    conductor, folder = mixed
+    controller, folder = mixed
     lines = list(read_lines(folder.trials))
     assert [line["trial"] for line in lines] == list(range(9))
-    assert read_trials(lines) == conductor.trials
+    assert read_trials(lines) == controller.trials
 
 
 def test_an_interrupt_leaves_running_trials_to_be_run_again(tmp_path):
@@ -127,8 +127,8 @@ def test_an_interrupt_leaves_running_trials_to_be_run_again(tmp_path):
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt, daemon=True).start()
-    conductor, folder = conduct(tmp_path, run_trial, trials=6, algorithm="random")
-    assert not conductor.finished
+    controller, folder = conduct(tmp_path, run_trial, trials=6, algorithm="random")
+    assert not controller.finished
     left = read_trials(read_lines(folder.trials))
     assert [trial.state for trial in left] == [State.COMPLETE] * 2 + [State.RUNNING] * 2
 
@@ -214,6 +214,6 @@ def test_a_scheduler_that_wants_its_machine_back_is_heard_as_an_interrupt_is(tmp
         os.kill(os.getpid(), number)
 
     threading.Thread(target=warn, daemon=True).start()
-    conductor, folder = conduct(tmp_path, run_trial, trials=3, workers=1, algorithm="random")
-    assert not conductor.finished
+    controller, folder = conduct(tmp_path, run_trial, trials=3, workers=1, algorithm="random")
+    assert not controller.finished
     assert [trial.state for trial in read_trials(read_lines(folder.trials))] == [State.RUNNING]

@@ -103,7 +103,7 @@ def test_draws_stay_close_to_points_and_inside(measure):
     ("count", "good", "bad"), [(7, 5, 5), (9, 5, 5), (10, 5, 5), (20, 5, 15), (40, 6, 34), (100, 15, 85)]
 )
 def test_the_best_and_the_rest_are_shared_out_as_in_the_paper(count, good, bad):
-    """Four knobs, so N_min = 5."""
+    """Four hyperparameters, so N_min = 5."""
     observed = np.arange(4.0 * count).reshape(count, 4)
     best, worst = _split(observed)
     assert (len(best), len(worst)) == (good, bad)
@@ -218,7 +218,8 @@ def their_space():
 
 def test_good_and_bad_are_those_of_hpbandster(theirs, measure):
     good, bad = _split(BOHB(SPACE, 0, (1,))._observed(trials_of(60, measure)))
-    # Whole numbers and choices have other codes there, and the knobs stand in the order of their names.
+    # Whole numbers and choices have other codes there, and the hyperparameters stand in the order of their
+    # names.
     kdes, columns = theirs[1], [sorted(SPACE.parameters).index(name) for name in FLOATS]
     assert good[:, :2] == pytest.approx(kdes["good"].data[:, columns])
     assert bad[:, :2] == pytest.approx(kdes["bad"].data[:, columns])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpo.config.search_space import Space
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.errors import UserError
 from hpo.search.samplers import SAMPLERS, build_sampler
 from hpo.search.samplers.optuna_tpe import value_of
@@ -59,7 +59,7 @@ def check(params, space=SPACE):
         assert type(value) in (int, float, str), f"{name} is no plain value: {value!r}"
         assert space.parameters[name].contains(value), f"{name} = {value!r}"
     assert json.loads(json.dumps(params, allow_nan=False)) == params
-    Recipe.model_validate(params)
+    TrainingConfig.model_validate(params)
 
 
 @every_sampler
@@ -115,7 +115,7 @@ def test_seeds_differ_and_numbers_differ(name, measure):
 
 @every_sampler
 def test_first_guesses_come_first_and_in_order(name, measure):
-    sampler = build_sampler(name, SPACE.model_copy(update={"first_guesses": GUESSES}), 1)
+    sampler = build_sampler(name, SPACE.model_copy(update={"points_to_evaluate": GUESSES}), 1)
     trials = course(sampler, measure, 4)
     assert [trial.params for trial in trials[:2]] == list(GUESSES)
     trials[0].params["epochs"] = 99
@@ -195,7 +195,7 @@ def test_the_grid_tries_every_combination_once_and_then_nothing(measure):
 
 
 def test_the_grid_does_not_repeat_a_guess_that_lies_on_it(measure):
-    space = SPACE.model_copy(update={"first_guesses": GUESSES[1:]})
+    space = SPACE.model_copy(update={"points_to_evaluate": GUESSES[1:]})
     size = math.prod(len(parameter.levels) for parameter in SPACE.parameters.values())
     sampler = build_sampler("grid", space, 5)
     trials = course(sampler, measure, size)

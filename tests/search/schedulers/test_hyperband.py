@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpo.config.study import build_study
-from hpo.search.controller import Conductor
-from hpo.search.rungs import rung_levels, standing
-from hpo.search.schedulers.base import Verdict
+from hpo.search.controller import TrialController
+from hpo.search.rungs import result_at_rung, rung_levels
+from hpo.search.schedulers.base import SchedulerDecision
 from hpo.search.schedulers.hyperband import HyperBand
 from hpo.search.trial import State, Trial, read_trials
 from hpo.storage.journal import read_lines
@@ -59,8 +59,8 @@ def test_levels_are_whole_epochs_and_the_last_is_the_end(grace, factor, most, le
 )
 def test_brackets_are_those_of_the_paper(grace, factor, most, expected):
     """Li et al. 2018, table 1, has R = 81, eta = 3."""
-    policy = HyperBand(grace, factor, most, 10_000)
-    found = list(policy.brackets(sum(size for size, _ in expected)))
+    scheduler = HyperBand(grace, factor, most, 10_000)
+    found = list(scheduler.brackets(sum(size for size, _ in expected)))
     assert [(len(bracket.numbers), bracket.levels) for bracket in found] == expected
     numbers = [number for bracket in found for number in bracket.numbers]
     assert numbers == list(range(len(numbers)))
@@ -76,7 +76,7 @@ class Course:
     """A search whose workers take turns at random, with the scores of a table."""
 
     def __init__(self, study, folder, f1_of, workers=1, failures=frozenset(), turns=None):
-        self.conductor = Conductor(study, folder)
+        self.controller = TrialController(study, folder)
         self.f1_of, self.failures, self.most = f1_of, failures, study.max_epochs
         self.workers, self.turns = workers, turns or random.Random(0)
         self.running, self.starts = [], []
@@ -85,13 +85,13 @@ class Course:
         while True:
             self.fill()
             if not self.running:
-                return self.conductor
-            if allowed is not None and lines_of(self.conductor.folder) >= allowed:
+                return self.controller
+            if allowed is not None and lines_of(self.controller.folder) >= allowed:
                 return None
             self.step(self.turns.choice(self.running), measure)
 
     def fill(self):
-        while len(self.running) < self.workers and (trial := self.conductor.next_trial()):
+        while len(self.running) < self.workers and (trial := self.controller.next_trial()):
             assert trial not in self.running
             self.running.append(trial)
             self.starts.append((trial.number, int(trial.epochs)))
@@ -99,11 +99,11 @@ class Course:
     def step(self, trial, measure):
         epoch = int(trial.epochs) + 1
         if (trial.number, epoch) in self.failures:
-            self.conductor.ended(trial.number, State.FAILED, "as if")
-        elif self.conductor.measured(trial.number, measure(epoch, self.f1_of(trial.number, epoch))):
+            self.controller.ended(trial.number, State.FAILED, "as if")
+        elif self.controller.measured(trial.number, measure(epoch, self.f1_of(trial.number, epoch))):
             if epoch < self.most:
                 return
-            self.conductor.ended(trial.number, State.COMPLETE)
+            self.controller.ended(trial.number, State.COMPLETE)
         self.running.remove(trial)
 
 
@@ -147,50 +147,50 @@ def test_trials_are_compared_at_the_rung_and_not_by_their_best(tmp_path, measure
 
 
 def test_ties_go_by_loss_and_then_by_number(measure):
-    policy = HyperBand(1, 3, 3, 3)
+    scheduler = HyperBand(1, 3, 3, 3)
     losses = [0.5, 0.4, 0.4]
     trials = [Trial(n, {}, 0, State.PAUSED, [measure(1, 0.0, loss)]) for n, loss in enumerate(losses)]
-    assert policy.next_paused(trials).number == 1
-    assert policy.settle(trials) == [0, 2]
+    assert scheduler.next_trial_to_resume(trials).number == 1
+    assert scheduler.trials_to_stop(trials) == [0, 2]
 
 
 def test_a_trial_waits_until_its_rung_is_full(measure):
-    policy = HyperBand(1, 3, 9, ROUND)
+    scheduler = HyperBand(1, 3, 9, ROUND)
     trials = [Trial(number, {}, 0) for number in range(9)]
     for trial in trials[:8]:
         trial.measurements.append(measure(1, trial.number / 10))
-        assert policy.hear(trial, trial.measurements[-1], trials) == Verdict.PAUSE
+        assert scheduler.hear(trial, trial.measurements[-1], trials) == SchedulerDecision.PAUSE
         trial.state = State.PAUSED
-        assert not policy.settle(trials)
-        assert policy.next_paused(trials) is None
-        assert policy.wants_more(trials, ROUND), "the next bracket may begin"
+        assert not scheduler.trials_to_stop(trials)
+        assert scheduler.next_trial_to_resume(trials) is None
+        assert scheduler.accepts_new_trial(trials, ROUND), "the next bracket may begin"
     trials[8].state = State.FAILED
-    assert policy.settle(trials) == [0, 1, 2, 3, 4]
-    assert policy.next_paused(trials).number == 7
+    assert scheduler.trials_to_stop(trials) == [0, 1, 2, 3, 4]
+    assert scheduler.next_trial_to_resume(trials).number == 7
 
 
 def test_the_last_to_come_goes_on_at_once_if_it_is_among_the_best(measure):
-    policy = HyperBand(1, 3, 3, 3)
+    scheduler = HyperBand(1, 3, 3, 3)
     trials = [Trial(n, {}, 0, State.PAUSED, [measure(1, 0.5)]) for n in range(2)] + [Trial(2, {}, 0)]
-    for f1, verdict in [(0.6, Verdict.GO_ON), (0.4, Verdict.PAUSE)]:
+    for f1, decision in [(0.6, SchedulerDecision.CONTINUE), (0.4, SchedulerDecision.PAUSE)]:
         trials[2].measurements[:] = [measure(1, f1)]
-        assert policy.hear(trials[2], trials[2].measurements[0], trials) == verdict
+        assert scheduler.hear(trials[2], trials[2].measurements[0], trials) == decision
 
 
 def test_evaluations_between_whole_epochs_make_nobody_wait(measure):
-    policy = HyperBand(1, 3, 9, ROUND)
+    scheduler = HyperBand(1, 3, 9, ROUND)
     trials = [Trial(0, {}, 0)]
     for epoch in (0.25, 0.5, 0.75):
         trials[0].measurements.append(measure(epoch, 0.5))
-        assert policy.hear(trials[0], trials[0].measurements[-1], trials) == Verdict.GO_ON
+        assert scheduler.hear(trials[0], trials[0].measurements[-1], trials) == SchedulerDecision.CONTINUE
 
 
 def test_a_restart_past_a_rung_waits_at_the_next_measurement(measure):
     """The driver may die after it heard a measurement and before it wrote that the trial is to wait."""
-    policy = HyperBand(1, 3, 9, ROUND)
+    scheduler = HyperBand(1, 3, 9, ROUND)
     trials = [Trial(0, {}, 0, measurements=[measure(1, 0.5), measure(2, 0.9)])]
-    assert policy.hear(trials[0], trials[0].measurements[1], trials) == Verdict.PAUSE
-    assert standing(trials[0], 1).f1 == 0.5
+    assert scheduler.hear(trials[0], trials[0].measurements[1], trials) == SchedulerDecision.PAUSE
+    assert result_at_rung(trials[0], 1).f1 == 0.5
 
 
 def test_failed_trials_count_and_never_go_on(tmp_path, measure):
@@ -202,24 +202,24 @@ def test_failed_trials_count_and_never_go_on(tmp_path, measure):
 
 
 def test_a_bracket_of_failures_ends(tmp_path, measure):
-    conductor = run(tmp_path, measure, by_number, failures={(number, 1) for number in range(14)})
-    assert conductor.finished
-    assert [trial.number for trial in conductor.trials if trial.state == State.COMPLETE] == [14, 15, 16]
+    controller = run(tmp_path, measure, by_number, failures={(number, 1) for number in range(14)})
+    assert controller.finished
+    assert [trial.number for trial in controller.trials if trial.state == State.COMPLETE] == [14, 15, 16]
 
 
 @pytest.mark.parametrize(("budget", "complete"), [(1, [0]), (2, [1]), (4, [3]), (11, [8, 10]), (14, [8, 13])])
 def test_a_used_up_budget_closes_the_last_bracket(tmp_path, measure, budget, complete):
-    conductor = run(tmp_path, measure, by_number, study_of(trials=budget))
-    assert conductor.finished
-    assert [trial.number for trial in conductor.trials if trial.state == State.COMPLETE] == complete
+    controller = run(tmp_path, measure, by_number, study_of(trials=budget))
+    assert controller.finished
+    assert [trial.number for trial in controller.trials if trial.state == State.COMPLETE] == complete
 
 
 def test_a_trial_with_fewer_epochs_stands_on_later_rungs_with_its_last(measure):
-    policy = HyperBand(1, 3, 9, ROUND)
+    scheduler = HyperBand(1, 3, 9, ROUND)
     brief = Trial(0, {"epochs": 2}, 0, State.COMPLETE, [measure(1, 0.5), measure(2, 0.8)])
-    assert policy.hear(brief, brief.measurements[1], [brief]) == Verdict.GO_ON
-    assert [standing(brief, level).f1 for level in (1, 2, 3, 9)] == [0.5, 0.8, 0.8, 0.8]
-    assert standing(Trial(0, {}, 0, State.STOPPED, [measure(1, 0.5)]), 3) is None
+    assert scheduler.hear(brief, brief.measurements[1], [brief]) == SchedulerDecision.CONTINUE
+    assert [result_at_rung(brief, level).f1 for level in (1, 2, 3, 9)] == [0.5, 0.8, 0.8, 0.8]
+    assert result_at_rung(Trial(0, {}, 0, State.STOPPED, [measure(1, 0.5)]), 3) is None
 
 
 def test_parallel_workers_begin_the_next_bracket_rather_than_wait(tmp_path, measure):
@@ -229,8 +229,8 @@ def test_parallel_workers_begin_the_next_bracket_rather_than_wait(tmp_path, meas
         course.step(course.running[-1], measure)
     course.fill()
     assert len(course.running) == 4
-    assert len(course.conductor.trials) > 9
-    assert sum(trial.state == State.PAUSED for trial in course.conductor.trials) >= 5
+    assert len(course.controller.trials) > 9
+    assert sum(trial.state == State.PAUSED for trial in course.controller.trials) >= 5
 
 
 scores = st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.5, 0.9]), min_size=40, max_size=40)
@@ -252,15 +252,15 @@ def test_no_search_hangs_or_starts_more_than_its_trials(
         lambda number, epoch: scores[(number + epoch) % 40],
         workers, failures, turns,
     )  # fmt: skip
-    conductor = course.run(measure)
-    assert conductor.finished
-    assert [trial.number for trial in conductor.trials] == list(range(budget))
-    policy = HyperBand(1, factor, epochs, budget)
-    for bracket in policy.brackets(budget):
+    controller = course.run(measure)
+    assert controller.finished
+    assert [trial.number for trial in controller.trials] == list(range(budget))
+    scheduler = HyperBand(1, factor, epochs, budget)
+    for bracket in scheduler.brackets(budget):
         entered = len(bracket.numbers)
         for level in bracket.levels:
-            past = [number for number in bracket.numbers if conductor.trials[number].epochs > level]
-            failed = sum(trial.state == State.FAILED for trial in conductor.trials)
+            past = [number for number in bracket.numbers if controller.trials[number].epochs > level]
+            failed = sum(trial.state == State.FAILED for trial in controller.trials)
             assert len(past) <= max(1, entered // factor)
             assert past or failed
             entered = max(1, entered // factor)
@@ -273,7 +273,7 @@ def test_a_restart_at_every_line_decides_the_same(tmp_path, measure, algorithm):
     whole = Course(
         study, StudyFolder("s", tmp_path / "whole"), lambda n, e: noise[n] + e / 100, failures={(4, 1)}
     )
-    trials, folder = whole.run(measure).trials, whole.conductor.folder
+    trials, folder = whole.run(measure).trials, whole.controller.folder
     lines = list(read_lines(folder.trials))
     for cut in range(len(lines) + 1):
         folder.trials.write_text("".join(json.dumps(line) + "\n" for line in lines[:cut]))
@@ -287,10 +287,10 @@ def test_several_workers_may_die_together_and_the_search_ends_as_well(tmp_path, 
     folder = StudyFolder("s", tmp_path)
     for allowed in range(40, 1000, 40):
         course = Course(study_of(), folder, by_number, workers=3, failures={(4, 1)})
-        if conductor := course.run(measure, allowed):
+        if controller := course.run(measure, allowed):
             break
     assert allowed > 80, "it has died"
-    assert conductor.finished
-    assert [int(trial.epochs) for trial in conductor.trials] == [
+    assert controller.finished
+    assert [int(trial.epochs) for trial in controller.trials] == [
         1, 1, 1, 1, 0, 1, 3, 3, 9, 3, 3, 3, 3, 9, 9, 9, 9,
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Population-based bandits: the model of gains, and the knobs that it chooses."""
+"""Population-based bandits: the model of gains, and the hyperparameters that it chooses."""
 
 import numpy as np
 import pytest
@@ -77,15 +77,15 @@ def test_a_place_between_0_and_1_and_its_value_are_the_same(place, kind):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 30), st.integers(1, 3))
-def test_whatever_was_seen_the_choice_is_in_the_unit_cube(seed, count, knobs):
+def test_whatever_was_seen_the_choice_is_in_the_unit_cube(seed, count, hyperparameters):
     generator = np.random.default_rng(seed)
     data = Observations(
-        generator.random((count, knobs)),
+        generator.random((count, hyperparameters)),
         generator.integers(0, 5, count).astype(float),
         generator.integers(0, 2, count) * 0.1,
     )
-    chosen = choose(data, generator.random((2, knobs)), 5.0, generator)
-    assert chosen.shape == (knobs,)
+    chosen = choose(data, generator.random((2, hyperparameters)), 5.0, generator)
+    assert chosen.shape == (hyperparameters,)
     assert ((chosen >= 0) & (chosen <= 1)).all()
 
 
@@ -95,14 +95,14 @@ def member(number, rate, measurements, changes=(), state=State.PAUSED):
 
 
 def test_gains_are_per_epoch_and_from_the_weights_that_an_interval_began_with(measure):
-    policy = PB2(SPACE, 0, 2, 2, 2.0, 10)
+    scheduler = PB2(SPACE, 0, 2, 2, 2.0, 10)
     old = {"learning_rate": 1e-4, "batch_size": 16}
     changed = member(
         0, 1e-2, [measure(2, 0.2), measure(4, 0.7)], [Change(0.0, old, None), Change(2.0, {}, 1)]
     )
     changed.changes[1] = Change(2.0, changed.params, 1)
     donor = member(1, 1e-3, [measure(2, 0.6), measure(4, 0.8)])
-    seen = list(policy._observations([changed, donor], ["learning_rate"]))
+    seen = list(scheduler._observations([changed, donor], ["learning_rate"]))
     assert [(start, pytest.approx(point)) for start, point, _ in seen] == [
         (0, [0.25]), (0, [0.5]), (1, [0.75]), (1, [0.5]),
     ]  # fmt: skip
@@ -116,8 +116,10 @@ def test_a_loser_takes_modelled_rates_and_a_choice_near_the_donors(measure):
         member(number, rate, [measure(1, gain)])
         for number, (rate, gain) in enumerate(zip(rates, gains, strict=True))
     ]
-    chosen = PB2(SPACE, 3, 5, 5, 1, 4).next_paused(trials)
+    chosen = PB2(SPACE, 3, 5, 5, 1, 4).next_trial_to_resume(trials)
     assert (chosen.number, chosen.donor) == (0, 2)
     assert SPACE.parameters["learning_rate"].contains(chosen.params["learning_rate"])
     assert chosen.params["batch_size"] in (8, 16, 32)
-    assert chosen == PB2(SPACE, 3, 5, 5, 1, 4).next_paused(trials), "the same whenever it is asked for"
+    assert chosen == PB2(SPACE, 3, 5, 5, 1, 4).next_trial_to_resume(trials), (
+        "the same whenever it is asked for"
+    )

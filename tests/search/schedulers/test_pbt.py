@@ -1,4 +1,4 @@
-"""Population-based training: worked by hand, and driven through the conductor with a fake objective."""
+"""Population-based training: worked by hand, and driven through the controller with a fake objective."""
 
 import json
 import os
@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hpo.config.search_space import Parameter, Space
 from hpo.config.study import build_study
 from hpo.errors import UserError
-from hpo.search.controller import Conductor
-from hpo.search.schedulers.base import Continuation, Verdict
+from hpo.search.controller import TrialController
+from hpo.search.schedulers.base import Continuation, SchedulerDecision
 from hpo.search.schedulers.pbt import PBT, perturb
 from hpo.search.trial import (
     Change,
@@ -63,16 +63,16 @@ def study_of(**options):
 class Worker:
     """Does what a real worker does, an evaluation at a time; the score is that of the weights so far."""
 
-    def __init__(self, conductor, measure, fails):
-        self.conductor, self.measure, self.fails = conductor, measure, fails
+    def __init__(self, controller, measure, fails):
+        self.controller, self.measure, self.fails = controller, measure, fails
         self.trial = None
 
     def step(self):
         """Take up a trial, or go on with it by one evaluation; False if there is nothing to do."""
         if self.trial is None:
-            self.trial = self.conductor.next_trial()
+            self.trial = self.controller.next_trial()
             return self.trial is not None
-        number, place = self.trial.number, self.conductor.folder.snapshot(self.trial.number)
+        number, place = self.trial.number, self.controller.folder.snapshot(self.trial.number)
         snapshot = read_snapshot(place)
         if snapshot and snapshot.last.epoch > self.trial.to_worker()["measured"]:
             self._report(snapshot.last)
@@ -88,35 +88,35 @@ class Worker:
             place.mkdir(parents=True, exist_ok=True)
             (place / FACTS).unlink(missing_ok=True)  # replaced, never written in place
             (place / FACTS).write_text(json.dumps(Snapshot(now, now, 1).to_json()))
-            self.conductor.folder.checkpoint(number).mkdir(parents=True, exist_ok=True)
+            self.controller.folder.checkpoint(number).mkdir(parents=True, exist_ok=True)
             self._report(now)
         return True
 
     def _report(self, measurement):
-        if not self.conductor.measured(self.trial.number, measurement):
+        if not self.controller.measured(self.trial.number, measurement):
             self.trial = None
 
     def _end(self, state):
-        self.conductor.ended(self.trial.number, state)
+        self.controller.ended(self.trial.number, state)
         self.trial = None
 
 
-def work(conductor, measure, fails=(), workers=1, order=None, look=lambda: None):
+def work(controller, measure, fails=(), workers=1, order=None, look=lambda: None):
     """Interleave workers until none has anything to do."""
-    crew = [Worker(conductor, measure, set(fails)) for _ in range(workers)]
+    crew = [Worker(controller, measure, set(fails)) for _ in range(workers)]
     while True:
         if order:
             order.shuffle(crew)
         moved = [worker.step() for worker in crew]
         if not any(moved):
-            return conductor
+            return controller
         look()
 
 
-def told(conductor):
+def told(controller):
     return [
         (trial.params, trial.state, trial.changes, [(m.epoch, m.f1) for m in trial.measurements])
-        for trial in conductor.trials
+        for trial in controller.trials
     ]
 
 
@@ -133,8 +133,8 @@ def test_the_worst_fifth_copies_the_best_fifth_worked_by_hand(measure):
     scores = [0.5, 0.1, 0.6, 0.9, 0.2, 0.4, 0.8, 0.3, 0.7, 0.55]
     trials = [paused(number, measure, f1) for number, f1 in enumerate(scores)]
     taken = []
-    policy = PBT(RATE, 1, 10, 10, 1, 4)
-    while chosen := policy.next_paused(trials):
+    scheduler = PBT(RATE, 1, 10, 10, 1, 4)
+    while chosen := scheduler.next_trial_to_resume(trials):
         taken.append(chosen)
         trials[chosen.number].go_on_from(1.0, chosen.params, chosen.donor)
     assert [each.number for each in taken] == [1, 4, 0, 2, 3, 5, 6, 7, 8, 9]
@@ -148,35 +148,35 @@ def test_the_worst_fifth_copies_the_best_fifth_worked_by_hand(measure):
 def test_of_two_one_copies_the_other_and_a_tie_in_f1_is_broken_by_loss(measure):
     trials = [paused(0, measure, 0.5), paused(1, measure, 0.5)]
     trials[0].measurements = [measure(1.0, 0.5, loss=0.9)]
-    chosen = PBT(RATE, 1, 2, 2, 1, 4).next_paused(trials)
+    chosen = PBT(RATE, 1, 2, 2, 1, 4).next_trial_to_resume(trials)
     assert (chosen.number, chosen.donor) == (0, 1)
 
 
 def test_nobody_goes_on_before_all_have_come_to_the_boundary(measure):
-    policy = PBT(RATE, 1, 3, 3, 1, 4)
+    scheduler = PBT(RATE, 1, 3, 3, 1, 4)
     trials = [paused(0, measure, 0.5), paused(1, measure, 0.6)]
-    assert policy.next_paused(trials) is None, "the third is not yet born"
-    assert policy.wants_more(trials, 3)
+    assert scheduler.next_trial_to_resume(trials) is None, "the third is not yet born"
+    assert scheduler.accepts_new_trial(trials, 3)
     trials.append(Trial(2, {"learning_rate": 1e-3}, 2, measurements=[measure(0.5, 0.1)]))
-    assert policy.next_paused(trials) is None, "the third still runs"
+    assert scheduler.next_trial_to_resume(trials) is None, "the third still runs"
     trials[2].state = State.FAILED
-    assert policy.next_paused(trials).number == 0
+    assert scheduler.next_trial_to_resume(trials).number == 0
 
 
 def test_a_member_pauses_at_boundaries_and_not_at_the_end(measure):
-    policy, trial, verdicts = PBT(RATE, 1, 2, 2, 0.75, 2), Trial(0, {}, 0), []
+    scheduler, trial, verdicts = PBT(RATE, 1, 2, 2, 0.75, 2), Trial(0, {}, 0), []
     for epoch in (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0):
         trial.measurements.append(measure(epoch, 0.1))
-        verdicts.append(policy.hear(trial, trial.measurements[-1], [trial]) == Verdict.PAUSE)
+        verdicts.append(scheduler.hear(trial, trial.measurements[-1], [trial]) == SchedulerDecision.PAUSE)
     assert verdicts == [False, False, True, False, False, True, False, False]
 
 
 def test_a_member_that_was_changed_at_a_boundary_is_not_paused_there_again(measure):
     trial = paused(0, measure, 0.5)
-    policy = PBT(RATE, 1, 2, 2, 1, 4)
-    assert policy.hear(trial, trial.measurements[-1], [trial]) == Verdict.PAUSE
+    scheduler = PBT(RATE, 1, 2, 2, 1, 4)
+    assert scheduler.hear(trial, trial.measurements[-1], [trial]) == SchedulerDecision.PAUSE
     trial.changes = [Change(0.0, {}, None), Change(1.0, {}, 1)]
-    assert policy.hear(trial, trial.measurements[-1], [trial]) == Verdict.GO_ON
+    assert scheduler.hear(trial, trial.measurements[-1], [trial]) == SchedulerDecision.CONTINUE
 
 
 DOMAINS = st.one_of(
@@ -225,38 +225,38 @@ def test_a_choice_moves_to_a_neighbour_and_at_an_end_to_the_only_one():
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_all_members_train_to_the_end_and_the_journal_holds_it_all(folder, measure, algorithm):
-    conductor = work(Conductor(study_of(algorithm=algorithm), folder), measure)
-    assert conductor.finished
-    assert [trial.state for trial in conductor.trials] == [State.COMPLETE] * 6
-    assert all(trial.epochs == 4 and len(trial.measurements) == 8 for trial in conductor.trials)
-    copies = [change for trial in conductor.trials for change in trial.changes if change.donor is not None]
+    controller = work(TrialController(study_of(algorithm=algorithm), folder), measure)
+    assert controller.finished
+    assert [trial.state for trial in controller.trials] == [State.COMPLETE] * 6
+    assert all(trial.epochs == 4 and len(trial.measurements) == 8 for trial in controller.trials)
+    copies = [change for trial in controller.trials for change in trial.changes if change.donor is not None]
     assert sorted(change.epoch for change in copies) == [1, 2, 3], "one in six, at each boundary"
-    assert read_trials(read_lines(folder.trials)) == conductor.trials
-    conductor.close()
-    assert read_trials(read_lines(folder.trials)) == conductor.trials
-    assert conductor.finished_with(0)
+    assert read_trials(read_lines(folder.trials)) == controller.trials
+    controller.close()
+    assert read_trials(read_lines(folder.trials)) == controller.trials
+    assert controller.finished_with(0)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_how_many_work_side_by_side_and_in_which_order_changes_nothing(tmp_path, measure, algorithm):
     found = []
     for number, workers in enumerate((1, 2, 3, 6, 9)):
-        conductor = Conductor(study_of(algorithm=algorithm), StudyFolder(f"s{number}", tmp_path))
-        found.append(told(work(conductor, measure, workers=workers, order=random.Random(number))))
-        assert conductor.finished
+        controller = TrialController(study_of(algorithm=algorithm), StudyFolder(f"s{number}", tmp_path))
+        found.append(told(work(controller, measure, workers=workers, order=random.Random(number))))
+        assert controller.finished
     assert all(each == found[0] for each in found)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_death_after_any_line_changes_no_decision(tmp_path, measure, algorithm):
-    whole = work(Conductor(study_of(algorithm=algorithm), StudyFolder("w", tmp_path)), measure)
+    whole = work(TrialController(study_of(algorithm=algorithm), StudyFolder("w", tmp_path)), measure)
     lines = len(list(read_lines(whole.folder.trials)))
     for cut in range(1, lines, 1 if algorithm == "pbt" else 5):
         folder = StudyFolder(f"c{cut}", tmp_path)
-        crew = Worker(Conductor(study_of(algorithm=algorithm), folder), measure, set())
+        crew = Worker(TrialController(study_of(algorithm=algorithm), folder), measure, set())
         while len(list(read_lines(folder.trials))) < cut:
             crew.step()
-        again = work(Conductor(study_of(algorithm=algorithm), folder), measure)
+        again = work(TrialController(study_of(algorithm=algorithm), folder), measure)
         assert told(again) == told(whole), f"after {cut} lines"
 
 
@@ -273,73 +273,73 @@ FAILURES = [
 @pytest.mark.parametrize("fails", FAILURES, ids=range(len(FAILURES)))
 @pytest.mark.parametrize("workers", [1, 2, 5])
 def test_failures_never_stop_the_rest_and_are_replaced_within_the_trials(folder, measure, fails, workers):
-    conductor = work(Conductor(study_of(), folder), measure, fails, workers, random.Random(workers))
-    assert conductor.finished
-    assert len(conductor.trials) <= 8
-    for trial in conductor.trials:
+    controller = work(TrialController(study_of(), folder), measure, fails, workers, random.Random(workers))
+    assert controller.finished
+    assert len(controller.trials) <= 8
+    for trial in controller.trials:
         assert trial.state in (State.COMPLETE, State.FAILED)
-    assert read_trials(read_lines(folder.trials)) == conductor.trials
+    assert read_trials(read_lines(folder.trials)) == controller.trials
 
 
 def test_a_failed_members_place_is_taken_by_a_copy_of_the_best_at_the_next_boundary(folder, measure):
-    conductor = work(Conductor(study_of(), folder), measure, {(2, 1.5)}, workers=6)
-    newcomer = conductor.trials[6]
-    (born,) = [change for change in newcomer.changes if change.epoch == newcomer.changes[0].epoch]
+    controller = work(TrialController(study_of(), folder), measure, {(2, 1.5)}, workers=6)
+    warm_start_for = controller.trials[6]
+    (born,) = [change for change in warm_start_for.changes if change.epoch == warm_start_for.changes[0].epoch]
     assert born.epoch == 2
-    standing = {t.number: m.f1 for t in conductor.trials[:6] for m in t.measurements if m.epoch == 2}
-    assert standing[born.donor] == max(standing.values())
-    assert newcomer.measurements[0].epoch == 2.5
-    assert newcomer.measurements[0].f1 > standing[born.donor]
-    assert newcomer.state == State.COMPLETE
-    assert len(conductor.trials) == 7
+    result_at_rung = {t.number: m.f1 for t in controller.trials[:6] for m in t.measurements if m.epoch == 2}
+    assert result_at_rung[born.donor] == max(result_at_rung.values())
+    assert warm_start_for.measurements[0].epoch == 2.5
+    assert warm_start_for.measurements[0].f1 > result_at_rung[born.donor]
+    assert warm_start_for.state == State.COMPLETE
+    assert len(controller.trials) == 7
 
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_donor_whose_snapshot_has_vanished_is_survived(folder, measure, workers):
-    conductor = Conductor(study_of(), folder)
+    controller = TrialController(study_of(), folder)
     lost = []
 
     def lose():
-        states = [trial.state for trial in conductor.trials]
+        states = [trial.state for trial in controller.trials]
         if states == [State.PAUSED] * 6 and not lost:
-            best = max(conductor.trials, key=lambda trial: trial.measurements[-1].rank)
+            best = max(controller.trials, key=lambda trial: trial.measurements[-1].rank)
             shutil.rmtree(folder.snapshot(best.number))
             lost.append(best.number)
 
-    work(conductor, measure, workers=workers, look=lose)
-    assert lost and conductor.finished
-    assert [trial.state for trial in conductor.trials] == [State.COMPLETE] * 6
-    first = [change for trial in conductor.trials for change in trial.changes if change.epoch == 1]
+    work(controller, measure, workers=workers, look=lose)
+    assert lost and controller.finished
+    assert [trial.state for trial in controller.trials] == [State.COMPLETE] * 6
+    first = [change for trial in controller.trials for change in trial.changes if change.epoch == 1]
     assert [change.donor for change in first] == [None]
 
 
 def test_no_more_snapshots_than_members_and_no_more_models_than_members_and_the_best(folder, measure):
     ranges = {name: each for name, each in SPACE["parameters"].items() if each["type"] != "choice"}
     study = study_of(keep=1, space=SPACE | {"parameters": ranges})  # a choice keeps a model of each value
-    conductor = Conductor(study, folder)
+    controller = TrialController(study, folder)
 
     def count():
         snapshots = [path for path in folder.snapshots.glob("*") if path.is_dir()]
-        living = sum(trial.is_open for trial in conductor.trials)
+        living = sum(trial.is_open for trial in controller.trials)
         assert len(snapshots) <= min(study.population, living)
         assert len(folder.written_checkpoints()) <= living + study.keep
 
-    work(conductor, measure, {(1, 1.5), (3, 2.0)}, workers=3, look=count)
+    work(controller, measure, {(1, 1.5), (3, 2.0)}, workers=3, look=count)
     assert len(folder.written_checkpoints()) == study.keep
     assert not list(folder.snapshots.glob("*"))
 
 
 def test_a_copy_keeps_its_own_best_which_is_what_its_checkpoint_holds(folder, measure):
-    conductor = Conductor(study_of(), folder)
+    controller = TrialController(study_of(), folder)
     seen = []
 
     def look():
-        for trial in conductor.trials:
+        for trial in controller.trials:
             copied = trial.changes and trial.changes[-1].donor is not None
             if trial.state == State.RUNNING and copied and trial.position == trial.changes[-1].epoch:
                 seen.append(read_snapshot(folder.snapshot(trial.number)).best == trial.best)
 
-    work(conductor, measure, {(2, 1.5)}, look=look)
+    work(controller, measure, {(2, 1.5)}, look=look)
     assert seen and all(seen)
 
 
@@ -352,7 +352,7 @@ def test_a_copy_keeps_its_own_best_which_is_what_its_checkpoint_holds(folder, me
         ({"searcher": "hyperopt"}, "pbt chooses its configurations itself"),
         ({"space": {"parameters": {"epochs": {"type": "int", "low": 2, "high": 4}}}}, "epochs: cannot"),
         ({"algorithm": "pb2", "space": {"parameters": {"batch_size": {"type": "choice", "values": [8, 16]}}}},
-         "pb2 models continuous knobs"),
+         "pb2 models continuous hyperparameters"),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused_before_anything_starts(options, rule):

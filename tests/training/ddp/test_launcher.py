@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from hpo.config.training_config import Recipe
+from hpo.config.training_config import TrainingConfig
 from hpo.models.build import build_model
 from hpo.training.ddp.launcher import RankFailed, _crew, train_together
 from hpo.training.ddp.process_group import Ranks
@@ -24,7 +24,7 @@ TOLERANCE = 2e-4
 """Of losses, relative; sums of 32-bit floats in another order drift apart by so much in epochs of Adam."""
 
 # 120 sentences in batches of 17: the last has one row, and so none for the second process.
-PLAIN = Recipe(
+PLAIN = TrainingConfig(
     learning_rate=1e-3, epochs=2, batch_size=17, evals_per_epoch=2, attention_dropout=0, hidden_dropout=0
 )
 RECIPES = {
@@ -51,7 +51,7 @@ def dismissed():
         _crew(2).dismiss()
 
 
-def run(corpus, recipe, processes, *, until=None, **settings):
+def run(corpus, training_config, processes, *, until=None, **settings):
     measurements = []
 
     def report(measurement):
@@ -60,9 +60,9 @@ def run(corpus, recipe, processes, *, until=None, **settings):
 
     options = {"model": "tiny", "train_on": "cased", "seed": 1, "report": report} | settings
     if processes == 1:
-        train(recipe, corpus, **options)
+        train(training_config, corpus, **options)
     else:
-        train_together(processes, recipe, corpus, **options)
+        train_together(processes, training_config, corpus, **options)
     return measurements
 
 
@@ -88,11 +88,13 @@ def test_two_processes_train_as_one_does(corpus, name):
 def test_weights_best_model_and_snapshot_are_the_leaders_and_a_run_goes_on_from_there(corpus, tmp_path):
     from safetensors.torch import load_file
 
-    recipe = PLAIN.model_copy(update={"hidden_dropout": 0.1})
-    whole = run(corpus, recipe, 2, state=tmp_path / "whole", keep=lambda measurement: tmp_path / "best")
-    first = run(corpus, recipe, 2, state=tmp_path / "cut", until=0.5)
+    training_config = PLAIN.model_copy(update={"hidden_dropout": 0.1})
+    whole = run(
+        corpus, training_config, 2, state=tmp_path / "whole", keep=lambda measurement: tmp_path / "best"
+    )
+    first = run(corpus, training_config, 2, state=tmp_path / "cut", until=0.5)
     assert len(first) == 1, "a report can stop all of them"
-    rest = run(corpus, recipe, 2, state=tmp_path / "cut")
+    rest = run(corpus, training_config, 2, state=tmp_path / "cut")
     timeless = [replace(each, seconds=0.0) for each in (*first, *rest)]
     assert timeless == [replace(each, seconds=0.0) for each in whole]
     assert read_snapshot(tmp_path / "cut").last == rest[-1]
@@ -106,16 +108,16 @@ def test_the_processes_stay_from_trial_to_trial_until_one_fails(corpus, tmp_path
     spoilt = build_model("tiny", corpus.label_names, corpus.vocabulary, PLAIN, 1)
     torch.nn.init.constant_(spoilt.bert.embeddings.LayerNorm.weight, float("nan"))
     spoilt.save_pretrained(tmp_path)
-    recipe = PLAIN.model_copy(update={"epochs": 1, "batch_size": 60})
-    run(corpus, recipe, 2)
+    training_config = PLAIN.model_copy(update={"epochs": 1, "batch_size": 60})
+    run(corpus, training_config, 2)
     before = _crew(2)
-    run(corpus, recipe, 2)
+    run(corpus, training_config, 2)
     assert _crew(2) is before
     with pytest.raises(NonFiniteLoss, match="not finite after step"):
-        run(corpus, recipe, 2, model=str(tmp_path))
+        run(corpus, training_config, 2, model=str(tmp_path))
     assert all(member.process.poll() is not None for member in before.members)
     with pytest.raises(RankFailed, match=r"^UserError: model: cannot be loaded"):
-        run(corpus, recipe, 2, model="/no/such/model")
+        run(corpus, training_config, 2, model="/no/such/model")
 
 
 @pytest.mark.slow
@@ -179,7 +181,7 @@ def test_memory_that_runs_out_is_told_in_one_line_and_given_back():
         model = Heavy()
         raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {model}")
 
-    with pytest.raises(GpuExhausted) as caught, within_share(Recipe(batch_size=64), 0.25):
+    with pytest.raises(GpuExhausted) as caught, within_share(TrainingConfig(batch_size=64), 0.25):
         compute()
     assert str(caught.value) == (
         "batch_size 64 with accumulation_steps 1 needs more memory than 0.25 of a GPU has "
@@ -198,6 +200,6 @@ def test_a_share_of_a_gpu_is_kept_to_and_whole_ones_are_not(monkeypatch):
     )
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", asked.append)
     for gpus in (0, 1, 4, 0.5):
-        with within_share(Recipe(), gpus):
+        with within_share(TrainingConfig(), gpus):
             pass
     assert asked == [0.5 - 0.5 / 64]
