@@ -78,7 +78,7 @@ def build_sampler(
         if there is no such sampler.
     """
     if name not in SAMPLERS:
-        raise unknown("searcher", "searcher", name, SAMPLERS)
+        raise unknown("sampler", "sampler", name, SAMPLERS)
     sampler = _Guessing(SAMPLERS[name](space, seed, levels), space.points_to_evaluate)
     return _Repeating(sampler, seeds) if seeds > 1 else sampler
 

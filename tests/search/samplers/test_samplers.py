@@ -149,7 +149,7 @@ def test_equal_scores_are_borne(name, measure):
 
 
 def test_an_unknown_sampler_is_refused_with_the_known_ones():
-    with pytest.raises(UserError, match=r"unknown searcher: 'skopt' \(known: optuna, hyperopt"):
+    with pytest.raises(UserError, match=r"sampler: unknown sampler \(got 'skopt'; known: optuna, hyperopt"):
         build_sampler("skopt", SPACE, 0)
 
 
