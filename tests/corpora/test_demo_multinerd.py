@@ -85,5 +85,7 @@ def test_one_word_has_several_types(corpus, word, types):
 
 
 def test_another_demo_is_refused_with_those_that_are():
-    with pytest.raises(UserError, match=r"data: unknown demo: 'demo:nope' \(known: demo, demo:multinerd\)"):
+    with pytest.raises(
+        UserError, match=r"data: unknown demo \(got 'demo:nope'; known: demo, demo:multinerd\)"
+    ):
         load("demo:nope")

@@ -158,7 +158,7 @@ def test_faults_of_a_family_are_told_with_their_line(tmp_path, changed, told):
 
 
 def test_an_unknown_family_is_refused_with_those_that_are_known():
-    with pytest.raises(UserError, match=r"'suc' \(known: .*suc-original, suc-simple"):
+    with pytest.raises(UserError, match=r"got 'suc'; known: .*suc-original, suc-simple"):
         families.load_family("suc")
 
 

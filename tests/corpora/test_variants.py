@@ -127,7 +127,7 @@ def test_another_process_draws_the_same():
 
 @pytest.mark.parametrize("call", [variants.compose, variants.apply])
 def test_an_unknown_variant_is_refused_with_those_that_are_known(call):
-    with pytest.raises(UserError, match=r"'upper' \(known: cased, uncased, .*ne-lower-cased-both"):
+    with pytest.raises(UserError, match=r"got 'upper'; known: cased, uncased, .*ne-lower-cased-both"):
         call("upper", MANY[:1], 0)
 
 

@@ -33,5 +33,5 @@ def test_a_path_is_taken_as_it_is():
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
-    with pytest.raises(UserError, match=r"search spaces: unknown name: 'suk' \(known: .*demo, .*suc"):
+    with pytest.raises(UserError, match=r"search spaces: unknown name \(got 'suk'; known: .*demo, .*suc"):
         find("search_spaces", "suk")

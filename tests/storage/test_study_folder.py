@@ -221,7 +221,7 @@ def test_a_checkpoint_that_is_being_written_is_not_listed(tmp_path):
     assert folder.written_checkpoints() == []
     for name in ("7", ".7.123", ".7.123.old"):
         (folder.checkpoints / name).mkdir(parents=True)
-    write_json(folder.bar, [0.5, -0.1])
+    write_json(folder.threshold, [0.5, -0.1])
     assert folder.written_checkpoints() == [folder.checkpoint(7)]
 
 

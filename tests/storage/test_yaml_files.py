@@ -90,8 +90,8 @@ def test_a_key_that_stands_twice_is_refused_at_every_repetition():
     with pytest.raises(UserError) as caught:
         parse_yaml("a: 1\nb:\n  c: 1\n  c: 2\na: 3\n", FILE)
     assert [str(issue) for issue in caught.value.issues] == [
-        "file.yaml:4: a key may stand only once: 'c'",
-        "file.yaml:5: a key may stand only once: 'a'",
+        "file.yaml:4: a key may stand only once (got 'c')",
+        "file.yaml:5: a key may stand only once (got 'a')",
     ]
 
 
@@ -114,7 +114,7 @@ def test_every_fault_is_told_at_its_own_line():
 
 def test_an_unknown_key_is_told_with_the_known_ones():
     assert refused("name: x\ncuont: 3\n") == [
-        "file.yaml:2: cuont: unknown key: 3 (known: name, count, ranges, items)"
+        "file.yaml:2: cuont: unknown key (got 3; known: name, count, ranges, items)"
     ]
 
 
@@ -205,7 +205,7 @@ def test_a_truth_value_is_no_number():
         "name: x\ncount: true\nranges:\n  a:\n    low: false\n    high: 1\nitems:\n- {low: 0, high: true}\n"
     )
     assert refused(text) == [
-        "file.yaml:2: count: must be a number: True",
-        "file.yaml:5: ranges.a.low: must be a number: False",
-        "file.yaml:8: items.0.high: must be a number: True",
+        "file.yaml:2: count: must be a number (got True)",
+        "file.yaml:5: ranges.a.low: must be a number (got False)",
+        "file.yaml:8: items.0.high: must be a number (got True)",
     ]
