@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # these bring torch
     from hpo.evaluation.checkpoint_scores import VariantScores
     from hpo.evaluation.significance import Comparison
     from hpo.inference.predict import Prediction
-    from hpo.reporting.seeds import Repeated
+    from hpo.reporting.seeds import SeededConfiguration
 
 
 def build_study(**fields: Any) -> Study:
@@ -127,7 +127,9 @@ def run_grid(
     return rows
 
 
-def rerank_study(name: str, *, top: int = 5, seeds: int = 5, quiet: bool = False) -> list[Repeated]:
+def rerank_study(
+    name: str, *, top: int = 5, seeds: int = 5, quiet: bool = False
+) -> list[SeededConfiguration]:
     """Train the best configurations of a study, and the default one, under fresh seeds; the best mean first.
 
     They stand by their means on dev. Each has its parameters, and every F1 on dev and test with mean
@@ -168,9 +170,9 @@ def replay_study(name: str, *, quiet: bool = False) -> tuple[Path, Mapping[str, 
 
 def list_studies() -> list[dict[str, Any]]:
     """A summary of each study, oldest first: state, trials, epochs, best dev F1 and test F1."""
-    from hpo.reporting.study_list import overview
+    from hpo.reporting.study_list import summarize_studies
 
-    return overview()
+    return summarize_studies()
 
 
 def show_study(name: str) -> dict[str, Any]:
@@ -223,7 +225,7 @@ def evaluate(
     UserError
         if the checkpoint, the corpus or the family is refused, or their labels differ.
     """
-    from hpo.evaluation.checkpoint_scores import evaluate as evaluate_checkpoint
+    from hpo.evaluation.checkpoint_scores import evaluate_checkpoint
 
     return evaluate_checkpoint(Path(checkpoint), str(data), str(tags), seed)
 
@@ -245,7 +247,7 @@ def compare(
     UserError
         if a checkpoint, the corpus or the family is refused, or there is no such split.
     """
-    from hpo.evaluation.significance import compare as compare_checkpoints
+    from hpo.evaluation.significance import compare_checkpoints
 
     folders = Path(first), Path(second)
     return compare_checkpoints(*folders, str(data), str(tags), split=split, seed=seed)

@@ -161,9 +161,9 @@ def run(
     if not study and not file:
         resolved = free_name(resolved)
     if dry_run:
-        from hpo.reporting.dry_run import render_plan
+        from hpo.reporting.dry_run import render_dry_run
 
-        print(render_plan(resolved))
+        print(render_dry_run(resolved))
         return
     _show_row(run_study(resolved, _console(stderr=True)))
 
@@ -218,7 +218,7 @@ def evaluate(
 
     Example: hpo evaluate results/my-study/best/1 --data my-corpus/ --tags conll
     """
-    from hpo.evaluation.checkpoint_scores import evaluate as evaluate_checkpoint
+    from hpo.evaluation.checkpoint_scores import evaluate_checkpoint
     from hpo.reporting.report import render_scores
 
     with _console(stderr=True).status("scoring …"):
@@ -305,9 +305,9 @@ def grid(
         if value is not None:
             raise UserError(Issue(f"--{option}", "asks something of a job", value, "add --backend slurm"))
     if dry_run:
-        from hpo.reporting.dry_run import render_plan
+        from hpo.reporting.dry_run import render_dry_run
 
-        print("\n".join(render_plan(study) for study in studies))
+        print("\n".join(render_dry_run(study) for study in studies))
         return
     rows, failures = run_rows(studies, _console(stderr=True))
     print(render_matrices(rows))

@@ -102,7 +102,7 @@ def compare(
     """
     from dataclasses import asdict
 
-    from hpo.evaluation.significance import compare as compare_checkpoints
+    from hpo.evaluation.significance import compare_checkpoints
 
     with _status("comparing …"):
         found = compare_checkpoints(first, second, data, tags, split=split, seed=seed)

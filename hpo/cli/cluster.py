@@ -147,10 +147,10 @@ def submit_studies(
     if isinstance(settings, Site):
         refuse_too_many_gpus(settings, {study.name: study.gpus_per_trial for study in studies})
     if dry_run:
-        from hpo.reporting.dry_run import render_plan
+        from hpo.reporting.dry_run import render_dry_run
 
         place = BACKENDS[backend].build(settings)
-        plans = "\n".join(render_plan(study) for study in studies)
+        plans = "\n".join(render_dry_run(study) for study in studies)
         script = place.script([study.name for study in studies]) if isinstance(place, Slurm) else ""
         print(json.dumps({"plan": plans, "script": script}) if as_json else script or plans)
         if script and not as_json:

@@ -19,13 +19,13 @@ def ls(as_json: AsJson = False) -> None:
 
     Example: hpo ls --json
     """
-    from hpo.reporting.study_list import overview, render_overview
+    from hpo.reporting.study_list import render_study_table, summarize_studies
 
-    studies = overview()
+    studies = summarize_studies()
     if as_json:
         _print_json(studies)
     else:
-        print(render_overview(studies), end="")
+        print(render_study_table(studies), end="")
 
 
 def show(
@@ -40,10 +40,10 @@ def show(
 
     Example: hpo show demo-suc-original-cased-asha --pivot batch_size
     """
-    from hpo.reporting.study_list import describe_pivot, describe_study, render_study
+    from hpo.reporting.study_list import describe_groups, describe_study, render_study
 
     if as_json:
-        _print_json(describe_pivot(name, pivot) if pivot else describe_study(name))
+        _print_json(describe_groups(name, pivot) if pivot else describe_study(name))
     else:
         print(render_study(name, pivot))
 
@@ -63,7 +63,7 @@ def rerank(
     """
     from rich.console import Console
 
-    from hpo.reporting.seeds import render_repeats
+    from hpo.reporting.seeds import render_seed_scores
     from hpo.reporting.study_record import read_record
     from hpo.storage.study_folder import StudyFolder
     from hpo.workflows.rerank import rerank as rerank_study
@@ -73,7 +73,7 @@ def rerank(
     if as_json:
         _print_json([each.to_json() for each in found])
     else:
-        print(render_repeats(read_record(folder.reranked)))
+        print(render_seed_scores(read_record(folder.reranked)))
         print(f"Best run's model: {folder.reranked.best / '1'}   Report: {folder.report}")
 
 

@@ -20,7 +20,7 @@ from hpo.encoding.encoded_corpus import EncodedCorpus, EncodedSplit
 from hpo.encoding.prepare import prepare
 from hpo.errors import Issue, UserError
 from hpo.evaluation.composition import score_variants
-from hpo.evaluation.confusion import Confusion, confuse
+from hpo.evaluation.confusion import Confusion, build_confusion
 from hpo.models.build import CONTEXT_KEY
 from hpo.models.checkpoints import Model, load_checkpoint
 from hpo.training.evaluator import Examination, Reading
@@ -55,7 +55,7 @@ def checkpoint_labels(folder: Path) -> tuple[str, ...]:
         ) from None
 
 
-def reading_of(folder: Path) -> tuple[int, int]:
+def window_and_context(folder: Path) -> tuple[int, int]:
     """How many subtokens at once, and how many of context, a checkpoint was trained to read."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config = config.get("tagger", config)
@@ -80,23 +80,25 @@ def score_checkpoint(folder: Path, data: EncodedCorpus, splits: Iterable[str]) -
     UserError
         if the checkpoint cannot be loaded, or its labels are not those of the data.
     """
-    refuse_other_labels(folder, data)
+    require_matching_labels(folder, data)
     model = load_checkpoint(folder)
     return {name: score_split(model, data, name) for name in splits if name in data.splits}
 
 
-def examine_checkpoint(
+def score_with_confusion(
     folder: Path, data: EncodedCorpus, splits: Iterable[str], variant: str
 ) -> tuple[dict[str, VariantScores], dict[str, Confusion]]:
     """As `score_checkpoint`, with what was taken for what in one of the variants, from the same passes."""
-    refuse_other_labels(folder, data)
+    require_matching_labels(folder, data)
     model = load_checkpoint(folder)
-    found = {name: examine_split(model, data, name, variant) for name in splits if name in data.splits}
+    found = {
+        name: score_split_with_confusion(model, data, name, variant) for name in splits if name in data.splits
+    }
     confusions = {name: confusion for name, (_, confusion) in found.items()}
     return {name: scores for name, (scores, _) in found.items()}, confusions
 
 
-def refuse_other_labels(folder: Path, data: EncodedCorpus) -> None:
+def require_matching_labels(folder: Path, data: EncodedCorpus) -> None:
     """Refuse a checkpoint whose labels are not those of the data.
 
     Raises
@@ -116,7 +118,7 @@ def refuse_other_labels(folder: Path, data: EncodedCorpus) -> None:
         )
 
 
-def read_split(model: Model, data: EncodedCorpus, name: str) -> tuple[Reading, EncodedSplit]:
+def predict_split(model: Model, data: EncodedCorpus, name: str) -> tuple[Reading, EncodedSplit]:
     """What a model makes of every encoding of a split, and the split."""
     split = data.split(name)
     every = np.arange(len(split.sentences))
@@ -127,23 +129,25 @@ def read_split(model: Model, data: EncodedCorpus, name: str) -> tuple[Reading, E
 
 def score_split(model: Model, data: EncodedCorpus, name: str) -> VariantScores:
     """A model's scores on the seven variants of one split."""
-    reading, split = read_split(model, data, name)
+    reading, split = predict_split(model, data, name)
     return score_variants(split.drawn, reading.counts, split.forms, data.types)
 
 
-def examine_split(
+def score_split_with_confusion(
     model: Model, data: EncodedCorpus, name: str, variant: str
 ) -> tuple[VariantScores, Confusion]:
     """A model's scores on the seven variants of one split, and what it took for what in one of them."""
-    reading, split = read_split(model, data, name)
+    reading, split = predict_split(model, data, name)
     scores = score_variants(split.drawn, reading.counts, split.forms, data.types)
     layout = arrange(variant, split.drawn)
     encodings = split.composition(layout.forms, layout.sentences)
     times = np.bincount(encodings, minlength=len(split.sentences))
-    return scores, confuse(reading.gold, reading.predicted, reading.offsets, times, data.types, variant)
+    return scores, build_confusion(
+        reading.gold, reading.predicted, reading.offsets, times, data.types, variant
+    )
 
 
-def evaluate(folder: Path, data: str, tags: str, seed: int) -> dict[str, VariantScores]:
+def evaluate_checkpoint(folder: Path, data: str, tags: str, seed: int) -> dict[str, VariantScores]:
     """Score a checkpoint on the seven variants of a corpus, encoded with the checkpoint's own tokenizer.
 
     Scored are dev and test, or what there is where there is neither.
@@ -153,12 +157,12 @@ def evaluate(folder: Path, data: str, tags: str, seed: int) -> dict[str, Variant
     UserError
         if the checkpoint, the corpus or the family is refused, or their labels differ.
     """
-    encoded = encode_for(folder, data, tags, seed)
+    encoded = encode_for_checkpoint(folder, data, tags, seed)
     held_out = [name for name in encoded.splits if name in ("dev", "test")]
     return score_checkpoint(folder, encoded, held_out or encoded.splits)
 
 
-def encode_for(folder: Path, data: str, tags: str, seed: int) -> EncodedCorpus:
+def encode_for_checkpoint(folder: Path, data: str, tags: str, seed: int) -> EncodedCorpus:
     """A corpus in a family's labels, encoded with a checkpoint's own tokenizer.
 
     Raises
@@ -171,6 +175,6 @@ def encode_for(folder: Path, data: str, tags: str, seed: int) -> EncodedCorpus:
     corpus = apply_family(family, load(data, seed=seed, cut_dev=False))
     present = {name: sentences for name, sentences in corpus.splits.items() if sentences}
     model = str(folder.resolve())  # a folder may be called as a model is
-    window, context = reading_of(folder)
+    window, context = window_and_context(folder)
     present_only = replace(corpus, splits=present)
     return prepare(present_only, family, model, max_length=window, seed=seed, context=context)

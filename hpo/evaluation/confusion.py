@@ -14,7 +14,7 @@ from hpo.storage.atomic import read_json
 from hpo.storage.yaml_files import Document, validate
 
 OUTSIDE = "O"
-NOTHING = "nothing"
+NO_ENTITY = "nothing"
 """In the table of entities: the row of what was found and is not there, and the column of what was missed."""
 
 Table = tuple[tuple[int, ...], ...]
@@ -74,7 +74,7 @@ class ClassScore:
     support: int
 
 
-def confuse(
+def build_confusion(
     gold: IntArray,
     predicted: IntArray,
     sentence_offsets: IntArray,

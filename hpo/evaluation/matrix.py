@@ -90,7 +90,7 @@ def read_matrix(path: Path) -> Matrix:
     return validate(Matrix, Document(path, data, {}))
 
 
-def in_order(rows: Iterable[MatrixRow]) -> list[MatrixRow]:
+def sort_rows(rows: Iterable[MatrixRow]) -> list[MatrixRow]:
     """Rows by tag family, then by what was trained on in the order of `VARIANTS`, then by algorithm.
 
     Numbers within names sort as numbers: ASHA-27 before ASHA-100.

@@ -11,7 +11,7 @@ from hpo.corpora.spans import Scores
 from hpo.storage.atomic import read_json, write_json
 from hpo.storage.yaml_files import Document, validate
 
-Scored = Mapping[str, Mapping[str, Scores]]
+ScoresBySplit = Mapping[str, Mapping[str, Scores]]
 """Scores by split, then by case variant."""
 
 
@@ -21,13 +21,13 @@ class _Stored(BaseModel):
     scores: dict[str, dict[str, Scores]]
 
 
-def write_scores(path: Path, scores: Scored) -> None:
+def write_scores(path: Path, scores: ScoresBySplit) -> None:
     """Write the scores of one checkpoint."""
     adapter = TypeAdapter(dict[str, dict[str, Scores]])
     write_json(path, adapter.dump_python({name: dict(each) for name, each in scores.items()}, mode="json"))
 
 
-def read_all_scores(folder: Path) -> dict[int, Scored]:
+def read_all_scores(folder: Path) -> dict[int, ScoresBySplit]:
     """The scores of every trial that has a file ``NUMBER.json`` in a folder, by the trial's number.
 
     Raises

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from hpo.corpora.spans import IntArray, SpanCounts
 from hpo.corpora.variants import VARIANTS, Composition, arrange
 from hpo.errors import Issue, UserError
-from hpo.evaluation.checkpoint_scores import encode_for, read_split, refuse_other_labels
+from hpo.evaluation.checkpoint_scores import encode_for_checkpoint, predict_split, require_matching_labels
 from hpo.models.checkpoints import load_checkpoint
 
 ROUNDS = 10_000
@@ -40,7 +40,7 @@ class Comparison:
     sentences: int
 
 
-def compare(
+def compare_checkpoints(
     first: Path, second: Path, data: str, tags: str, *, split: str = "test", seed: int = 42
 ) -> Mapping[str, Comparison]:
     """Compare two checkpoints on the seven variants of a split; each reads it with its own tokenizer.
@@ -55,11 +55,11 @@ def compare(
 
 
 def _count(folder: Path, data: str, tags: str, name: str, seed: int) -> dict[str, IntArray]:
-    encoded = encode_for(folder, data, tags, seed)
+    encoded = encode_for_checkpoint(folder, data, tags, seed)
     if name not in encoded.splits:
         raise UserError(Issue(data, "has no such split", name, f"it has {', '.join(encoded.splits)}"))
-    refuse_other_labels(folder, encoded)
-    reading, split = read_split(load_checkpoint(folder), encoded, name)
+    require_matching_labels(folder, encoded)
+    reading, split = predict_split(load_checkpoint(folder), encoded, name)
     return {
         variant: count_by_sentence(reading.counts, split.forms, arrange(variant, split.drawn))
         for variant in VARIANTS

@@ -11,8 +11,8 @@ from typing import Any
 from hpo.corpora.label_sets import LABEL_SETS, LabelSet, recognize
 from hpo.corpora.spans import extract
 from hpo.errors import Issue, UserError
-from hpo.evaluation.checkpoint_scores import checkpoint_labels, reading_of
-from hpo.inference.token_classifier import Labeller
+from hpo.evaluation.checkpoint_scores import checkpoint_labels, window_and_context
+from hpo.inference.token_classifier import TokenClassifier
 from hpo.inference.tokenize_text import Text
 
 CHUNK_SENTENCES = 2048
@@ -76,7 +76,9 @@ def predict(checkpoint: Path, texts: Iterable[Text]) -> Iterator[Prediction]:
         at once, if the folder is no checkpoint, or its labels are of no known set.
     """
     scheme, types = checkpoint_types(checkpoint)
-    return _predict(Labeller(checkpoint, *reading_of(checkpoint)), LABEL_SETS[scheme], types, iter(texts))
+    return _predict(
+        TokenClassifier(checkpoint, *window_and_context(checkpoint)), LABEL_SETS[scheme], types, iter(texts)
+    )
 
 
 def checkpoint_types(folder: Path) -> tuple[str, tuple[str, ...]]:
@@ -96,7 +98,7 @@ def checkpoint_types(folder: Path) -> tuple[str, tuple[str, ...]]:
 
 
 def _predict(
-    labeller: Labeller, scheme: LabelSet, types: Sequence[str], texts: Iterator[Text]
+    labeller: TokenClassifier, scheme: LabelSet, types: Sequence[str], texts: Iterator[Text]
 ) -> Iterator[Prediction]:
     while chunk := list(islice(texts, CHUNK_SENTENCES)):
         spans = _find([text for text in chunk if text.tokens], labeller, scheme, types)
@@ -105,7 +107,7 @@ def _predict(
 
 
 def _find(
-    texts: list[Text], labeller: Labeller, scheme: LabelSet, types: Sequence[str]
+    texts: list[Text], labeller: TokenClassifier, scheme: LabelSet, types: Sequence[str]
 ) -> Iterator[tuple[Span, ...]]:
     if not texts:
         return

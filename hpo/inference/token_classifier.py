@@ -30,7 +30,7 @@ class Labels:
     offsets: Ints
 
 
-class Labeller:
+class TokenClassifier:
     """A model folder's model and tokenizer, loaded once; it reads ``context`` subtokens around a sentence.
 
     Raises

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from hpo.corpora.spans import Scores
 from hpo.reporting.matrix_tables import NOT_RUN, render_table
 from hpo.reporting.seeds import (
-    Repeated,
-    Runs,
-    describe,
-    repeated,
+    SeededConfiguration,
+    SeedScores,
+    format_params,
+    seeded_configurations,
 )
-from hpo.reporting.study_record import Record
+from hpo.reporting.study_record import StudyRecord
 from hpo.search.default_trial import default_trial, moved_defaults
 from hpo.search.trial import (
     MILESTONES,
@@ -25,7 +25,7 @@ from hpo.search.trial import (
 
 
 @dataclass(frozen=True)
-class Contender:
+class ComparedTrial:
     """A trial with the scores of its best model in the variant trained on, where it was scored."""
 
     name: str
@@ -34,7 +34,7 @@ class Contender:
     test: Scores | None
 
 
-def contenders(record: Record) -> list[Contender]:
+def default_and_best(record: StudyRecord) -> list[ComparedTrial]:
     """The default configuration and the best trial, as far as they are there; one where they are the same."""
     best = next(iter(leading(record.trials)), None)
     default = default_trial(record.study, record.trials)
@@ -44,20 +44,20 @@ def contenders(record: Record) -> list[Contender]:
     return [_contender(record, name, trial) for name, trial in named if trial is not None]
 
 
-def _contender(record: Record, name: str, trial: Trial) -> Contender:
+def _contender(record: StudyRecord, name: str, trial: Trial) -> ComparedTrial:
     scores = record.scores.get(trial.number, {})
     dev, test = (scores.get(split, {}).get(record.study.train_on) for split in ("dev", "test"))
-    return Contender(name, trial, dev, test)
+    return ComparedTrial(name, trial, dev, test)
 
 
-def render_contenders(record: Record) -> str:
+def render_default_vs_best(record: StudyRecord) -> str:
     """The default configuration against the best, on dev and on test; empty where there is no default.
 
     Under several seeds it is their means that are compared: a run's best seed is luck.
     """
     if record.study.seeds > 1:
         return "\n".join([_render_means(record), *_moved(record)]) if _means(record) else ""
-    found = contenders(record)
+    found = default_and_best(record)
     if not found or not found[0].name.startswith("default"):
         return ""
     headings = ("configuration", "trial", "epochs", "dev F1", "dev spans", "test F1", "test spans")
@@ -74,10 +74,10 @@ def render_contenders(record: Record) -> str:
     if len(found) > 1:
         gains = [_gain(found[0].dev, found[1].dev), _gain(found[0].test, found[1].test)]
         rows.append(("gain", "", "", gains[0], "", gains[1], ""))
-    return "\n".join([render_table(headings, rows), verdict(record), *_moved(record)])
+    return "\n".join([render_table(headings, rows), summarize_gain(record), *_moved(record)])
 
 
-def _moved(record: Record) -> list[str]:
+def _moved(record: StudyRecord) -> list[str]:
     return [
         f"{name}: the default {'(unset)' if default is None else default} lies outside of what is searched; "
         f"{tried} was tried in its place.\n"
@@ -85,37 +85,37 @@ def _moved(record: Record) -> list[str]:
     ]
 
 
-def _means(record: Record) -> list[Repeated]:
+def _means(record: StudyRecord) -> list[SeededConfiguration]:
     """The default configuration and the best by their means on dev; one where they are the same."""
-    found = repeated(record)
+    found = seeded_configurations(record)
     default = next((each for each in found if each.is_default), None)
     if default is None:
         return []
     return [default] if default is found[0] else [default, found[0]]
 
 
-def _render_means(record: Record) -> str:
+def _render_means(record: StudyRecord) -> str:
     default, *better = _means(record)
     rows = [_means_line("best" if better else "default, and best", (better or [default])[0])]
     told = "No configuration that was searched did better on dev than the default one"
     for best in better:
         gains = [_mean_gain(default.dev, best.dev), _mean_gain(default.test, best.test)]
-        shown = [NOT_RUN if gain is None else f"{100 * gain:+.2f}" for gain in gains]
-        rows = [_means_line("default", default), *rows, ("gain", "", *shown)]
+        cells = [NOT_RUN if gain is None else f"{100 * gain:+.2f}" for gain in gains]
+        rows = [_means_line("default", default), *rows, ("gain", "", *cells)]
         told = f"The search beat the default configuration {_told(gains)}"
     table = render_table(("configuration", "hyperparameters", "mean dev F1", "mean test F1"), rows)
     return f"{table}\n{told}, by the mean of {record.study.seeds} seeds.\n"
 
 
-def _means_line(name: str, one: Repeated) -> tuple[str, ...]:
-    return name, describe(one.params), *(_percent(runs.mean) for runs in (one.dev, one.test))
+def _means_line(name: str, one: SeededConfiguration) -> tuple[str, ...]:
+    return name, format_params(one.params), *(_percent(runs.mean) for runs in (one.dev, one.test))
 
 
 def _percent(score: float | None) -> str:
     return NOT_RUN if score is None else f"{100 * score:.2f}"
 
 
-def _mean_gain(before: Runs, after: Runs) -> float | None:
+def _mean_gain(before: SeedScores, after: SeedScores) -> float | None:
     return None if before.mean is None or after.mean is None else after.mean - before.mean
 
 
@@ -128,9 +128,9 @@ def _told(gains: Sequence[float | None]) -> str:
     )
 
 
-def verdict(record: Record) -> str:
+def summarize_gain(record: StudyRecord) -> str:
     """In a sentence, whether the search beat the defaults."""
-    found = contenders(record)
+    found = default_and_best(record)
     trial = found[0].trial
     if trial.state == State.FAILED:
         return f"The default configuration failed ({trial.reason or 'no reason given'}).\n"
@@ -160,7 +160,7 @@ def _cells(scores: Scores | None) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class Stage:
+class Milestone:
     """The best after so many trials: its number, F1 on dev, and on test where its model was scored."""
 
     trials: int
@@ -169,7 +169,7 @@ class Stage:
     test_f1: float | None
 
 
-def stages(record: Record) -> list[Stage]:
+def milestones(record: StudyRecord) -> list[Milestone]:
     """The best after the first 10, 27, 50 … trials, and after all; empty where there are seeds."""
     total = len(record.trials)
     if record.study.seeds > 1 or total <= MILESTONES[0]:
@@ -178,16 +178,16 @@ def stages(record: Record) -> list[Stage]:
     if best := next(iter(leading(record.trials)), None):
         leaders[total] = best
     return [
-        Stage(count, trial.number, trial.best.f1, record.test_f1(trial))
+        Milestone(count, trial.number, trial.best.f1, record.test_f1(trial))
         for count, trial in leaders.items()
         if trial.best is not None
     ]
 
 
-def render_stages(record: Record) -> str:
+def render_milestones(record: StudyRecord) -> str:
     """A line for each stage, with what was gained since the one before."""
     lines, before = [], None
-    for stage in stages(record):
+    for stage in milestones(record):
         gains = [""] * 2
         if before:
             gains[0] = f"{stage.dev_f1 - before.dev_f1:+.5f}"

@@ -16,7 +16,7 @@ from hpo.search.trial import MILESTONES
 from hpo.storage.presets import members
 
 
-def render_plan(study: Study) -> str:
+def render_dry_run(study: Study) -> str:
     """The resolved study, and bounds of its cost in epochs and of the disk it may use.
 
     Raises
@@ -29,10 +29,10 @@ def render_plan(study: Study) -> str:
     epochs = f"at most {most:,} epochs ({study.runs:,} trials x {study.max_epochs})"
     if likely < most:
         epochs += f", about {likely:,} where one trial in {study.reduction_factor} passes each rung"
-    return f"{study.to_yaml()}\n# cost: {epochs}\n# disk: {disk_bound(study)}\n"
+    return f"{study.to_yaml()}\n# cost: {epochs}\n# disk: {describe_disk_use(study)}\n"
 
 
-def disk_bound(study: Study) -> str:
+def describe_disk_use(study: Study) -> str:
     """The most that a study may write and not yet have deleted, in words."""
     from hpo.models.build import BYTES_PER_WEIGHT, count_weights, state_bytes
 

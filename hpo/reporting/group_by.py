@@ -12,7 +12,7 @@ from hpo.config.search_space import MOST_VALUES
 from hpo.errors import unknown
 from hpo.reporting.importance import hyperparameter_importance
 from hpo.reporting.matrix_tables import NOT_RUN, render_table
-from hpo.reporting.study_record import Record
+from hpo.reporting.study_record import StudyRecord
 from hpo.search.hyperparameter_schedule import params_at_best
 from hpo.search.trial import State, Trial, leading
 
@@ -24,7 +24,7 @@ TRUSTED_TRIALS = 50
 
 
 @dataclass(frozen=True)
-class Group:
+class TrialGroup:
     """The trials whose hyperparameter has a value, or lies in a range of values.
 
     ``best_dev`` and ``mean_dev`` are of each trial's best micro F1 on dev, in [0, 1]; ``test`` is of the best
@@ -39,7 +39,7 @@ class Group:
     test: float | None
 
 
-def pivot(record: Record, hyperparameter: str) -> list[Group]:
+def group_trials(record: StudyRecord, hyperparameter: str) -> list[TrialGroup]:
     """The trials that have measured anything, grouped by a searched hyperparameter, in the order of its
     values.
 
@@ -84,17 +84,17 @@ def _by_rank(group: Sequence[Trial], ranking: Sequence[Trial]) -> list[Trial]:
     return [trial for trial in ranking if trial.number in numbers]
 
 
-def _group(record: Record, name: str, members: Sequence[Trial]) -> Group:
+def _group(record: StudyRecord, name: str, members: Sequence[Trial]) -> TrialGroup:
     scores = [trial.best.f1 for trial in members if trial.best]
     stopped = sum(trial.state == State.STOPPED for trial in members)
-    return Group(name, len(members), stopped, max(scores), fmean(scores), record.test_f1(members[0]))
+    return TrialGroup(name, len(members), stopped, max(scores), fmean(scores), record.test_f1(members[0]))
 
 
 def _shown(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def render_pivot(record: Record, hyperparameter: str) -> str:
+def render_groups(record: StudyRecord, hyperparameter: str) -> str:
     """The groups of a hyperparameter as a table."""
     rows = [
         (
@@ -105,7 +105,7 @@ def render_pivot(record: Record, hyperparameter: str) -> str:
             f"{group.mean_dev:.5f}",
             NOT_RUN if group.test is None else f"{group.test:.5f}",
         )
-        for group in pivot(record, hyperparameter)
+        for group in group_trials(record, hyperparameter)
     ]
     name = hyperparameter.replace("_", " ")
     return render_table(
@@ -113,7 +113,7 @@ def render_pivot(record: Record, hyperparameter: str) -> str:
     )
 
 
-def render_importance(record: Record) -> str:
+def render_importance(record: StudyRecord) -> str:
     """The searched hyperparameters by importance; empty where there are too few trials to tell."""
     shares = hyperparameter_importance(record.study.space, record.trials)
     if not shares:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from hpo.corpora.variants import VARIANTS
-from hpo.evaluation.matrix import MatrixRow, Value, in_order
+from hpo.evaluation.matrix import MatrixRow, Value, sort_rows
 
 NOT_RUN = "-"
 COLUMNS = (
@@ -40,14 +40,14 @@ def render_matrix(rows: Iterable[MatrixRow], split: str) -> str:
         (*_IDENTITY, *VARIANTS),
         [
             (*_identity(row), *(_score(row.f1(split, variant)) for variant in VARIANTS))
-            for row in in_order(rows)
+            for row in sort_rows(rows)
         ],
     )
 
 
 def render_hyperparameters(rows: Iterable[MatrixRow]) -> str:
     """The winning configuration of every row: `COLUMNS`, then whatever else was searched."""
-    ordered = in_order(rows)
+    ordered = sort_rows(rows)
     further = [name for row in ordered for name in row.hyperparameters if name not in COLUMNS]
     names = (*COLUMNS, *dict.fromkeys(further))
     return render_table(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hpo.encoding.encoded_corpus import EncodedCorpus
 
 
-def render_card(
+def render_model_card(
     study: Study,
     family: TagFamily,
     trial: Trial,
@@ -46,7 +46,9 @@ def render_card(
         f"# {study.name}, trial {trial.number}\n",
         f"A named-entity recognizer for the tag family {family.name} ({', '.join(family.types)}): "
         f"{family.description.strip()}\n",
-        _use(training_config, data.model_labels(training_config.label_scheme)[0], data.has_fast_tokenizer),
+        render_usage(
+            training_config, data.model_labels(training_config.label_scheme)[0], data.has_fast_tokenizer
+        ),
         "## Training\n",
         f"Trained from `{study.model}` on the {study.train_on} variant of {study.data} "
         f"({' + '.join(study.train_splits)}), found by {row.algorithm} as trial {trial.number} of "
@@ -77,7 +79,7 @@ def render_card(
 _OURS = '```sh\nhpo predict path/to/this/folder --text "…"\n```\n'
 
 
-def _use(training_config: TrainingConfig, label_set: str, fast: bool) -> str:
+def render_usage(training_config: TrainingConfig, label_set: str, fast: bool) -> str:
     """How the folder is put to work, and by what not; ``fast``: its tokenizer tells where words begin."""
     if training_config.pooling != "first":
         return (

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hpo.corpora.spans import Scores
-from hpo.evaluation.confusion import NOTHING, OUTSIDE, ClassScore, Confusion, token_scores
+from hpo.evaluation.confusion import NO_ENTITY, OUTSIDE, ClassScore, Confusion, token_scores
 from hpo.reporting.matrix_tables import render_table
 
 
-def render_classes(split: str, scores: Scores, confusion: Confusion | None) -> str:
+def render_class_scores(split: str, scores: Scores, confusion: Confusion | None) -> str:
     """Precision, recall and F1 of one split: of entities by type, of tokens by class, micro and macro."""
     macro = ClassScore("macro", scores.macro_precision, scores.macro_recall, scores.macro_f1, scores.gold)
     micro = ClassScore("micro", scores.precision, scores.recall, scores.f1, scores.gold)
@@ -41,9 +41,9 @@ def render_confusion(split: str, confusion: Confusion) -> str:
     """Both tables of counts of one split, gold in the rows and predicted in the columns."""
     return "\n".join(
         [
-            f"Entities on {split}, {confusion.variant} (rows gold, columns predicted; {NOTHING}: no entity "
+            f"Entities on {split}, {confusion.variant} (rows gold, columns predicted; {NO_ENTITY}: no entity "
             "of these tokens):\n",
-            _counts((*confusion.types, NOTHING), confusion.entities),
+            _counts((*confusion.types, NO_ENTITY), confusion.entities),
             f"Tokens on {split}, {confusion.variant}:\n",
             _counts((OUTSIDE, *confusion.types), confusion.by_class.tolist()),
         ]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpo.evaluation.confusion import OUTSIDE, Confusion
-from hpo.reporting.study_record import Record
+from hpo.reporting.study_record import StudyRecord
 from hpo.search.default_trial import default_trial
 from hpo.search.trial import Trial, leading
 from hpo.training.measurement import Measurement
@@ -46,7 +46,7 @@ _STYLE: dict[Any, Any] = {
 
 
 @dataclass(frozen=True)
-class Picture:
+class Plot:
     """A picture by the name of its files, and in words for who cannot see it."""
 
     name: str
@@ -54,20 +54,20 @@ class Picture:
     draw: Callable[[], Figure]
 
 
-def pictures(record: Record) -> list[Picture]:
+def available_plots(record: StudyRecord) -> list[Plot]:
     """The pictures that there are numbers for."""
     found = []
     if any(trial.measurements for trial in record.trials):
-        found.append(Picture("learning-curves", "Learning curves", lambda: _curves(record)))
+        found.append(Plot("learning-curves", "Learning curves", lambda: _curves(record)))
     for split, table in record.confusions.items():
         where = f"{split}, {table.variant}"
         found += [
-            Picture(
+            Plot(
                 f"confusion-entities-{split}",
                 f"Entities, gold against predicted, {where}",
                 lambda table=table, where=where: _entities(record, table, where),  # type: ignore[misc]
             ),
-            Picture(
+            Plot(
                 f"confusion-tokens-{split}",
                 f"Tokens, gold against predicted, {where}",
                 lambda table=table, where=where: _tokens(record, table, where),  # type: ignore[misc]
@@ -76,11 +76,11 @@ def pictures(record: Record) -> list[Picture]:
     return found
 
 
-def draw_pictures(record: Record, folder: Path) -> list[Picture]:
+def draw_plots(record: StudyRecord, folder: Path) -> list[Plot]:
     """Draw every picture of a study as ``NAME.png`` and ``NAME.svg`` in a folder."""
     import matplotlib
 
-    found = pictures(record)
+    found = available_plots(record)
     folder.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context(_STYLE):
         for picture in found:
@@ -119,7 +119,7 @@ _PANELS: tuple[tuple[str, Callable[[Measurement], float | None]], ...] = (
 )
 
 
-def _curves(record: Record) -> Figure:
+def _curves(record: StudyRecord) -> Figure:
     figure = _figure(9.6, 6.8)
     panels = [(title, take) for title, take in _PANELS if _values(record.trials, take)]
     axes = figure.subplots(2, 2, sharex=True).flatten()
@@ -215,14 +215,14 @@ def _legend(trials: Sequence[Trial], best: Trial | None, default: Trial | None) 
     return handles
 
 
-def _entities(record: Record, table: Confusion, where: str) -> Figure:
+def _entities(record: StudyRecord, table: Confusion, where: str) -> Figure:
     counts = np.asarray(table.entities)
     rows, columns = (*table.types, "spurious"), (*table.types, "missed")
     title = f"{record.study.name}\nentities of the best model on {where}"
     return _heatmap(counts, rows, columns, title, empty_corner=True)
 
 
-def _tokens(record: Record, table: Confusion, where: str) -> Figure:
+def _tokens(record: StudyRecord, table: Confusion, where: str) -> Figure:
     order = [*range(1, len(table.types) + 1), 0]
     counts = table.by_class[np.ix_(order, order)]
     names = (*table.types, OUTSIDE)

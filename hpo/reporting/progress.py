@@ -22,9 +22,9 @@ LINE_EVERY_S = 10.0
 
 
 @contextmanager
-def shown(controller: TrialController, workers: int, console: Console) -> Iterator[None]:
+def show_progress(controller: TrialController, workers: int, console: Console) -> Iterator[None]:
     """Show a search while the block runs: drawn in place on a terminal, a line now and then elsewhere."""
-    progress = Progress(controller, workers)
+    progress = ProgressDisplay(controller, workers)
     if console.is_terminal:
         with Live(get_renderable=progress.draw, console=console, refresh_per_second=2, transient=True):
             yield
@@ -42,7 +42,7 @@ def shown(controller: TrialController, workers: int, console: Console) -> Iterat
     console.print(progress.line(), soft_wrap=True, highlight=False)
 
 
-class Progress:
+class ProgressDisplay:
     """The state of a search in words."""
 
     def __init__(self, controller: TrialController, workers: int) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 from hpo.corpora.spans import MODE, SCHEME, Scores
 from hpo.evaluation.matrix import MatrixRow
-from hpo.reporting.default_vs_best import render_contenders, render_stages
-from hpo.reporting.group_by import render_importance, render_pivot
+from hpo.reporting.default_vs_best import render_default_vs_best, render_milestones
+from hpo.reporting.group_by import render_groups, render_importance
 from hpo.reporting.matrix_tables import render_hyperparameters, render_matrix, render_table
-from hpo.reporting.per_class import render_classes, render_confusion
-from hpo.reporting.seeds import render_repeats
-from hpo.reporting.study_record import Record, read_record
+from hpo.reporting.per_class import render_class_scores, render_confusion
+from hpo.reporting.seeds import render_seed_scores
+from hpo.reporting.study_record import StudyRecord, read_record
 from hpo.search.trial import Trial, ranked
 from hpo.storage.atomic import write_text
 from hpo.storage.study_folder import StudyFolder
@@ -35,15 +35,15 @@ def render_matrices(rows: Sequence[MatrixRow]) -> str:
 
 def write_report(folder: StudyFolder) -> None:
     """Write a study's report.md from what stands in its folder, its pictures beside it."""
-    from hpo.reporting.plots import draw_pictures
+    from hpo.reporting.plots import draw_plots
 
     record = read_record(folder)
-    drawn = draw_pictures(record, folder.figures)
+    drawn = draw_plots(record, folder.figures)
     images = [(picture.title, f"{folder.figures.name}/{picture.name}.png") for picture in drawn]
     write_text(folder.report, render_report(record, images))
 
 
-def render_report(record: Record, images: Sequence[tuple[str, str]] = ()) -> str:
+def render_report(record: StudyRecord, images: Sequence[tuple[str, str]] = ()) -> str:
     """The report.md of a study whose best model is scored; ``images`` are titles and paths."""
     study, trials, row = record.study, record.trials, record.row
     assert row is not None, "a report is of a study that has been scored"
@@ -59,13 +59,13 @@ def render_report(record: Record, images: Sequence[tuple[str, str]] = ()) -> str
     notes = (record.environment or {}).get("notes", ())
     if notes:
         parts += ["Notes on the corpus:\n", *(f"- {note}" for note in notes), ""]
-    parts += sections(record)
+    parts += render_sections(record)
     for split, by_variant in row.scores.items():
         scores = by_variant.get(study.train_on)
         if isinstance(scores, Scores):
             parts += [
                 f"## The best model on {split}, by class\n",
-                render_classes(split, scores, record.confusions.get(split)),
+                render_class_scores(split, scores, record.confusions.get(split)),
             ]
             if split in record.confusions:
                 parts.append(render_confusion(split, record.confusions[split]))
@@ -75,20 +75,20 @@ def render_report(record: Record, images: Sequence[tuple[str, str]] = ()) -> str
     return "\n".join(parts)
 
 
-def sections(record: Record) -> list[str]:
+def render_sections(record: StudyRecord) -> list[str]:
     """What can be told of a study at any time: the defaults, the course, the seeds, the hyperparameters."""
-    again = render_repeats(record.reranked) if record.reranked else ""
+    again = render_seed_scores(record.reranked) if record.reranked else ""
     of_choice = [name for name, each in record.study.space.parameters.items() if each.values is not None]
     measured = any(trial.best for trial in record.trials)
     hyperparameters = {f"By {name.replace('_', ' ')}": name for name in of_choice if measured}
     told = {
-        f"Default configuration and best, on {record.study.train_on}": render_contenders(record),
-        "Best after so many trials": render_stages(record),
-        "Every configuration under several seeds": render_repeats(record),
+        f"Default configuration and best, on {record.study.train_on}": render_default_vs_best(record),
+        "Best after so many trials": render_milestones(record),
+        "Every configuration under several seeds": render_seed_scores(record),
         "The best trained again": again,
         "Which hyperparameters told the best trials from the others": render_importance(record),
         **{
-            heading: render_pivot(record, hyperparameter)
+            heading: render_groups(record, hyperparameter)
             for heading, hyperparameter in hyperparameters.items()
         },
     }

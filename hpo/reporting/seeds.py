@@ -9,13 +9,13 @@ from typing import Any
 
 from hpo.config.search_space import Params
 from hpo.reporting.matrix_tables import NOT_RUN, render_table
-from hpo.reporting.study_record import Record
+from hpo.reporting.study_record import StudyRecord
 from hpo.search.default_trial import default_trial
 from hpo.search.trial import State, Trial
 
 
 @dataclass(frozen=True)
-class Runs:
+class SeedScores:
     """Micro F1 in [0, 1] of each run in the order of the seeds, None where a run failed or was not scored."""
 
     scores: tuple[float | None, ...]
@@ -34,14 +34,14 @@ class Runs:
 
 
 @dataclass(frozen=True)
-class Repeated:
+class SeededConfiguration:
     """A configuration with its runs on dev and on test; ``is_default`` where it is the default one."""
 
     params: Params
     trials: tuple[int, ...]
     seeds: tuple[int, ...]
-    dev: Runs
-    test: Runs
+    dev: SeedScores
+    test: SeedScores
     is_default: bool
 
     @property
@@ -63,7 +63,7 @@ class Repeated:
         }
 
 
-def repeated(record: Record) -> list[Repeated]:
+def seeded_configurations(record: StudyRecord) -> list[SeededConfiguration]:
     """The configurations of a study with seeds, the best mean on dev first."""
     size = record.study.seeds
     default = default_trial(record.study, record.trials)
@@ -72,21 +72,21 @@ def repeated(record: Record) -> list[Repeated]:
     return sorted(found, key=lambda each: each.rank, reverse=True)
 
 
-def _repeated(record: Record, group: Sequence[Trial], is_default: bool) -> Repeated:
+def _repeated(record: StudyRecord, group: Sequence[Trial], is_default: bool) -> SeededConfiguration:
     ended = [trial if trial.state == State.COMPLETE else None for trial in group]
-    return Repeated(
+    return SeededConfiguration(
         params=group[0].params,
         trials=tuple(trial.number for trial in group),
         seeds=tuple(trial.seed for trial in group),
-        dev=Runs(tuple(trial.best.f1 if trial and trial.best else None for trial in ended)),
-        test=Runs(tuple(record.test_f1(trial) if trial else None for trial in ended)),
+        dev=SeedScores(tuple(trial.best.f1 if trial and trial.best else None for trial in ended)),
+        test=SeedScores(tuple(record.test_f1(trial) if trial else None for trial in ended)),
         is_default=is_default,
     )
 
 
-def render_repeats(record: Record) -> str:
+def render_seed_scores(record: StudyRecord) -> str:
     """A table of dev and one of test, in percent, both by the mean on dev; empty where there are no seeds."""
-    found = repeated(record)
+    found = seeded_configurations(record)
     if not found:
         return ""
     seeds = ", ".join(map(str, max(found, key=lambda each: len(each.seeds)).seeds))
@@ -100,7 +100,7 @@ def render_repeats(record: Record) -> str:
     return "\n".join(parts)
 
 
-def _table(names: Sequence[str], runs: Sequence[Runs], size: int) -> str:
+def _table(names: Sequence[str], runs: Sequence[SeedScores], size: int) -> str:
     return render_table(
         ("configuration", *(f"Run {number}" for number in range(1, size + 1)), "mean ± std"),
         [
@@ -118,21 +118,21 @@ def _percent(score: float | None) -> str:
     return NOT_RUN if score is None else f"{100 * score:.2f}"
 
 
-def _mean(runs: Runs) -> str:
+def _mean(runs: SeedScores) -> str:
     if runs.mean is None or runs.deviation is None:
         return NOT_RUN
     return f"{100 * runs.mean:.2f} ± {100 * runs.deviation:.2f}"
 
 
-def _name(one: Repeated, among: Sequence[Repeated]) -> str:
+def _name(one: SeededConfiguration, among: Sequence[SeededConfiguration]) -> str:
     """What tells a configuration from the others, hyperparameter by hyperparameter."""
     first = among[0].params
     varied = [name for name in first if any(each.params[name] != first[name] for each in among)]
-    text = describe({name: one.params[name] for name in varied or first})
+    text = format_params({name: one.params[name] for name in varied or first})
     return f"{text} (default)" if one.is_default else text
 
 
-def describe(params: Mapping[str, Any]) -> str:
+def format_params(params: Mapping[str, Any]) -> str:
     """Hyperparameters in a few words."""
     return ", ".join(
         f"{name.replace('_', ' ')} {value:.3g}"

@@ -14,25 +14,25 @@ from pydantic import TypeAdapter
 from hpo.config.study import stored_study
 from hpo.errors import Issue, UserError
 from hpo.evaluation.matrix import MatrixRow, read_matrix
-from hpo.reporting.default_vs_best import stages
-from hpo.reporting.group_by import pivot, render_pivot
+from hpo.reporting.default_vs_best import milestones
+from hpo.reporting.group_by import group_trials, render_groups
 from hpo.reporting.importance import hyperparameter_importance
 from hpo.reporting.matrix_tables import render_table
-from hpo.reporting.report import render_trials, sections
-from hpo.reporting.seeds import repeated
-from hpo.reporting.study_record import Record, read_record
+from hpo.reporting.report import render_sections, render_trials
+from hpo.reporting.seeds import seeded_configurations
+from hpo.reporting.study_record import StudyRecord, read_record
 from hpo.search.default_trial import default_trial
 from hpo.search.trial import State, leading
 from hpo.storage.study_folder import StudyFolder, study_folders
 
 
-def overview() -> list[dict[str, Any]]:
+def summarize_studies() -> list[dict[str, Any]]:
     """A summary of each study, oldest first; of one whose file has problems, these."""
     return [_summary_or_issues(folder) for folder in study_folders()]
 
 
-def summarize(name: str) -> dict[str, Any]:
-    """As `overview`, of one study."""
+def summarize_study(name: str) -> dict[str, Any]:
+    """As `summarize_studies`, of one study."""
     return _summary_or_issues(StudyFolder(name))
 
 
@@ -46,7 +46,7 @@ def _summary_or_issues(folder: StudyFolder) -> dict[str, Any]:
     return {"study": folder.name, "state": "faulty", "issues": issues}
 
 
-def _summary(record: Record, folder: StudyFolder) -> dict[str, Any]:
+def _summary(record: StudyRecord, folder: StudyFolder) -> dict[str, Any]:
     study, trials = record.study, record.trials
     states = Counter(trial.state.value for trial in trials)
     best = next((trial.best for trial in leading(trials)), None)
@@ -77,7 +77,7 @@ def _summary(record: Record, folder: StudyFolder) -> dict[str, Any]:
     }
 
 
-def render_overview(studies: Sequence[dict[str, Any]]) -> str:
+def render_study_table(studies: Sequence[dict[str, Any]]) -> str:
     """The summaries as a table, or a word on how to make the first study."""
     if not studies:
         return "no studies under results/ yet; make one with: hpo run\n"
@@ -131,9 +131,11 @@ def describe_study(name: str) -> dict[str, Any]:
         "row": read_matrix(folder.matrix).rows[0].model_dump(mode="json") if folder.matrix.exists() else None,
         "scores": scored,
         "confusion": {split: each.model_dump(mode="json") for split, each in record.confusions.items()},
-        "best_after": [asdict(stage) for stage in stages(record)],
-        "repeats": [each.to_json() for each in repeated(record)],
-        "reranked": [each.to_json() for each in repeated(record.reranked)] if record.reranked else None,
+        "best_after": [asdict(stage) for stage in milestones(record)],
+        "repeats": [each.to_json() for each in seeded_configurations(record)],
+        "reranked": [each.to_json() for each in seeded_configurations(record.reranked)]
+        if record.reranked
+        else None,
         "importance": hyperparameter_importance(record.study.space, record.trials),
         "trials": [trial.to_json() for trial in record.trials],
     }
@@ -143,7 +145,7 @@ def _plain(scores: Any) -> Any:
     return TypeAdapter(dict[str, Any]).dump_python(dict(scores), mode="json")
 
 
-def describe_pivot(name: str, hyperparameter: str) -> list[dict[str, Any]]:
+def describe_groups(name: str, hyperparameter: str) -> list[dict[str, Any]]:
     """The trials of a study grouped by a searched hyperparameter, as JSON writes them.
 
     Raises
@@ -151,7 +153,7 @@ def describe_pivot(name: str, hyperparameter: str) -> list[dict[str, Any]]:
     UserError
         if there is no such study, or it does not search the hyperparameter.
     """
-    return [asdict(group) for group in pivot(read_record(StudyFolder(name)), hyperparameter)]
+    return [asdict(group) for group in group_trials(read_record(StudyFolder(name)), hyperparameter)]
 
 
 def render_study(name: str, hyperparameter: str | None = None) -> str:
@@ -166,15 +168,15 @@ def render_study(name: str, hyperparameter: str | None = None) -> str:
     """
     folder = StudyFolder(name)
     if hyperparameter is not None:
-        return render_pivot(read_record(folder), hyperparameter)
+        return render_groups(read_record(folder), hyperparameter)
     stored_study(folder)
     done = folder.matrix.exists()
     if done and folder.report.exists():
         return folder.report.read_text(encoding="utf-8")
     record = read_record(folder)
-    summary = render_overview([_summary(record, folder)])
+    summary = render_study_table([_summary(record, folder)])
     rest = f"its {folder.report.name} is gone" if done else f"not done yet; go on with: hpo resume {name}"
-    return "\n".join([summary, *sections(record), render_trials(record.trials), rest])
+    return "\n".join([summary, *render_sections(record), render_trials(record.trials), rest])
 
 
 def collect_rows(names: Sequence[str]) -> list[MatrixRow]:

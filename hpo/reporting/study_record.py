@@ -10,7 +10,7 @@ from hpo.config.study import Study, stored_study
 from hpo.errors import Issue, UserError
 from hpo.evaluation.confusion import Confusion, read_confusions
 from hpo.evaluation.matrix import MatrixRow
-from hpo.evaluation.score_files import Scored, read_all_scores
+from hpo.evaluation.score_files import ScoresBySplit, read_all_scores
 from hpo.search.trial import Trial, read_trials
 from hpo.storage.atomic import read_json
 from hpo.storage.journal import read_lines
@@ -19,7 +19,7 @@ from hpo.storage.yaml_files import Document, validate
 
 
 @dataclass(frozen=True)
-class Record:
+class StudyRecord:
     """A study with its trials, and what was scored of it so far.
 
     ``row`` is the best model's, None before it is scored; ``scores`` go by the number of the trial,
@@ -29,10 +29,10 @@ class Record:
     study: Study
     trials: list[Trial]
     row: MatrixRow | None
-    scores: dict[int, Scored]
+    scores: dict[int, ScoresBySplit]
     confusions: dict[str, Confusion]
     environment: dict[str, Any] | None
-    reranked: Record | None = None
+    reranked: StudyRecord | None = None
 
     def test_f1(self, trial: Trial) -> float | None:
         """Micro F1 on test, in [0, 1], of a trial's best model on the variant trained on, if scored."""
@@ -40,7 +40,7 @@ class Record:
         return scores.f1 if scores else None
 
 
-def read_record(folder: StudyFolder) -> Record:
+def read_record(folder: StudyFolder) -> StudyRecord:
     """The record of a study.
 
     Raises
@@ -50,7 +50,7 @@ def read_record(folder: StudyFolder) -> Record:
     """
     best = folder.best / "1"
     reranked = folder.reranked
-    return Record(
+    return StudyRecord(
         study=stored_study(folder),
         trials=stored_trials(folder),
         row=_row(folder),

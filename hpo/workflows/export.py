@@ -44,8 +44,8 @@ def export_best(
     environment: Mapping[str, Any],
 ) -> MatrixRow:
     """Turn the kept checkpoints into model folders, score them, and write the study's results."""
-    from hpo.evaluation.checkpoint_scores import examine_checkpoint
-    from hpo.reporting.model_card import render_card
+    from hpo.evaluation.checkpoint_scores import score_with_confusion
+    from hpo.reporting.model_card import render_model_card
     from hpo.reporting.report import write_report
 
     trials = read_trials(read_lines(folder.trials))
@@ -56,13 +56,13 @@ def export_best(
     def export(trial: Trial, target: Path) -> MatrixRow:
         data = _reading(study, trial, readings)
         promote(folder.checkpoint(trial.number), target, data.tokenizer)
-        scores, confusions = examine_checkpoint(target, data, ("dev", "test"), study.train_on)
+        scores, confusions = score_with_confusion(target, data, ("dev", "test"), study.train_on)
         row = _row(study, family, corpus, trial, scores)
         write_scores(folder.scores(trial.number), scores)
         plain = {split: each.model_dump(mode="json") for split, each in confusions.items()}
         write_json(target / "confusion.json", plain)
         write_json(target / "scores.json", row.model_dump(mode="json"))
-        write_text(target / "README.md", render_card(study, family, trial, row, environment, data))
+        write_text(target / "README.md", render_model_card(study, family, trial, row, environment, data))
         return row
 
     rows = [export(trial, folder.best / str(rank)) for rank, trial in enumerate(best, 1)]

@@ -9,15 +9,15 @@ from hpo.config.search_space import Params
 from hpo.config.study import Study, stored_study
 from hpo.errors import Issue, StudyInterrupted, UserError
 from hpo.reporting.report import write_report
-from hpo.reporting.seeds import Repeated, repeated
-from hpo.reporting.study_record import Record, read_record
+from hpo.reporting.seeds import SeededConfiguration, seeded_configurations
+from hpo.reporting.study_record import StudyRecord, read_record
 from hpo.search.trial import leading
 from hpo.storage.atomic import write_json
 from hpo.storage.study_folder import StudyFolder
 from hpo.workflows.run import run_in
 
 
-def plan_rerank(record: Record, top: int, seeds: int) -> Study:
+def plan_rerank(record: StudyRecord, top: int, seeds: int) -> Study:
     """The study that trains the default configuration and the ``top`` best again, ``seeds`` times each.
 
     It is a grid of these configurations alone, tried as its points to evaluate. The seeds are the study's
@@ -59,7 +59,7 @@ def plan_rerank(record: Record, top: int, seeds: int) -> Study:
 
 def rerank(
     name: str, top: int, seeds: int, console: Console | None = None, *, quiet: bool = False
-) -> list[Repeated]:
+) -> list[SeededConfiguration]:
     """Train the best of a study again, score every run, and write ``rerank.json`` and the report anew.
 
     Interrupted or killed, it goes on where it was when it is asked for again.
@@ -87,7 +87,7 @@ def rerank(
         except StudyInterrupted:
             rest = f"what was done is kept; go on with: hpo rerank {name} --top {top} --seeds {seeds}"
             raise StudyInterrupted(Issue(f"reranking of {name}", "was interrupted", None, rest)) from None
-        found = repeated(read_record(inner))
+        found = seeded_configurations(read_record(inner))
         settings = {"study": name, "top": top, "seeds": seeds}
         write_json(folder.reranking, settings | {"configurations": [each.to_json() for each in found]})
         write_report(folder)

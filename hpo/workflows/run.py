@@ -87,7 +87,7 @@ def _search(
     tracking: Tracking,
 ) -> None:
     from hpo.models.build import state_bytes
-    from hpo.reporting.progress import shown
+    from hpo.reporting.progress import show_progress
     from hpo.search.checkpoint_store import in_memory, states_at_once
     from hpo.search.controller import TrialController
     from hpo.search.ray.driver import search
@@ -114,7 +114,7 @@ def _search(
     )
     try:
         if not controller.finished:
-            with shown(controller, resources.workers, console):
+            with show_progress(controller, resources.workers, console):
                 search(controller, trial_run, resources)
     finally:
         controller.close()

@@ -20,7 +20,7 @@ from hpo.cluster.base import (
 from hpo.config.study import Study, stored_study
 from hpo.corpora.tag_families import load_family
 from hpo.errors import Issue, UserError
-from hpo.reporting.study_list import summarize
+from hpo.reporting.study_list import summarize_study
 from hpo.storage.atomic import write_text
 from hpo.storage.study_folder import StudyFolder, study_folders
 from hpo.workflows.prepare import read_corpus, refuse_another
@@ -108,7 +108,7 @@ def find_submission(name: str) -> Submission:
 def describe(submission: Submission) -> dict[str, Any]:
     """A submission as its backend sees it now, and how far its study is."""
     look = open_backend(submission).look(submission)
-    study = summarize(submission.study)
+    study = summarize_study(submission.study)
     known = {key: study.get(key) for key in ("trials", "ended", "epochs", "best_dev_f1", "test_f1")}
     return submission.model_dump(mode="json") | {"state": look.state.value, "detail": look.detail} | known
 

@@ -287,7 +287,7 @@ def test_an_interrupt_says_that_what_was_done_is_kept_and_ends_with_130(hpo, mon
     def interrupt():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hpo.reporting.study_list.overview", interrupt)
+    monkeypatch.setattr("hpo.reporting.study_list.summarize_studies", interrupt)
     code, _, err = hpo("ls")
     assert code == 130
     assert err == "interrupted; what was done is kept: hpo ls, hpo resume STUDY\n"
@@ -303,5 +303,5 @@ def test_what_the_disk_refuses_is_told_in_a_line(hpo, monkeypatch):
     def fill():
         raise OSError(28, "No space left on device", "results/s")
 
-    monkeypatch.setattr("hpo.reporting.study_list.overview", fill)
+    monkeypatch.setattr("hpo.reporting.study_list.summarize_studies", fill)
     assert hpo("ls") == (1, "", "results/s: cannot be read or written: No space left on device\n")

@@ -7,7 +7,7 @@ from hpo.corpora.loading import load
 from hpo.corpora.tag_families import apply, load_family
 from hpo.encoding.prepare import prepare
 from hpo.evaluation import checkpoint_scores as checkpoints
-from hpo.evaluation.checkpoint_scores import evaluate, score_checkpoint
+from hpo.evaluation.checkpoint_scores import evaluate_checkpoint, score_checkpoint
 from hpo.training.trainer import train
 from hpo.workflows.export import promote
 
@@ -44,6 +44,6 @@ def test_another_corpus_is_read_as_the_checkpoint_was_trained(empty_folder, monk
         return prepare(*args, **settings)
 
     monkeypatch.setattr(checkpoints, "prepare", watched)
-    scores = evaluate(empty_folder / "best", str(corpus_folder), "conll", 1)
+    scores = evaluate_checkpoint(empty_folder / "best", str(corpus_folder), "conll", 1)
     assert (asked["max_length"], asked["context"]) == (20, context)
     assert scores["dev"] == score_checkpoint(empty_folder / "best", data, ("dev",))["dev"]

@@ -10,7 +10,7 @@ from seqeval.metrics import accuracy_score
 
 from hpo.corpora.spans import count, encode, score
 from hpo.errors import UserError
-from hpo.evaluation.confusion import confuse, read_confusions, token_scores
+from hpo.evaluation.confusion import build_confusion, read_confusions, token_scores
 
 TYPES = ("PER", "LOC")
 GOLD = [["B-PER", "I-PER", "O", "B-LOC"], ["O", "B-LOC", "I-LOC", "O", "B-PER"]]
@@ -21,7 +21,7 @@ def table_of(gold, found, times=None, types=TYPES):
     labels, offsets = encode(gold, types)
     guessed, _ = encode(found, types)
     times = np.ones(len(gold), np.int64) if times is None else np.asarray(times)
-    return confuse(labels, guessed, offsets, times, types, "cased")
+    return build_confusion(labels, guessed, offsets, times, types, "cased")
 
 
 def test_entities_are_matched_by_their_tokens_and_told_by_their_types():

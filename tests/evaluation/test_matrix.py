@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from hpo.corpora.spans import Scores, TypeScore
 from hpo.errors import UserError
-from hpo.evaluation.matrix import Matrix, MatrixRow, in_order, read_matrix
+from hpo.evaluation.matrix import Matrix, MatrixRow, read_matrix, sort_rows
 from hpo.storage import study_folder as results
 
 SCORES = Scores(0.1 + 0.2, 1.0, 1 / 3, 1, 3, 1, 0.5, 1.0, 0.6, {"PER": TypeScore(1.0, 1.0, 1.0, 1, 1, 1)})
@@ -54,7 +54,7 @@ def test_rows_stand_by_family_then_variant_then_algorithm():
         _row("Original", "ne-lower", "ASHA", study="seed-10"),
         _row("Simple", "cased", "ASHA"),
     ]
-    assert in_order(reversed(expected)) == expected
+    assert sort_rows(reversed(expected)) == expected
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpo.corpora.variants import VARIANTS
-from hpo.evaluation.significance import compare, compare_counts, count_by_sentence
+from hpo.evaluation.significance import compare_checkpoints, compare_counts, count_by_sentence
 
 
 def f1(rows):
@@ -108,7 +108,7 @@ def models(tmp_path_factory):
 
 def test_the_scores_are_those_of_evaluate_on_every_variant(models, empty_folder, monkeypatch, capsys):
     from hpo.cli.app import app as cli
-    from hpo.evaluation.checkpoint_scores import evaluate
+    from hpo.evaluation.checkpoint_scores import evaluate_checkpoint
 
     draw = random.Random(5)
     rows = []
@@ -117,10 +117,10 @@ def test_the_scores_are_those_of_evaluate_on_every_variant(models, empty_folder,
         labels = [draw.choice(["B-PER", "B-LOC", "O"]) for _ in tokens]
         rows.append(json.dumps({"tokens": tokens, "ner_tags": labels}))
     (empty_folder / "test.jsonl").write_text("\n".join(rows))
-    found = compare(*models, "test.jsonl", "conll", seed=3)
+    found = compare_checkpoints(*models, "test.jsonl", "conll", seed=3)
     assert tuple(found) == VARIANTS
     for place, folder in enumerate(models):
-        scores = evaluate(folder, "test.jsonl", "conll", 3)["test"]
+        scores = evaluate_checkpoint(folder, "test.jsonl", "conll", 3)["test"]
         for variant, each in found.items():
             assert (each.first, each.second)[place] == pytest.approx(scores[variant].f1, abs=1e-12)
             assert each.sentences == 40

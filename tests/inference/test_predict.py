@@ -15,7 +15,7 @@ from hpo.corpora.spans import label_names
 from hpo.corpora.tag_families import load_family
 from hpo.encoding.tokenizers import train_wordpiece
 from hpo.errors import UserError
-from hpo.evaluation.checkpoint_scores import evaluate
+from hpo.evaluation.checkpoint_scores import evaluate_checkpoint
 from hpo.inference.predict import (
     CHUNK_SENTENCES,
     Prediction,
@@ -63,7 +63,7 @@ def write_corpus(folder, seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_predicted_spans_score_as_the_checkpoint_is_evaluated(checkpoint, empty_folder, seed):
     path, rows = write_corpus(empty_folder, seed)
-    scores = evaluate(checkpoint, str(path), "conll", 1)["test"]["cased"]
+    scores = evaluate_checkpoint(checkpoint, str(path), "conll", 1)["test"]["cased"]
     found = list(predict(checkpoint, [from_tokens(row["tokens"]) for row in rows]))
     gold = {
         (number, place, place + 1, label[2:])
@@ -151,7 +151,7 @@ def test_the_command_writes_conll_that_is_a_corpus_again(hpo, checkpoint, empty_
     path, rows = write_corpus(empty_folder, 9)
     code, out, err = hpo(checkpoint, "--file", path, "--format", "conll", "--out", "found.conll")
     assert (code, out, err) == (0, "", "")
-    scores = evaluate(checkpoint, "found.conll", "conll", 1)["train"]["cased"]
+    scores = evaluate_checkpoint(checkpoint, "found.conll", "conll", 1)["train"]["cased"]
     assert scores.gold == scores.predicted == scores.correct > 30
     assert len((empty_folder / "found.conll").read_text().split("\n\n")) == len(rows) + 1
 

@@ -21,7 +21,7 @@ from hpo.models.build import build_model
 from hpo.models.checkpoints import load_checkpoint
 from hpo.models.lora import merged_weights
 from hpo.models.pooling_head import PooledTagger
-from hpo.reporting.model_card import _use
+from hpo.reporting.model_card import render_usage
 from hpo.training.resume import WEIGHTS
 from hpo.training.trainer import _Trainer, train
 
@@ -214,7 +214,7 @@ def test_a_written_model_is_put_to_work_as_its_card_says(learned, family, encode
     whole = tmp_path / "whole"
     shutil.copytree(learned[1], whole)
     shutil.copytree(encoded.tokenizer, whole, dirs_exist_ok=True)
-    said = _use(RECIPE, "bio", encoded.has_fast_tokenizer)
+    said = render_usage(RECIPE, "bio", encoded.has_fast_tokenizer)
     text = "today Ada Lindqvist walked in Uppsala ."
     assert ("hpo predict" in said) == (family == "byt5")
     if family == "byt5":

@@ -10,8 +10,8 @@ from hpo.errors import UserError
 from hpo.reporting.dry_run import (
     epochs_bound,
     list_spaces,
+    render_dry_run,
     render_hyperparameter_table,
-    render_plan,
     render_spaces,
 )
 
@@ -44,19 +44,19 @@ def test_what_is_likely_is_never_over_what_is_possible(trials, grace):
 
 
 def test_a_plan_bounds_the_models_on_disk_and_the_states_in_memory():
-    plan = render_plan(build_study({"keep": 5, "workers": 3}))
+    plan = render_dry_run(build_study({"keep": 5, "workers": 3}))
     assert (
         "11 models of 4 MB (6 kept, 5 that led on the way or are the best of a hyperparameter's value)"
         in plan
     )
     assert "up to 0.10 GB of state of 3 trials" in plan
-    paused = render_plan(build_study({"keep": 5, "workers": 3, "algorithm": "bohb", "trials": 20}))
+    paused = render_dry_run(build_study({"keep": 5, "workers": 3, "algorithm": "bohb", "trials": 20}))
     assert "0.64 GB of state of 20 trials" in paused
 
 
 def test_a_plan_with_an_unknown_tag_family_is_refused():
     with pytest.raises(UserError, match="unknown name: 'nope'"):
-        render_plan(build_study({"tags": "nope"}))
+        render_dry_run(build_study({"tags": "nope"}))
 
 
 def test_every_shipped_space_is_listed_with_its_purpose_and_every_domain():

@@ -115,7 +115,7 @@ def test_further_knobs_follow_where_a_row_has_them():
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("value", "expected"),
     [
         (0.1, "0.1"),
         (0.1 + 0.2, "0.3"),
@@ -128,11 +128,11 @@ def test_further_knobs_follow_where_a_row_has_them():
         (True, "True"),
     ],
 )
-def test_a_knob_is_shown_so_that_it_is_not_misread(value, shown):
+def test_a_knob_is_shown_so_that_it_is_not_misread(value, expected):
     row = MatrixRow(
         tag_family="Original", trained_on="cased", algorithm="ASHA", hyperparameters={"weight_decay": value}
     )
-    assert _cells(render_hyperparameters([row]))[1][4] == shown
+    assert _cells(render_hyperparameters([row]))[1][4] == expected
 
 
 def test_a_cell_cannot_break_its_table():

@@ -3,11 +3,11 @@
 import pytest
 
 from hpo.config.training_config import TrainingConfig
-from hpo.reporting.model_card import _use
+from hpo.reporting.model_card import render_usage
 
 
 def said_of(label_set="bio", fast=True, **hyperparameters):
-    return _use(TrainingConfig(**hyperparameters), label_set, fast)
+    return render_usage(TrainingConfig(**hyperparameters), label_set, fast)
 
 
 @pytest.mark.parametrize("label_set", ["bio", "plain"])

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from hpo.config.study import build_study
-from hpo.evaluation.confusion import confuse
-from hpo.reporting.plots import draw_pictures, pictures
-from hpo.reporting.study_record import Record
+from hpo.evaluation.confusion import build_confusion
+from hpo.reporting.plots import available_plots, draw_plots
+from hpo.reporting.study_record import StudyRecord
 from hpo.search.trial import State, Trial
 
 
 def confusion(types):
     draw = np.random.default_rng(1)
     gold, found = (draw.integers(0, 2 * len(types) + 1, 60) for _ in range(2))
-    return confuse(gold, found, np.array([0, 30, 60]), np.array([1, 1]), types, "cased")
+    return build_confusion(gold, found, np.array([0, 30, 60]), np.array([1, 1]), types, "cased")
 
 
 @pytest.fixture
@@ -28,11 +28,11 @@ def record(measure):
         for n in range(3)
     ]
     tables = {"dev": confusion(("PER", "LOC")), "test": confusion(tuple(f"T{n}" for n in range(15)))}
-    return Record(study, trials, None, {}, tables, None)
+    return StudyRecord(study, trials, None, {}, tables, None)
 
 
 def test_each_picture_is_there_as_png_and_as_svg_and_says_what_it_shows(record, tmp_path):
-    drawn = draw_pictures(record, tmp_path)
+    drawn = draw_plots(record, tmp_path)
     assert [picture.name for picture in drawn] == [
         "learning-curves",
         "confusion-entities-dev", "confusion-tokens-dev",
@@ -50,7 +50,7 @@ def test_each_picture_is_there_as_png_and_as_svg_and_says_what_it_shows(record, 
 
 def test_the_same_numbers_make_the_same_files(record, tmp_path):
     for place in ("one", "two"):
-        draw_pictures(record, tmp_path / place)
+        draw_plots(record, tmp_path / place)
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
 
@@ -58,7 +58,7 @@ def test_the_same_numbers_make_the_same_files(record, tmp_path):
 def test_a_picture_is_small_in_its_colours_and_not_in_its_dots(record, tmp_path):
     from PIL import Image
 
-    draw_pictures(record, tmp_path)
+    draw_plots(record, tmp_path)
     with Image.open(tmp_path / "learning-curves.png") as image:
         assert (image.mode, image.size) == ("P", (1440, 1020))
         assert [round(dots) for dots in image.info["dpi"]] == [150, 150]
@@ -66,8 +66,8 @@ def test_a_picture_is_small_in_its_colours_and_not_in_its_dots(record, tmp_path)
 
 
 def test_a_study_that_has_measured_nothing_has_no_curves(record):
-    fresh = Record(record.study, [Trial(0, record.study.space.defaults, 0)], None, {}, {}, None)
-    assert pictures(fresh) == []
+    fresh = StudyRecord(record.study, [Trial(0, record.study.space.defaults, 0)], None, {}, {}, None)
+    assert available_plots(fresh) == []
 
 
 def test_matplotlib_is_loaded_only_to_draw():

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from hpo.config.study import build_study
 from hpo.reporting import progress
-from hpo.reporting.progress import Progress, shown
+from hpo.reporting.progress import ProgressDisplay, show_progress
 from hpo.search.controller import TrialController
 from hpo.search.trial import State
 from hpo.storage.study_folder import StudyFolder
@@ -44,14 +44,14 @@ def end(controller, measure, f1, state=State.COMPLETE, epochs=2.0):
 
 
 def test_before_anything_has_ended_there_is_no_score_and_no_time_left(controller, clock):
-    display = Progress(controller, 2)
+    display = ProgressDisplay(controller, 2)
     assert display.line() == (
         "0/4 trials done (0 stopped early) · 0 running · no score yet · 0.0 epochs · 0:00:00 elapsed"
     )
 
 
 def test_a_line_counts_every_end_and_tells_the_best_that_did_not_fail(controller, clock, measure):
-    display = Progress(controller, 2)
+    display = ProgressDisplay(controller, 2)
     end(controller, measure, 0.5)
     end(controller, measure, 0.9, State.FAILED)
     end(controller, measure, 0.7, State.STOPPED, epochs=0.5)
@@ -68,7 +68,7 @@ def test_a_line_counts_every_end_and_tells_the_best_that_did_not_fail(controller
 def test_time_left_is_reckoned_from_the_trials_of_this_run_alone(controller, clock, measure):
     end(controller, measure, 0.5)
     end(controller, measure, 0.5)
-    display = Progress(controller, 1)
+    display = ProgressDisplay(controller, 1)
     clock.now += 60
     assert "left" not in display.line()
     end(controller, measure, 0.5)
@@ -82,7 +82,7 @@ def drawn(display):
 
 
 def test_the_drawing_shows_the_study_and_its_running_trials(controller, clock, measure):
-    display = Progress(controller, 2)
+    display = ProgressDisplay(controller, 2)
     trial = controller.next_trial()
     controller.measured(0, measure(1.25, 0.4321))
     controller.next_trial()
@@ -98,7 +98,7 @@ def test_the_drawing_shows_the_study_and_its_running_trials(controller, clock, m
 
 def test_without_a_terminal_a_line_is_printed_now_and_then_and_one_at_the_end(controller, clock, measure):
     console = Console(file=io.StringIO(), width=40)
-    with shown(controller, 1, console):
+    with show_progress(controller, 1, console):
         for _ in range(4):
             end(controller, measure, 0.5)
             clock.now += progress.LINE_EVERY_S / 2
@@ -110,6 +110,6 @@ def test_without_a_terminal_a_line_is_printed_now_and_then_and_one_at_the_end(co
 
 def test_on_a_terminal_only_the_last_line_stays(controller, clock, measure):
     console = Console(file=io.StringIO(), width=200, force_terminal=True)
-    with shown(controller, 1, console):
+    with show_progress(controller, 1, console):
         end(controller, measure, 0.5)
     assert "1/4 trials done" in console.file.getvalue().splitlines()[-1]

@@ -11,7 +11,7 @@ from hpo.reporting.report import (
     render_scores,
     render_trials,
 )
-from hpo.reporting.study_record import Record
+from hpo.reporting.study_record import StudyRecord
 from hpo.search.trial import State, Trial
 
 
@@ -60,7 +60,7 @@ def test_a_report_counts_trials_by_their_end_and_tells_the_corpus_notes(measure)
         Trial(1, hyperparameters, 0, State.STOPPED, [measure(1, 0.2)]),
         Trial(2, hyperparameters, 0, State.STOPPED, [measure(1, 0.1)]),
     ]
-    record = Record(study, trials, row(), {}, {}, {"notes": ["dev was cut off from train"]})
+    record = StudyRecord(study, trials, row(), {}, {}, {"notes": ["dev was cut off from train"]})
     text = render_report(record)
     assert text.startswith("# mine\n")
     assert "3 trials (1 complete, 2 stopped), 11.0 epochs, at most 9 per trial" in text

@@ -11,9 +11,9 @@ from hpo.evaluation.matrix import Matrix, MatrixRow
 from hpo.reporting.study_list import (
     collect_rows,
     describe_study,
-    overview,
-    render_overview,
     render_study,
+    render_study_table,
+    summarize_studies,
 )
 from hpo.search.trial import State, Trial
 from hpo.storage.atomic import write_json, write_lines, write_text
@@ -54,7 +54,7 @@ def put(empty_folder, measure):
 
 def test_a_summary_counts_ends_and_never_takes_a_failed_trial_for_the_best(put):
     put("open")
-    (summary,) = overview()
+    (summary,) = summarize_studies()
     assert (summary["state"], summary["ended"], summary["trials"], summary["epochs"]) == ("open", 2, 4, 3.0)
     assert (summary["best_dev_f1"], summary["test_f1"]) == (0.5, None)
     assert summary["trials_by_state"] == {"complete": 1, "failed": 1, "running": 1}
@@ -64,18 +64,18 @@ def test_a_summary_counts_ends_and_never_takes_a_failed_trial_for_the_best(put):
 def test_studies_are_listed_oldest_first_whether_open_or_done(put):
     put("b", 0.7)
     put("a")
-    assert [(each["study"], each["state"], each["test_f1"]) for each in overview()] == [
+    assert [(each["study"], each["state"], each["test_f1"]) for each in summarize_studies()] == [
         ("b", "done", 0.7),
         ("a", "open", None),
     ]
-    lines = render_overview(overview()).splitlines()
+    lines = render_study_table(summarize_studies()).splitlines()
     assert len(lines) == 4
     assert "| 2/4 " in lines[2]
     assert "| 0.70000 " in lines[2]
 
 
 def test_no_studies_are_told_with_what_to_do(empty_folder):
-    assert "hpo run" in render_overview(overview())
+    assert "hpo run" in render_study_table(summarize_studies())
 
 
 def test_a_description_is_whole_and_plain_data(put):
@@ -90,9 +90,9 @@ def test_a_study_that_is_done_shows_its_report_and_an_open_one_its_trials(put):
     put("finished", 0.7)
     put("open")
     assert render_study("finished") == "# finished\n"
-    shown = render_study("open")
-    assert "it broke" in shown
-    assert shown.endswith("not done yet; go on with: hpo resume open")
+    text = render_study("open")
+    assert "it broke" in text
+    assert text.endswith("not done yet; go on with: hpo resume open")
 
 
 def test_the_newest_of_like_studies_counts_unless_they_are_named(put):
@@ -129,7 +129,7 @@ def test_a_study_with_a_broken_file_is_faulty_and_leaves_the_others_alone(put, f
     put("broken", 0.6, corpus_sha256="b")
     put("whole", 0.7)
     write_text(StudyFolder("broken").path / file, text)
-    broken, whole = overview()
+    broken, whole = summarize_studies()
     assert (broken["state"], whole["state"]) == ("faulty", "done")
     assert told in broken["issues"][0]
     assert "whole" in [row.study for row in collect_rows([])]

@@ -19,7 +19,7 @@ from hpo.encoding.encoded_corpus import EncodedCorpus, write_corpus
 from hpo.encoding.prepare import joined_notes, prepare
 from hpo.encoding.window_dataset import IGNORED, Rows
 from hpo.errors import UserError
-from hpo.evaluation.checkpoint_scores import read_split, refuse_other_labels, score_checkpoint
+from hpo.evaluation.checkpoint_scores import predict_split, require_matching_labels, score_checkpoint
 from hpo.inference.predict import predict
 from hpo.inference.tokenize_text import from_tokens
 from hpo.models.checkpoints import load_checkpoint
@@ -70,7 +70,7 @@ def test_it_is_scored_from_disk_as_it_was_in_training_on_the_same_gold_spans(lea
     _, measured, folder, _ = learned
     best = max(measured, key=lambda each: each.rank)
     scores = score_checkpoint(folder, corpus, ("dev", "test"))["dev"]["cased"]
-    reading, split = read_split(load_checkpoint(folder), corpus, "dev")
+    reading, split = predict_split(load_checkpoint(folder), corpus, "dev")
     assert (scores.f1, scores.precision) == (best.f1, best.precision)
     assert scores.gold == (split.labels % 2 == 1).sum()  # every B-
     assert reading.gold.max() < 5 and reading.predicted.max() < 5
@@ -164,10 +164,10 @@ def test_what_plain_labels_join_is_told(tmp_path, tokenizer, sentences):
 
 def test_a_checkpoint_of_other_types_is_refused_in_every_scheme(learned, corpus):
     _, _, folder, _ = learned
-    refuse_other_labels(folder, corpus)
+    require_matching_labels(folder, corpus)
     other = dataclasses.replace(corpus, label_names=label_names(("person", "animal")))
     with pytest.raises(UserError, match="was trained on other labels than the tag family's"):
-        refuse_other_labels(folder, other)
+        require_matching_labels(folder, other)
 
 
 def test_a_folder_encoded_without_a_scheme_is_iob2(corpus, tmp_path):

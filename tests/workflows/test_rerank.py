@@ -10,7 +10,7 @@ from hpo.config.study import build_study
 from hpo.corpora.demo import generate
 from hpo.errors import StudyInterrupted, UserError
 from hpo.evaluation.matrix import read_matrix
-from hpo.reporting.study_list import describe_study, overview, render_study
+from hpo.reporting.study_list import describe_study, render_study, summarize_studies
 from hpo.reporting.study_record import read_record
 from hpo.search.top_k import best_of_values
 from hpo.search.trial import State, read_trials
@@ -78,7 +78,7 @@ def test_the_defaults_are_scored_beside_the_best_and_their_model_is_kept(done):
     assert (folder.default / "model.safetensors").exists() == (best.number != 0)
     for number, trial in ((0, record.trials[0]), (best.number, best)):
         assert record.scores[number]["dev"]["cased"].f1 == trial.best.f1
-    summary = overview()[0]
+    summary = summarize_studies()[0]
     assert summary["default_dev_f1"] == record.trials[0].best.f1
     assert summary["default_test_f1"] == record.scores[0]["test"]["cased"].f1
     report = render_study("small")
@@ -136,7 +136,7 @@ def test_a_reranking_that_is_killed_goes_on_and_ranks_means_with_a_score_for_eve
     assert {trial.state for trial in read_trials(read_lines(inner.trials))} == {State.COMPLETE}
     assert read_matrix(inner.matrix).rows[0].study == "rerank"
     assert (inner.best / "1" / "model.safetensors").exists()
-    assert [each["study"] for each in overview()] == ["small"], "it is no study of its own"
+    assert [each["study"] for each in summarize_studies()] == ["small"], "it is no study of its own"
     with pytest.raises(UserError, match=r"was reranked already.*under 2 seeds each.*remove"):
         rerank("small", 1, 3, Console(quiet=True))
 

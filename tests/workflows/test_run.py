@@ -10,9 +10,9 @@ from hpo.config.study import build_study, stored_study
 from hpo.corpora.demo import generate
 from hpo.corpora.variants import VARIANTS
 from hpo.errors import StudyFailed, UserError
-from hpo.evaluation.checkpoint_scores import evaluate
+from hpo.evaluation.checkpoint_scores import evaluate_checkpoint
 from hpo.evaluation.matrix import read_matrix
-from hpo.reporting.group_by import pivot
+from hpo.reporting.group_by import group_trials
 from hpo.reporting.study_record import read_record
 from hpo.search.trial import State, ranked, read_trials
 from hpo.storage.journal import read_lines
@@ -70,7 +70,7 @@ def test_each_value_of_a_choice_has_its_best_models_test_score(done):
     *_, place = done
     space = SPACE | {"parameters": SPACE["parameters"] | CHOICE}
     run(build_study(settings(place / "corpus", name="choice", space=space, keep=1)), quiet=True)
-    groups = pivot(read_record(StudyFolder("choice")), "attention_dropout")
+    groups = group_trials(read_record(StudyFolder("choice")), "attention_dropout")
     assert [group.value for group in groups] == ["0", "0.1"]
     assert all(group.test is not None for group in groups)
 
@@ -142,7 +142,7 @@ def test_the_best_model_has_a_card(done):
 
 def test_the_best_model_scores_the_same_when_it_is_evaluated_alone(done):
     study, row, folder, _ = done
-    scores = evaluate(folder.best / "1", study.data, study.tags, study.seed)
+    scores = evaluate_checkpoint(folder.best / "1", study.data, study.tags, study.seed)
     assert {split: scores[split] for split in ("dev", "test")} == row.scores
 
 
@@ -150,7 +150,7 @@ def test_a_checkpoint_is_refused_on_labels_it_was_not_trained_on(done, tmp_path)
     _, _, folder, _ = done
     (tmp_path / "train.jsonl").write_text('{"tokens": ["Ada"], "ner_tags": ["B-PER"]}\n')
     with pytest.raises(UserError, match="trained on other labels"):
-        evaluate(folder.best / "1", str(tmp_path), "conll", 42)
+        evaluate_checkpoint(folder.best / "1", str(tmp_path), "conll", 42)
 
 
 def test_the_study_is_written_resolved_with_its_environment(done):
@@ -312,7 +312,7 @@ def test_labels_and_windows_can_be_searched_and_each_model_is_scored_as_it_was_t
         window = json.loads((place / "tokenizer_config.json").read_text())["model_max_length"]
         assert window == trial.params["max_length"]
         assert ("hpo predict" in (place / "README.md").read_text()) == (len(labels) == 37)
-        scored = evaluate(place, str(data), "suc-original", 42)
+        scored = evaluate_checkpoint(place, str(data), "suc-original", 42)
         written = json.loads((place / "scores.json").read_text())["scores"]
         assert scored["test"]["cased"].f1 == written["test"]["cased"]["f1"]
         assert scored["dev"]["cased"].f1 == written["dev"]["cased"]["f1"] == trial.best.f1
