@@ -70,7 +70,7 @@ class TrialController:
                 self._top_k.add(trial)
             if trial.state not in (State.FAILED, State.RUNNING):
                 for measurement in trial.measurements:
-                    self._scheduler.hear(trial, measurement, self.trials)
+                    self._scheduler.on_trial_result(trial, measurement, self.trials)
         for trial in cut_off:
             self._cut_off_at_snapshot(trial)
 
@@ -80,7 +80,7 @@ class TrialController:
         trial.go_on_from(self._snapshot_epoch(trial))
         decision = SchedulerDecision.CONTINUE
         for measurement in trial.measurements:
-            decision = self._scheduler.hear(trial, measurement, self.trials)
+            decision = self._scheduler.on_trial_result(trial, measurement, self.trials)
         # The driver may have died after it wrote a measurement down and before its verdict.
         if heard > trial.epochs or self._obey(trial, decision):
             self._cut_off.append(trial)
@@ -166,7 +166,7 @@ class TrialController:
         trial.measurements.append(measurement)
         self._journal.append({"trial": number, "measurements": [measurement.to_json()]})
         self._checkpoints.save(number)
-        return self._obey(trial, self._scheduler.hear(trial, measurement, self.trials))
+        return self._obey(trial, self._scheduler.on_trial_result(trial, measurement, self.trials))
 
     def _obey(self, trial: Trial, decision: SchedulerDecision) -> bool:
         """Carry a verdict out, and say whether the trial is to go on."""
@@ -191,7 +191,7 @@ class TrialController:
         trial.state, trial.reason = state, reason
         self._journal.append({"trial": number, "state": state.value, "reason": reason}, durable=True)
         if state == State.FAILED:
-            self._scheduler.forget(trial)
+            self._scheduler.remove_trial(trial)
         else:
             self._top_k.add(trial)
         self._checkpoints.forget(number)
@@ -211,7 +211,7 @@ class TrialController:
             return
         trial.losses += 1
         self._journal.append({"trial": number, "lost": reason}, durable=True)
-        self._scheduler.forget(trial)
+        self._scheduler.remove_trial(trial)
         self._cut_off_at_snapshot(trial)
         self._tell(trial)
 

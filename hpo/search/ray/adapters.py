@@ -59,7 +59,7 @@ class RayTuneSearcher(_Unsaved, Searcher):
         """Save nothing, as `_Unsaved` has it."""
 
 
-class Scheduler(_Unsaved, FIFOScheduler):
+class RayTuneScheduler(_Unsaved, FIFOScheduler):
     """Passes measurements and ends on to the controller, and its decisions back."""
 
     def __init__(self, controller: TrialController) -> None:

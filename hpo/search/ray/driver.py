@@ -194,7 +194,7 @@ def _worker_environment(resources: Resources) -> dict[str, str]:
 def _tune(
     tune: Any, controller: TrialController, run_trial: TrialFunction, resources: Resources, storage: Path
 ) -> None:
-    from hpo.search.ray.adapters import RayTuneSearcher, Scheduler, trainable
+    from hpo.search.ray.adapters import RayTuneScheduler, RayTuneSearcher, trainable
 
     # Workers start side by side; by itself Tune waits for one before it asks for the next trial.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.workers)
@@ -202,7 +202,7 @@ def _tune(
         tune.with_resources(trainable(run_trial), {"cpu": resources.threads, "gpu": resources.gpus}),
         tune_config=tune.TuneConfig(
             search_alg=RayTuneSearcher(controller, resources.workers),
-            scheduler=Scheduler(controller),
+            scheduler=RayTuneScheduler(controller),
             num_samples=-1,  # the controller says when it is enough
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.config["number"]),

@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 from hpo.config.search_space import Space
 from hpo.config.study import Study
-from hpo.search.schedulers.base import NoStopping, SearchScheduler
+from hpo.search.schedulers.base import NoStopping, Scheduler
 from hpo.search.schedulers.never_stop import Sparing
 
 
-def _every(study: Study) -> SearchScheduler:
+def _every(study: Study) -> Scheduler:
     return NoStopping()
 
 
-def _halving(study: Study) -> SearchScheduler:
+def _halving(study: Study) -> Scheduler:
     from hpo.search.schedulers.asha import AsynchronousSuccessiveHalving
 
     return Sparing(
@@ -23,20 +23,20 @@ def _halving(study: Study) -> SearchScheduler:
     )
 
 
-def _hyperband(study: Study) -> SearchScheduler:
+def _hyperband(study: Study) -> Scheduler:
     from hpo.search.schedulers.hyperband import HyperBand
 
     brackets = HyperBand(study.grace_epochs, study.reduction_factor, study.max_epochs, study.trials)
     return Sparing(brackets, study.never_stopped)
 
 
-def _pbt(study: Study) -> SearchScheduler:
+def _pbt(study: Study) -> Scheduler:
     from hpo.search.schedulers.pbt import PBT
 
     return PBT(*_population(study), study.never_stopped)
 
 
-def _pb2(study: Study) -> SearchScheduler:
+def _pb2(study: Study) -> Scheduler:
     from hpo.search.schedulers.pb2 import PB2
 
     return PB2(*_population(study), study.never_stopped)
@@ -46,7 +46,7 @@ def _population(study: Study) -> tuple[Space, int, int, int, float, int]:
     return study.space, study.seed, study.population, study.trials, study.perturb_every, study.max_epochs
 
 
-SCHEDULERS: dict[str, Callable[[Study], SearchScheduler]] = {
+SCHEDULERS: dict[str, Callable[[Study], Scheduler]] = {
     "every": _every,
     "halving": _halving,
     "pbt": _pbt,
@@ -55,6 +55,6 @@ SCHEDULERS: dict[str, Callable[[Study], SearchScheduler]] = {
 }
 
 
-def build_scheduler(name: str, study: Study) -> SearchScheduler:
+def build_scheduler(name: str, study: Study) -> Scheduler:
     """The scheduler of a name, with a study's settings."""
     return SCHEDULERS[name](study)

@@ -29,7 +29,9 @@ class AsynchronousSuccessiveHalving(NoStopping):
             self.rungs[level] = {}
             level *= reduction_factor
 
-    def hear(self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]) -> SchedulerDecision:
+    def on_trial_result(
+        self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]
+    ) -> SchedulerDecision:
         """Enter a trial into the rungs that it has newly reached; it stops if it does not pass them all."""
         passes = True
         for level, entries in self.rungs.items():
@@ -39,7 +41,7 @@ class AsynchronousSuccessiveHalving(NoStopping):
                 passes &= ahead < max(1, int(len(entries) / self.reduction_factor))
         return SchedulerDecision.CONTINUE if passes else SchedulerDecision.STOP
 
-    def forget(self, trial: Trial) -> None:
+    def remove_trial(self, trial: Trial) -> None:
         """Take a trial out of every rung."""
         for entries in self.rungs.values():
             entries.pop(trial.number, None)

@@ -15,7 +15,7 @@ from hpo.training.measurement import Measurement
 class SchedulerDecision(Enum):
     """What becomes of a trial after a measurement."""
 
-    CONTINUE = "go on"
+    CONTINUE = "continue"
     PAUSE = "pause"
     STOP = "stop"
 
@@ -29,7 +29,7 @@ class Continuation:
     donor: int | None = None
 
 
-class SearchScheduler(Protocol):
+class Scheduler(Protocol):
     """Decides on running and paused trials.
 
     Whatever a scheduler remembers follows from the trials and their measurements in the order of the
@@ -37,10 +37,12 @@ class SearchScheduler(Protocol):
     study's seed and the trial.
     """
 
-    def hear(self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]) -> SchedulerDecision:
+    def on_trial_result(
+        self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]
+    ) -> SchedulerDecision:
         """Take in a measurement, which is ``trial``'s last, and decide on the trial."""
 
-    def forget(self, trial: Trial) -> None:
+    def remove_trial(self, trial: Trial) -> None:
         """Take a trial out of all comparisons: it has failed."""
 
     def trials_to_stop(self, trials: Sequence[Trial]) -> Sequence[int]:
@@ -59,25 +61,27 @@ class SearchScheduler(Protocol):
 class NoStopping:
     """Stops nobody: random search and grid search."""
 
-    def hear(self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]) -> SchedulerDecision:
-        """As `SearchScheduler.hear`: go on."""
+    def on_trial_result(
+        self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]
+    ) -> SchedulerDecision:
+        """As `Scheduler.on_trial_result`: go on."""
         return SchedulerDecision.CONTINUE
 
-    def forget(self, trial: Trial) -> None:
-        """As `SearchScheduler.forget`: there is nothing to forget."""
+    def remove_trial(self, trial: Trial) -> None:
+        """As `Scheduler.remove_trial`: there is nothing to forget."""
 
     def trials_to_stop(self, trials: Sequence[Trial]) -> Sequence[int]:
-        """As `SearchScheduler.trials_to_stop`: nobody."""
+        """As `Scheduler.trials_to_stop`: nobody."""
         return ()
 
     def next_trial_to_resume(self, trials: Sequence[Trial]) -> Continuation | None:
-        """As `SearchScheduler.next_trial_to_resume`: nobody pauses."""
+        """As `Scheduler.next_trial_to_resume`: nobody pauses."""
         return None
 
     def accepts_new_trial(self, trials: Sequence[Trial], budget: int) -> bool:
-        """As `SearchScheduler.accepts_new_trial`: up to the budget."""
+        """As `Scheduler.accepts_new_trial`: up to the budget."""
         return len(trials) < budget
 
     def warm_start_for(self, number: int, trials: Sequence[Trial]) -> Continuation | None:
-        """As `SearchScheduler.warm_start_for`: from nothing."""
+        """As `Scheduler.warm_start_for`: from nothing."""
         return None

@@ -72,7 +72,9 @@ class HyperBand(NoStopping):
                 yield Bracket(range(start, min(start + size, self._budget)), self._levels[-1 - s : -1])
                 start += size
 
-    def hear(self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]) -> SchedulerDecision:
+    def on_trial_result(
+        self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]
+    ) -> SchedulerDecision:
         """Have a trial wait at a rung, unless it has passed there: all others are in, or were before.
 
         A trial that a restart took past its rung before it was told to wait does so at its next measurement.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hpo.search.schedulers.base import Continuation, SchedulerDecision, SearchScheduler
+from hpo.search.schedulers.base import Continuation, Scheduler, SchedulerDecision
 from hpo.search.trial import Trial
 from hpo.training.measurement import Measurement
 
@@ -17,31 +17,33 @@ class Sparing:
     the epochs that it would not have trained.
     """
 
-    def __init__(self, scheduler: SearchScheduler, never_stopped: frozenset[int]) -> None:
+    def __init__(self, scheduler: Scheduler, never_stopped: frozenset[int]) -> None:
         self._scheduler = scheduler
         self._never_stopped = never_stopped
 
-    def hear(self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]) -> SchedulerDecision:
-        """As `SearchScheduler.hear`; a spared trial goes on."""
-        decision = self._scheduler.hear(trial, measurement, trials)
+    def on_trial_result(
+        self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]
+    ) -> SchedulerDecision:
+        """As `Scheduler.on_trial_result`; a spared trial goes on."""
+        decision = self._scheduler.on_trial_result(trial, measurement, trials)
         return SchedulerDecision.CONTINUE if trial.number in self._never_stopped else decision
 
-    def forget(self, trial: Trial) -> None:
-        """As `SearchScheduler.forget`."""
-        self._scheduler.forget(trial)
+    def remove_trial(self, trial: Trial) -> None:
+        """As `Scheduler.remove_trial`."""
+        self._scheduler.remove_trial(trial)
 
     def trials_to_stop(self, trials: Sequence[Trial]) -> Sequence[int]:
-        """As `SearchScheduler.trials_to_stop`."""
+        """As `Scheduler.trials_to_stop`."""
         return self._scheduler.trials_to_stop(trials)
 
     def next_trial_to_resume(self, trials: Sequence[Trial]) -> Continuation | None:
-        """As `SearchScheduler.next_trial_to_resume`."""
+        """As `Scheduler.next_trial_to_resume`."""
         return self._scheduler.next_trial_to_resume(trials)
 
     def accepts_new_trial(self, trials: Sequence[Trial], budget: int) -> bool:
-        """As `SearchScheduler.accepts_new_trial`."""
+        """As `Scheduler.accepts_new_trial`."""
         return self._scheduler.accepts_new_trial(trials, budget)
 
     def warm_start_for(self, number: int, trials: Sequence[Trial]) -> Continuation | None:
-        """As `SearchScheduler.warm_start_for`."""
+        """As `Scheduler.warm_start_for`."""
         return self._scheduler.warm_start_for(number, trials)

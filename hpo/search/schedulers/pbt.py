@@ -59,7 +59,9 @@ class PBT(NoStopping):
         self._max_epochs = max_epochs
         self._never_stopped = never_stopped
 
-    def hear(self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]) -> SchedulerDecision:
+    def on_trial_result(
+        self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]
+    ) -> SchedulerDecision:
         """Pause a member at its first measurement on or past a boundary; at the last epoch it completes."""
         decided = trial.changes[-1].epoch if trial.changes else 0.0
         earlier = [each.epoch for each in trial.measurements if each.epoch < measurement.epoch]

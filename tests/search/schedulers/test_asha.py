@@ -12,7 +12,7 @@ from hpo.search.trial import Trial
 
 
 def continues(halving, number, measurement):
-    return halving.hear(Trial(number, {}, 0), measurement, ()) == SchedulerDecision.CONTINUE
+    return halving.on_trial_result(Trial(number, {}, 0), measurement, ()) == SchedulerDecision.CONTINUE
 
 
 def decisions(halving, measure, epoch, scores):
@@ -110,10 +110,10 @@ def test_a_trial_first_measured_beyond_a_rung_enters_that_rung_then(measure):
 def test_a_forgotten_trial_takes_no_ones_place(measure):
     halving = AsynchronousSuccessiveHalving(1, 3, 9)
     continues(halving, 0, measure(3, 0.9))
-    halving.forget(Trial(0, {}, 0))
+    halving.remove_trial(Trial(0, {}, 0))
     assert continues(halving, 1, measure(1, 0.1))
     assert continues(halving, 0, measure(1, 0.2)), "it may come again"
-    halving.forget(Trial(99, {}, 0))
+    halving.remove_trial(Trial(99, {}, 0))
 
 
 def test_the_rungs_do_not_depend_on_the_order_of_arrival(measure):

@@ -159,7 +159,7 @@ def test_a_trial_waits_until_its_rung_is_full(measure):
     trials = [Trial(number, {}, 0) for number in range(9)]
     for trial in trials[:8]:
         trial.measurements.append(measure(1, trial.number / 10))
-        assert scheduler.hear(trial, trial.measurements[-1], trials) == SchedulerDecision.PAUSE
+        assert scheduler.on_trial_result(trial, trial.measurements[-1], trials) == SchedulerDecision.PAUSE
         trial.state = State.PAUSED
         assert not scheduler.trials_to_stop(trials)
         assert scheduler.next_trial_to_resume(trials) is None
@@ -174,7 +174,7 @@ def test_the_last_to_come_goes_on_at_once_if_it_is_among_the_best(measure):
     trials = [Trial(n, {}, 0, State.PAUSED, [measure(1, 0.5)]) for n in range(2)] + [Trial(2, {}, 0)]
     for f1, decision in [(0.6, SchedulerDecision.CONTINUE), (0.4, SchedulerDecision.PAUSE)]:
         trials[2].measurements[:] = [measure(1, f1)]
-        assert scheduler.hear(trials[2], trials[2].measurements[0], trials) == decision
+        assert scheduler.on_trial_result(trials[2], trials[2].measurements[0], trials) == decision
 
 
 def test_evaluations_between_whole_epochs_make_nobody_wait(measure):
@@ -182,14 +182,17 @@ def test_evaluations_between_whole_epochs_make_nobody_wait(measure):
     trials = [Trial(0, {}, 0)]
     for epoch in (0.25, 0.5, 0.75):
         trials[0].measurements.append(measure(epoch, 0.5))
-        assert scheduler.hear(trials[0], trials[0].measurements[-1], trials) == SchedulerDecision.CONTINUE
+        assert (
+            scheduler.on_trial_result(trials[0], trials[0].measurements[-1], trials)
+            == SchedulerDecision.CONTINUE
+        )
 
 
 def test_a_restart_past_a_rung_waits_at_the_next_measurement(measure):
     """The driver may die after it heard a measurement and before it wrote that the trial is to wait."""
     scheduler = HyperBand(1, 3, 9, ROUND)
     trials = [Trial(0, {}, 0, measurements=[measure(1, 0.5), measure(2, 0.9)])]
-    assert scheduler.hear(trials[0], trials[0].measurements[1], trials) == SchedulerDecision.PAUSE
+    assert scheduler.on_trial_result(trials[0], trials[0].measurements[1], trials) == SchedulerDecision.PAUSE
     assert result_at_rung(trials[0], 1).f1 == 0.5
 
 
@@ -217,7 +220,7 @@ def test_a_used_up_budget_closes_the_last_bracket(tmp_path, measure, budget, com
 def test_a_trial_with_fewer_epochs_stands_on_later_rungs_with_its_last(measure):
     scheduler = HyperBand(1, 3, 9, ROUND)
     brief = Trial(0, {"epochs": 2}, 0, State.COMPLETE, [measure(1, 0.5), measure(2, 0.8)])
-    assert scheduler.hear(brief, brief.measurements[1], [brief]) == SchedulerDecision.CONTINUE
+    assert scheduler.on_trial_result(brief, brief.measurements[1], [brief]) == SchedulerDecision.CONTINUE
     assert [result_at_rung(brief, level).f1 for level in (1, 2, 3, 9)] == [0.5, 0.8, 0.8, 0.8]
     assert result_at_rung(Trial(0, {}, 0, State.STOPPED, [measure(1, 0.5)]), 3) is None
 

@@ -167,16 +167,18 @@ def test_a_member_pauses_at_boundaries_and_not_at_the_end(measure):
     scheduler, trial, verdicts = PBT(RATE, 1, 2, 2, 0.75, 2), Trial(0, {}, 0), []
     for epoch in (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0):
         trial.measurements.append(measure(epoch, 0.1))
-        verdicts.append(scheduler.hear(trial, trial.measurements[-1], [trial]) == SchedulerDecision.PAUSE)
+        verdicts.append(
+            scheduler.on_trial_result(trial, trial.measurements[-1], [trial]) == SchedulerDecision.PAUSE
+        )
     assert verdicts == [False, False, True, False, False, True, False, False]
 
 
 def test_a_member_that_was_changed_at_a_boundary_is_not_paused_there_again(measure):
     trial = paused(0, measure, 0.5)
     scheduler = PBT(RATE, 1, 2, 2, 1, 4)
-    assert scheduler.hear(trial, trial.measurements[-1], [trial]) == SchedulerDecision.PAUSE
+    assert scheduler.on_trial_result(trial, trial.measurements[-1], [trial]) == SchedulerDecision.PAUSE
     trial.changes = [Change(0.0, {}, None), Change(1.0, {}, 1)]
-    assert scheduler.hear(trial, trial.measurements[-1], [trial]) == SchedulerDecision.CONTINUE
+    assert scheduler.on_trial_result(trial, trial.measurements[-1], [trial]) == SchedulerDecision.CONTINUE
 
 
 DOMAINS = st.one_of(
