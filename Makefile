@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 # Given on the command line, each of these becomes an option of `hpo run` or `hpo submit`; `make help` explains them.
-OPTIONS := ALG TRIALS DATA TAGS TRAIN_ON MODEL SPACE EPOCHS SEED SEEDS STUDY GPUS_PER_TRIAL WORKERS SEARCHER \
+OPTIONS := ALG TRIALS DATA TAGS TRAIN_ON MODEL SPACE EPOCHS SEED SEEDS STUDY GPUS_PER_TRIAL WORKERS SAMPLER \
 	TRACKER
 # What a job asks of SLURM, for make slurm.
 JOB := NODES GPUS CPUS TIME PARTITION PROFILE DRY_RUN
@@ -20,7 +20,7 @@ flag = $(if $(call given,$(1)),$(if $($(1)),--$(2) "$$$(1)"))
 FLAGS = $(call flag,ALG,alg) $(call flag,TRIALS,trials) $(call flag,DATA,data) $(call flag,TAGS,tags) \
 	$(call flag,TRAIN_ON,train-on) $(call flag,MODEL,model) $(call flag,SPACE,space) \
 	$(call flag,EPOCHS,epochs) $(call flag,SEED,seed) $(call flag,SEEDS,seeds) $(call flag,STUDY,study) \
-	$(call flag,GPUS_PER_TRIAL,gpus-per-trial) $(call flag,WORKERS,workers) $(call flag,SEARCHER,searcher) \
+	$(call flag,GPUS_PER_TRIAL,gpus-per-trial) $(call flag,WORKERS,workers) $(call flag,SAMPLER,sampler) \
 	$(call flag,TRACKER,tracker)
 JOB_FLAGS = $(call flag,NODES,nodes) $(call flag,GPUS,gpus) $(call flag,CPUS,cpus) $(call flag,TIME,time) \
 	$(call flag,PARTITION,partition) $(call flag,PROFILE,profile) $(if $(DRY_RUN),--dry-run)
@@ -54,7 +54,7 @@ help:  ## this text
 	@echo "  STUDY=               name under results/; made of the settings"
 	@echo "  GPUS_PER_TRIAL=1     GPUs of a trial: 4, or a share of one, 0.25; no matter where there is no GPU"
 	@echo "  WORKERS=             trials side by side; one per core, or as many as the GPUs hold"
-	@echo "  SEARCHER=optuna      whose TPE proposes: optuna or hyperopt"
+	@echo "  SAMPLER=optuna       whose TPE proposes: optuna or hyperopt"
 	@echo "  TRACKER=tensorboard  tensorboard, mlflow[:URI], wandb[:PROJECT], by commas, or none"
 	@echo
 	@echo "Variables of make slurm, besides:"

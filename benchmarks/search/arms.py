@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from hpo.config.algorithms import ALGORITHMS, SEARCHERS
+from hpo.config.algorithms import ALGORITHMS, TPE_LIBRARIES
 from hpo.config.study import Study, build_study
 from hpo.simulation.surrogate import Surrogate
 from hpo.simulation.tuner import Head, temporary_controller
@@ -40,25 +40,31 @@ class Absent:
 def study_of(surrogate: Surrogate, seed: int) -> Study:
     """A study over a table's space, without points to evaluate or defaults, that ends with its epochs."""
     table = surrogate.table
-    options = {"name": "simulated", "space": table.space, "seed": seed, "trials": UNLIMITED, "keep": 1}
+    options = {
+        "name": "simulated",
+        "space": table.space,
+        "seed": seed,
+        "trials": UNLIMITED,
+        "keep_checkpoints": 1,
+    }
     return build_study(options | {"baseline": False, "fixed": {"epochs": table.epochs}})
 
 
 def our_arms() -> Iterator[Arm | Absent]:
-    """Every algorithm of ours, with every searcher where it leaves that open."""
+    """Every algorithm of ours, with every sampler where it leaves that open."""
     for name, algorithm in ALGORITHMS.items():
         if algorithm.population:
             yield Absent(algorithm.title, "hands weights on from trial to trial, which no curve tells")
             continue
-        for searcher in SEARCHERS if algorithm.sampler is None else SEARCHERS[:1]:
-            note = f" ({searcher})" if algorithm.sampler is None else ""
-            yield Arm(f"{algorithm.title}{note}", _starter(name, searcher), ours=True)
+        for sampler in TPE_LIBRARIES if algorithm.sampler is None else TPE_LIBRARIES[:1]:
+            note = f" ({sampler})" if algorithm.sampler is None else ""
+            yield Arm(f"{algorithm.title}{note}", _starter(name, sampler), ours=True)
 
 
-def _starter(algorithm: str, searcher: str) -> Start:
+def _starter(algorithm: str, sampler: str) -> Start:
     @contextmanager
     def start(study: Study) -> Iterator[Head]:
-        chosen = study.model_copy(update={"algorithm": algorithm, "searcher": searcher})
+        chosen = study.model_copy(update={"algorithm": algorithm, "sampler": sampler})
         with temporary_controller(chosen) as controller:
             yield controller
 

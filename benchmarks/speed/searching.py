@@ -236,7 +236,7 @@ def measure_disk(setting: Setting, algorithm: str, repeat: int) -> list[Row]:
         configs = configurations(trials, seed)
         options = study_options(setting, configs, algorithm, seed)
         if algorithm == "pbt" and setting.sizes.epochs > 1:
-            options["population"] = trials
+            options["population_size"] = trials
         ours.append(
             setting.arm("our search", {"encoded": str(material.encoded), "study": options}, disk=True)
         )

@@ -49,9 +49,7 @@ Space = Annotated[
     str | None, typer.Option(help="search space, a name or a YAML file [default: demo for tiny, else suc]")
 ]
 Alg = Annotated[str | None, typer.Option(help=f"{', '.join(ALGORITHMS)} [default: asha]")]
-Searcher = Annotated[
-    str | None, typer.Option(help="whose TPE proposes: optuna or hyperopt [default: optuna]")
-]
+Sampler = Annotated[str | None, typer.Option(help="whose TPE proposes: optuna or hyperopt [default: optuna]")]
 Trials = Annotated[int | None, typer.Option(help="configurations to try [default: 50]")]
 Epochs = Annotated[int | None, typer.Option(help="most epochs per trial [default: the space's]")]
 Seed = Annotated[int | None, typer.Option(help="of search, training, mixes and cut splits [default: 42]")]
@@ -122,7 +120,7 @@ def run(
     train_on: TrainOn = None,
     model: Model = None,
     space: Space = None,
-    searcher: Searcher = None,
+    sampler: Sampler = None,
     epochs: Epochs = None,
     seed: Seed = None,
     seeds: Seeds = None,
@@ -152,7 +150,7 @@ def run(
 
     options = _given(
         alg=alg, trials=trials, data=data, tags=tags, train_on=train_on, model=model, space=space,
-        searcher=searcher, epochs=epochs, seed=seed, seeds=seeds, study=study, workers=workers,
+        sampler=sampler, epochs=epochs, seed=seed, seeds=seeds, study=study, workers=workers,
         gpus_per_trial=gpus_per_trial, objective=objective, warm_start=warm_start,
         trackers=given_trackers(tracker),
     )  # fmt: skip
@@ -269,7 +267,7 @@ def grid(
     data: Data = None,
     model: Model = None,
     space: Space = None,
-    searcher: Searcher = None,
+    sampler: Sampler = None,
     epochs: Epochs = None,
     seed: Seed = None,
     gpus_per_trial: GpusPerTrial = None,
@@ -294,7 +292,7 @@ def grid(
     from hpo.workflows.grid import plan_rows, run_rows
 
     options = _given(
-        trials=trials, data=data, model=model, space=space, searcher=searcher, epochs=epochs, seed=seed,
+        trials=trials, data=data, model=model, space=space, sampler=sampler, epochs=epochs, seed=seed,
         gpus_per_trial=gpus_per_trial, workers=workers, trackers=given_trackers(tracker),
     )  # fmt: skip
     studies = plan_rows(options, train_on=train_on, tags=tags, algorithms=alg, file=file)

@@ -76,7 +76,7 @@ def submit(
     train_on: Annotated[str | None, typer.Option()] = None,
     model: Annotated[str | None, typer.Option()] = None,
     space: Annotated[str | None, typer.Option()] = None,
-    searcher: Annotated[str | None, typer.Option()] = None,
+    sampler: Annotated[str | None, typer.Option()] = None,
     epochs: Annotated[int | None, typer.Option()] = None,
     seed: Annotated[int | None, typer.Option()] = None,
     name: Annotated[str | None, typer.Option("--study", help="name under results/")] = None,
@@ -101,7 +101,7 @@ def submit(
 
     options: dict[str, Any] = {
         "algorithm": alg, "trials": trials, "data": data, "tags": tags, "train_on": train_on, "model": model,
-        "space": space, "searcher": searcher, "seed": seed, "name": name, "workers": workers,
+        "space": space, "sampler": sampler, "seed": seed, "name": name, "workers": workers,
         "gpus_per_trial": gpus_per_trial, "trackers": given_trackers(tracker),
         "fixed": {"epochs": epochs} if epochs else None,
     }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SEARCHERS = ("optuna", "hyperopt")
+TPE_LIBRARIES = ("optuna", "hyperopt")
 """Libraries whose TPE can propose the configurations of an algorithm that leaves it open."""
 
 
@@ -14,9 +14,9 @@ CHANGEABLE = (
     "warmup_ratio",
     "warmup_epochs",
     "warmup_steps",
-    "schedule",
-    "gamma",
-    "cycles",
+    "lr_schedule",
+    "lr_gamma",
+    "lr_cycles",
     "cooldown_epochs",
     "batch_size",
     "accumulation_steps",

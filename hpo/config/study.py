@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from hpo.config.algorithms import ALGORITHMS, CHANGEABLE, SEARCHERS
+from hpo.config.algorithms import ALGORITHMS, CHANGEABLE, TPE_LIBRARIES
 from hpo.config.objective import TRAINED_ON, Objective, parse_objective
 from hpo.config.search_space import (
     Params,
@@ -57,7 +57,7 @@ class Study(BaseModel):
         TRAINED_ON,
         description="what is maximized: trained-on, a variant, mean(…) or min(…) of several",
     )
-    searcher: str = Field("optuna", description="who proposes the configurations of asha")
+    sampler: str = Field("optuna", description="who proposes the configurations of asha")
     trials: int = Field(50, ge=1, le=100_000, description="configurations to try")
     seed: int = Field(
         42, ge=0, lt=2**32, description="of the search, the trainings, the mixes and the cut dev split"
@@ -78,16 +78,18 @@ class Study(BaseModel):
     )
     grace_epochs: int = Field(1, ge=1, le=1000, description="no trial is stopped before")
     reduction_factor: int = Field(3, ge=2, le=100, description="one in so many passes a rung")
-    population: int = Field(
+    population_size: int = Field(
         8, ge=2, le=100_000, description="members of pbt and pb2; trials are all that are ever started"
     )
-    perturb_every: float = Field(
+    perturbation_interval: float = Field(
         1, gt=0, le=1000, description="epochs after which members of pbt and pb2 are compared and copied"
     )
-    keep: int = Field(3, ge=1, le=100, description="how many trials' best models stay on disk")
-    dev_share: float = Field(0.1, gt=0, lt=1, description="of train, cut off where a corpus has no dev split")
+    keep_checkpoints: int = Field(3, ge=1, le=100, description="how many trials' best models stay on disk")
+    dev_fraction: float = Field(
+        0.1, gt=0, lt=1, description="of train, cut off where a corpus has no dev split"
+    )
     train_splits: tuple[SplitName, ...] = Field(("train",), min_length=1, description="what is trained on")
-    prune: dict[SplitName, Annotated[float, Field(gt=0, le=1)]] = Field(
+    subsample: dict[SplitName, Annotated[float, Field(gt=0, le=1)]] = Field(
         {}, description="share of a split to use"
     )
     workers: int | None = Field(None, ge=1, le=100_000, description="trials side by side; all cores or GPUs")
@@ -103,10 +105,12 @@ class Study(BaseModel):
     def _by_name(cls, value: Any) -> Any:
         return load_space(value) if isinstance(value, str) else value
 
-    @field_validator("train_on", "algorithm", "searcher")
+    @field_validator("train_on", "algorithm", "sampler")
     @classmethod
     def _known(cls, value: str, info: ValidationInfo) -> str:
-        known = {"train_on": VARIANTS, "algorithm": ALGORITHMS, "searcher": SEARCHERS}[str(info.field_name)]
+        known = {"train_on": VARIANTS, "algorithm": ALGORITHMS, "sampler": TPE_LIBRARIES}[
+            str(info.field_name)
+        ]
         if value not in known:
             raise ValueError(f"must be one of {', '.join(known)}")
         return value
@@ -155,9 +159,9 @@ class Study(BaseModel):
                 raise ValueError(
                     f"{name} decides how the corpus is encoded, once for each value; search it as a choice"
                 )
-        chosen = self.searcher != type(self).model_fields["searcher"].default
+        chosen = self.sampler != type(self).model_fields["sampler"].default
         if chosen and ALGORITHMS[self.algorithm].sampler is not None:
-            raise ValueError(f"{self.algorithm} chooses its configurations itself and takes no searcher")
+            raise ValueError(f"{self.algorithm} chooses its configurations itself and takes no sampler")
         if self.seeds > 1:
             self._check_seeds()
         if ALGORITHMS[self.algorithm].stops and self.max_epochs < self.grace_epochs:
@@ -205,18 +209,21 @@ class Study(BaseModel):
                 ("space", "parameters"),
                 "pb2 models continuous hyperparameters, and there is none; take pbt",
             )
-        if self.population > self.trials:
-            yield ("population",), f"must not be over trials ({self.trials}), and is {self.population}"
-        if self.perturb_every >= self.max_epochs:
+        if self.population_size > self.trials:
             yield (
-                ("perturb_every",),
-                f"must be under epochs ({self.max_epochs}), and is {self.perturb_every:g}",
+                ("population_size",),
+                f"must not be over trials ({self.trials}), and is {self.population_size}",
             )
-        evaluations = self.perturb_every * self._fixed_training_config.evals_per_epoch
+        if self.perturbation_interval >= self.max_epochs:
+            yield (
+                ("perturbation_interval",),
+                f"must be under epochs ({self.max_epochs}), and is {self.perturbation_interval:g}",
+            )
+        evaluations = self.perturbation_interval * self._fixed_training_config.evals_per_epoch
         if round(evaluations) < 1 or abs(evaluations - round(evaluations)) > 1e-9:
             per_epoch = self._fixed_training_config.evals_per_epoch
             rule = f"must be whole evaluations, {per_epoch} of which are an epoch"
-            yield ("perturb_every",), f"{rule}, and is {self.perturb_every:g}"
+            yield ("perturbation_interval",), f"{rule}, and is {self.perturbation_interval:g}"
 
     @property
     def _fixed_training_config(self) -> TrainingConfig:
@@ -318,8 +325,8 @@ def with_defaults(options: dict[str, Any]) -> dict[str, Any]:
     filled = dict(options)
     algorithm, trials = ALGORITHMS.get(str(filled.get("algorithm"))), filled.get("trials")
     if algorithm and algorithm.population and isinstance(trials, int):
-        most = Study.model_fields["population"].default
-        filled.setdefault("population", max(2, min(trials, most)))
+        most = Study.model_fields["population_size"].default
+        filled.setdefault("population_size", max(2, min(trials, most)))
     filled.setdefault("space", "demo" if filled.get("model", "tiny") == "tiny" else "suc")
     if not filled.get("name"):
         filled["name"] = default_name(filled)
@@ -332,8 +339,8 @@ def default_name(options: dict[str, Any]) -> str:
         str(options.get(field) or Study.model_fields[field].default)
         for field in ("data", "tags", "train_on", "model", "algorithm")
     ]
-    if options.get("searcher") not in (None, Study.model_fields["searcher"].default):
-        parts.append(str(options["searcher"]))
+    if options.get("sampler") not in (None, Study.model_fields["sampler"].default):
+        parts.append(str(options["sampler"]))
     if parts[3] == "tiny":
         del parts[3]
     short = [Path(part).stem if "/" in part or part.endswith(".yaml") else part for part in parts]

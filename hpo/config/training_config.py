@@ -54,13 +54,13 @@ class TrainingConfig(BaseModel):
         0.0, ge=0, le=1000, description="the same in epochs; at most one of the three is not 0"
     )
     warmup_steps: int = Field(0, ge=0, le=10_000_000, description="the same in steps")
-    schedule: Schedule = Field(
+    lr_schedule: Schedule = Field(
         "linear",
-        description="the rate after the warm-up: falls to 0, stays, falls by gamma an epoch, "
+        description="the rate after the warm-up: falls to 0, stays, falls by lr_gamma an epoch, "
         "stays and then cools down to 0 (hybrid), or does so when patience runs out (adaptive)",
     )
-    gamma: float = Field(0.9, gt=0, le=1, description="exponential: factor on the rate after every epoch")
-    cycles: int = Field(4, ge=1, le=1000, description="cosine_with_restarts: falls from the peak to 0")
+    lr_gamma: float = Field(0.9, gt=0, le=1, description="exponential: factor on the rate after every epoch")
+    lr_cycles: int = Field(4, ge=1, le=1000, description="cosine_with_restarts: falls from the peak to 0")
     cooldown_epochs: float = Field(
         7.0, gt=0, le=1000, description="hybrid, adaptive: epochs of the linear cool-down at the end"
     )

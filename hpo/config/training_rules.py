@@ -42,17 +42,19 @@ def _cooldown_fits(schedule: str, cooldown: float, warmup: float, epochs: int) -
         return None
     return (
         f"cooldown_epochs ({cooldown:g}) and warmup_epochs ({warmup:g}) together must not be over "
-        f"epochs ({epochs}) where schedule is hybrid"
+        f"epochs ({epochs}) where lr_schedule is hybrid"
     )
 
 
 def _patience_suits(schedule: str, patience: int) -> str | None:
     if schedule == "adaptive" and not patience:
-        return "schedule adaptive cools down when patience runs out, so patience must be at least 1, and is 0"
+        return (
+            "lr_schedule adaptive cools down when patience runs out, so patience must be at least 1, and is 0"
+        )
     if schedule == "hybrid" and patience:
         return (
-            f"schedule hybrid cools down at a fixed time, before which patience ({patience}) might end the "
-            "run; take adaptive, or patience 0"
+            f"lr_schedule hybrid cools down at a fixed time, before which patience ({patience}) might end "
+            "the run; take adaptive, or patience 0"
         )
     return None
 
@@ -74,8 +76,8 @@ def _one_label_a_token(alignment: str, pooling: str) -> str | None:
 RULES = (
     Rule(("warmup_ratio", "warmup_epochs", "warmup_steps"), _one_warmup),
     Rule(("warmup_epochs", "epochs"), _warmup_ends),
-    Rule(("schedule", "cooldown_epochs", "warmup_epochs", "epochs"), _cooldown_fits),
-    Rule(("schedule", "patience"), _patience_suits),
+    Rule(("lr_schedule", "cooldown_epochs", "warmup_epochs", "epochs"), _cooldown_fits),
+    Rule(("lr_schedule", "patience"), _patience_suits),
     Rule(("accumulation_steps", "batch_size"), _parts_of_a_batch),
     Rule(("label_alignment", "pooling"), _one_label_a_token),
 )
@@ -94,14 +96,14 @@ class Need:
 _STOPPING = Need("patience", lambda value: value > 0, "patience over 0")
 _LORA = Need("lora_r", lambda value: value > 0, "lora_r over 0")
 NEEDS: dict[str, Need] = {
-    "gamma": Need("schedule", lambda value: value == "exponential", "schedule exponential"),
-    "cycles": Need(
-        "schedule", lambda value: value == "cosine_with_restarts", "schedule cosine_with_restarts"
+    "lr_gamma": Need("lr_schedule", lambda value: value == "exponential", "lr_schedule exponential"),
+    "lr_cycles": Need(
+        "lr_schedule", lambda value: value == "cosine_with_restarts", "lr_schedule cosine_with_restarts"
     ),
     "cooldown_epochs": Need(
-        "schedule", lambda value: value in ("hybrid", "adaptive"), "schedule hybrid or adaptive"
+        "lr_schedule", lambda value: value in ("hybrid", "adaptive"), "lr_schedule hybrid or adaptive"
     ),
-    "cooldown_restarts": Need("schedule", lambda value: value == "adaptive", "schedule adaptive"),
+    "cooldown_restarts": Need("lr_schedule", lambda value: value == "adaptive", "lr_schedule adaptive"),
     "early_stopping_metric": _STOPPING,
     "min_delta": _STOPPING,
     "lora_alpha": _LORA,

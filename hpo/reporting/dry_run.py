@@ -37,7 +37,7 @@ def describe_disk_use(study: Study) -> str:
     from hpo.models.build import BYTES_PER_WEIGHT, count_weights, state_bytes
 
     states = states_at_once(study, study.workers or available_cores())
-    kept = study.keep + len(study.never_stopped)
+    kept = study.keep_checkpoints + len(study.never_stopped)
     on_the_way = sum(count < study.runs for count in MILESTONES)
     of_values = sum(map(len, study.space.few_valued.values()))
     leaders = on_the_way + of_values if study.seeds == 1 else 0

@@ -55,7 +55,7 @@ def states_at_once(study: Study, workers: int) -> int:
     """The most trials that can have a state to go on from at one time."""
     algorithm = ALGORITHMS[study.algorithm]
     if algorithm.population:
-        return max(workers, study.population)
+        return max(workers, study.population_size)
     return study.trials if algorithm.scheduler == "hyperband" else workers
 
 

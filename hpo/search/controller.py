@@ -47,7 +47,7 @@ class TrialController:
         levels = rung_levels(study.grace_epochs, study.reduction_factor, study.max_epochs)
         space = study.space.model_copy(update={"points_to_evaluate": study.guesses})
         self._sampler = build_sampler(
-            algorithm.sampler or study.searcher, space, study.seed, levels, study.seeds
+            algorithm.sampler or study.sampler, space, study.seed, levels, study.seeds
         )
         self._scheduler = build_scheduler(algorithm.scheduler, study)
         self._listeners: list[Callable[[Trial], None]] = []

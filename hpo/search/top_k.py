@@ -83,7 +83,7 @@ class TopK:
 
     def add(self, trial: Trial) -> None:
         """Take in a trial that ended well."""
-        self.best = ranked([*self.best, trial])[: self._study.keep]
+        self.best = ranked([*self.best, trial])[: self._study.keep_checkpoints]
         self._on_the_way = milestone_leaders([*self._on_the_way.values(), trial], self._total)
         if self._study.seeds == 1:
             self._of_values = best_of_values(self._study.space, [*self._of_values.values(), trial])
@@ -98,7 +98,7 @@ class TopK:
     @property
     def threshold(self) -> CheckpointThreshold | None:
         """What a new model has to reach; None as long as fewer than are kept have ended."""
-        last = self.best[-1].best if len(self.best) == self._study.keep else None
+        last = self.best[-1].best if len(self.best) == self._study.keep_checkpoints else None
         if last is None:
             return None
         held = {key: trial.best.rank for key, trial in self._of_values.items() if trial.best}

@@ -50,7 +50,7 @@ class Patience:
             )
         if waiting.waited < training_config.patience:
             return waiting
-        if training_config.schedule == "adaptive":
+        if training_config.lr_schedule == "adaptive":
             return replace(waiting, cooling_since=epoch)
         return replace(waiting, over=True)
 

@@ -48,7 +48,7 @@ def rate_factor(
     ``cooling_since`` is the epoch at which the cool-down of an adaptive run has begun, if it has.
     """
     risen = min(1.0, step / timeline.warmup) if timeline.warmup else 1.0
-    return risen * _SHAPES[training_config.schedule](training_config, timeline, step, cooling_since)
+    return risen * _SHAPES[training_config.lr_schedule](training_config, timeline, step, cooling_since)
 
 
 def _linear(
@@ -68,7 +68,7 @@ def _cosine_with_restarts(
 ) -> float:
     """Loshchilov & Hutter 2017, SGDR, arXiv:1608.03983, with cycles of equal length."""
     done = timeline.done(step)
-    return 0.0 if done >= 1 else 0.5 * (1 + math.cos(math.pi * (training_config.cycles * done % 1)))
+    return 0.0 if done >= 1 else 0.5 * (1 + math.cos(math.pi * (training_config.lr_cycles * done % 1)))
 
 
 def _constant(
@@ -80,7 +80,7 @@ def _constant(
 def _exponential(
     training_config: TrainingConfig, timeline: Timeline, step: int, cooling_since: float | None
 ) -> float:
-    return training_config.gamma ** (step // timeline.steps_per_epoch)
+    return training_config.lr_gamma ** (step // timeline.steps_per_epoch)
 
 
 def _hybrid(

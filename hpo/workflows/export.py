@@ -49,7 +49,7 @@ def export_best(
     from hpo.reporting.report import write_report
 
     trials = read_trials(read_lines(folder.trials))
-    best = leading(trials)[: study.keep]
+    best = leading(trials)[: study.keep_checkpoints]
     if not best:
         raise _nothing_succeeded(study, trials)
 
@@ -140,8 +140,8 @@ def _row(
 def algorithm_title(study: Study) -> str:
     """The algorithm as the result matrix shows it, with its searcher where that is not the default."""
     title = ALGORITHMS[study.algorithm].title
-    default = Study.model_fields["searcher"].default
-    return title if study.searcher == default else f"{title} ({study.searcher})"
+    default = Study.model_fields["sampler"].default
+    return title if study.sampler == default else f"{title} ({study.sampler})"
 
 
 def _nothing_succeeded(study: Study, trials: list[Trial]) -> StudyFailed:

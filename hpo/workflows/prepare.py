@@ -150,8 +150,8 @@ def read_corpus(study: Study) -> tuple[Corpus, TagFamily]:
         with every problem of the corpus or the family, or if train or dev has no sentence.
     """
     family = load_family(study.tags)
-    prune = {str(name): share for name, share in study.prune.items()}
-    corpus = load(study.data, seed=study.seed, dev_share=study.dev_share, prune=prune)
+    prune = {str(name): share for name, share in study.subsample.items()}
+    corpus = load(study.data, seed=study.seed, dev_share=study.dev_fraction, prune=prune)
     corpus = apply_family(family, corpus)
     missing = [
         Issue(

@@ -46,10 +46,10 @@ def plan_rerank(record: StudyRecord, top: int, seeds: int) -> Study:
     changes = {
         "name": StudyFolder(study.name).reranked.name,
         "algorithm": "grid",
-        "searcher": Study.model_fields["searcher"].default,
+        "sampler": Study.model_fields["sampler"].default,
         "space": space,
         "warm_start": (),
-        "keep": 1,
+        "keep_checkpoints": 1,
         "seeds": seeds,
         "baseline": True,
     }

@@ -82,10 +82,10 @@ def done():
     [
         ("run --alg ahsa", r"study: algorithm: must be one of asha, .*: 'ahsa'"),
         ("run --train-on lower", r"study: train_on: must be one of cased, .*: 'lower'"),
-        ("run --searcher bohb", r"study: searcher: must be one of optuna, hyperopt: 'bohb'"),
+        ("run --sampler bohb", r"study: sampler: must be one of optuna, hyperopt: 'bohb'"),
         ("run --trials 0", r"study: trials: .* greater than or equal to 1: 0"),
         ("run --epochs 0", r"study: fixed\.epochs: .* greater than or equal to 1, and is 0"),
-        ("run --alg random --searcher hyperopt", r"study: random chooses .* takes no searcher"),
+        ("run --alg random --sampler hyperopt", r"study: random chooses .* takes no sampler"),
         ("run --tags conl", r"tag families: unknown name: 'conl' \(known: .*conll.*\)"),
         ("run --tags conl --dry-run", r"tag families: unknown name: 'conl' \(known: .*conll.*\)"),
         ("run --data /no/such", r"/no/such: no such file or folder \(name a file.*\)"),

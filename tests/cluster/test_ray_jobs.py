@@ -153,7 +153,13 @@ def test_a_real_cluster_runs_a_study_to_its_end(empty_folder, monkeypatch):
         "--min-worker-port=0",
     ]
     start += ["--max-worker-port=0", "--include-dashboard=true", "--dashboard-host=127.0.0.1"]
-    study = {"name": "s", "trials": 2, "algorithm": "random", "fixed": {"epochs": 1}, "prune": {"train": 0.3}}
+    study = {
+        "name": "s",
+        "trials": 2,
+        "algorithm": "random",
+        "fixed": {"epochs": 1},
+        "subsample": {"train": 0.3},
+    }
     Path("s.yaml").write_text(yaml.safe_dump(study))
 
     def hpo(*words):

@@ -76,7 +76,7 @@ def test_a_knob_both_searched_and_fixed_is_refused(tmp_path):
         ("epochs", {"type": "int", "low": 0, "high": 3}),
         ("epochs", {"type": "uniform", "low": 1.5, "high": 3}),
         ("batch_size", {"type": "choice", "values": [16, 5000]}),
-        ("schedule", {"type": "choice", "values": ["linear", "sinus"]}),
+        ("lr_schedule", {"type": "choice", "values": ["linear", "sinus"]}),
         ("attention_dropout", {"type": "uniform", "low": 0, "high": 1}),
     ],
 )
@@ -113,7 +113,7 @@ def test_a_knob_of_whole_numbers_takes_only_whole_numbers(tmp_path):
 def test_a_first_guess_must_lie_in_the_domain(tmp_path, guess, rule):
     parameters = {"learning_rate": RATE, "batch_size": {"type": "choice", "values": [16, 32]}}
     good = {"learning_rate": 1e-4, "batch_size": 32}
-    assert f"first_guesses.1.{rule}" in refused(
+    assert f"points_to_evaluate.1.{rule}" in refused(
         tmp_path, {"parameters": parameters, "points_to_evaluate": [good, guess]}
     )
 
@@ -131,7 +131,7 @@ def test_every_fault_is_told_at_once(tmp_path):
         "  epochs: {type: int, low: 0, high: 3}\n"
         "fixed:\n"
         "  batch_size: 0\n"
-        "first_guesses:\n"
+        "points_to_evaluate:\n"
         "- weight_decay: 7\n"
         "  epochs: 2\n"
     )

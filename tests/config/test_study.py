@@ -54,11 +54,12 @@ def test_every_field_has_a_description_for_the_reader_of_a_study_file():
     ("field", "value"),
     [
         ("trials", 0), ("trials", -1), ("trials", 2.5), ("trials", "many"), ("seed", -1), ("seed", 2**32),
-        ("grace_epochs", 0), ("reduction_factor", 1), ("keep", 0), ("dev_share", 0), ("dev_share", 1),
-        ("dev_share", float("nan")), ("workers", 0), ("gpus_per_trial", -1), ("gpus_per_trial", 1.5),
-        ("train_splits", []), ("train_splits", ["validation"]), ("prune", {"train": 0}),
-        ("prune", {"all": 0.5}), ("data", ""), ("tags", ""), ("model", ""), ("algorithm", "ASHA"),
-        ("train_on", "lower"), ("searcher", "bohb"), ("fixed", {"epochs": 0}), ("space", 5),
+        ("grace_epochs", 0), ("reduction_factor", 1), ("keep_checkpoints", 0), ("dev_fraction", 0),
+        ("dev_fraction", 1), ("dev_fraction", float("nan")), ("workers", 0), ("gpus_per_trial", -1),
+        ("gpus_per_trial", 1.5), ("train_splits", []), ("train_splits", ["validation"]),
+        ("subsample", {"train": 0}),
+        ("subsample", {"all": 0.5}), ("data", ""), ("tags", ""), ("model", ""), ("algorithm", "ASHA"),
+        ("train_on", "lower"), ("sampler", "bohb"), ("fixed", {"epochs": 0}), ("space", 5),
         ("name", "../x"), ("name", "a b"), ("name", ".."), ("name", "x\n"), ("name", "/x"),
     ],
 )  # fmt: skip
@@ -67,7 +68,7 @@ def test_a_value_outside_its_limits_is_refused_by_the_name_of_its_field(field, v
 
 
 @pytest.mark.parametrize(
-    ("field", "known"), [("algorithm", ", ".join(ALGORITHMS)), ("searcher", "optuna, hyperopt")]
+    ("field", "known"), [("algorithm", ", ".join(ALGORITHMS)), ("sampler", "optuna, hyperopt")]
 )
 def test_an_unknown_name_is_refused_with_the_known_ones(field, known):
     assert refused({field: "nope"}) == f"study: {field}: must be one of {known}: 'nope'"
@@ -86,7 +87,7 @@ def test_a_knob_both_searched_and_fixed_is_refused():
 
 @pytest.mark.parametrize("algorithm", [name for name, each in ALGORITHMS.items() if each.sampler])
 def test_an_algorithm_that_chooses_for_itself_takes_no_searcher(algorithm):
-    assert "takes no searcher" in refused({"algorithm": algorithm, "searcher": "hyperopt"})
+    assert "takes no sampler" in refused({"algorithm": algorithm, "sampler": "hyperopt"})
     build_study({"algorithm": algorithm})
 
 
@@ -121,8 +122,8 @@ def test_most_epochs_are_those_searched_or_those_fixed_or_the_default():
     [
         {},
         {"model": "a/b", "data": "corpora/åbo", "workers": 3, "gpus_per_trial": 0.25},
-        {"prune": {"train": 0.1}, "train_splits": ["train", "dev"], "fixed": {"precision": "off"}},
-        {"space": {"parameters": {"schedule": {"type": "choice", "values": ["linear", "constant"]}}}},
+        {"subsample": {"train": 0.1}, "train_splits": ["train", "dev"], "fixed": {"precision": "off"}},
+        {"space": {"parameters": {"lr_schedule": {"type": "choice", "values": ["linear", "constant"]}}}},
         {"space": {"parameters": {"epochs": {"type": "int", "low": 1, "high": 1e1}}}, "name": "1e-5"},
     ],
 )
@@ -146,8 +147,8 @@ def test_how_a_study_is_run_is_no_part_of_what_it_looks_for():
     for field, value in {
         "trials": 51,
         "seed": 1,
-        "keep": 4,
-        "searcher": "hyperopt",
+        "keep_checkpoints": 4,
+        "sampler": "hyperopt",
         "fixed": {"max_length": 64},
     }.items():
         assert build_study({field: value}).identity != study.identity, field
@@ -208,7 +209,7 @@ def test_any_settings_have_a_name_that_is_valid(data, tags, model):
 def test_a_name_says_what_differs_and_no_paths():
     options = {"data": "/home/me/my corpus/", "tags": "tags/mine.yaml", "model": "KB/bert-base-swedish-cased"}
     assert default_name(options) == "my-corpus-mine-cased-bert-base-swedish-cased-asha"
-    assert default_name({"searcher": "hyperopt"}) == "demo-suc-original-cased-asha-hyperopt"
+    assert default_name({"sampler": "hyperopt"}) == "demo-suc-original-cased-asha-hyperopt"
 
 
 @pytest.mark.parametrize("hyperparameter, values", [("max_length", [64, 128]), ("context", [0, 64])])

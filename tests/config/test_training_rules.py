@@ -22,12 +22,15 @@ WRONG = [
     ({"warmup_epochs": 1, "warmup_steps": 5}, "the warm-up must be given once"),
     ({"warmup_epochs": 6.5}, r"warmup_epochs \(6.5\) must not be over epochs \(5\)"),
     (
-        {"schedule": "hybrid"},
+        {"lr_schedule": "hybrid"},
         r"cooldown_epochs \(7\) and warmup_epochs \(0\) together must not be over epochs",
     ),
-    ({"schedule": "hybrid", "cooldown_epochs": 3, "warmup_epochs": 2.5}, "together must not be over"),
-    ({"schedule": "hybrid", "cooldown_epochs": 2, "patience": 3}, r"before which patience \(3\) might end"),
-    ({"schedule": "adaptive"}, "patience must be at least 1, and is 0"),
+    ({"lr_schedule": "hybrid", "cooldown_epochs": 3, "warmup_epochs": 2.5}, "together must not be over"),
+    (
+        {"lr_schedule": "hybrid", "cooldown_epochs": 2, "patience": 3},
+        r"before which patience \(3\) might end",
+    ),
+    ({"lr_schedule": "adaptive"}, "patience must be at least 1, and is 0"),
     ({"label_alignment": "all", "pooling": "mean"}, "label_alignment all does nothing with pooling mean"),
     ({"accumulation_steps": 33}, r"accumulation_steps \(33\) must not be over batch_size \(32\)"),
 ]
@@ -89,8 +92,8 @@ def test_every_rule_is_shown_to_be_broken():
 def test_one_combination_that_a_search_might_try_is_enough():
     searched = {"type": "choice", "values": ["linear", "adaptive"]}
     with pytest.raises(ValidationError, match="patience must be at least 1"):
-        Space(parameters={"schedule": searched, "patience": {"type": "int", "low": 0, "high": 3}})
-    Space(parameters={"schedule": searched, "patience": {"type": "int", "low": 1, "high": 3}})
+        Space(parameters={"lr_schedule": searched, "patience": {"type": "int", "low": 0, "high": 3}})
+    Space(parameters={"lr_schedule": searched, "patience": {"type": "int", "low": 1, "high": 3}})
 
 
 @pytest.mark.parametrize("hyperparameter", NEEDS)
@@ -109,10 +112,10 @@ def test_a_knob_that_nothing_reads_is_refused(hyperparameter):
 @pytest.mark.parametrize(
     "hyperparameters",
     [
-        {"gamma": 0.8, "schedule": "exponential"},
-        {"cycles": 2, "schedule": "cosine_with_restarts"},
-        {"cooldown_epochs": 2, "schedule": "hybrid"},
-        {"cooldown_restarts": False, "cooldown_epochs": 2, "schedule": "adaptive", "patience": 1},
+        {"lr_gamma": 0.8, "lr_schedule": "exponential"},
+        {"lr_cycles": 2, "lr_schedule": "cosine_with_restarts"},
+        {"cooldown_epochs": 2, "lr_schedule": "hybrid"},
+        {"cooldown_restarts": False, "cooldown_epochs": 2, "lr_schedule": "adaptive", "patience": 1},
         {"early_stopping_metric": "loss", "min_delta": 0.1, "patience": 1},
         {"effective_beta": 0.99, "class_weighting": "effective"},
     ],
@@ -127,18 +130,18 @@ def test_a_knob_that_is_read_is_taken(hyperparameters):
 
 def test_a_knob_that_only_some_trials_read_is_taken():
     parameters = {
-        "schedule": {"type": "choice", "values": ["linear", "exponential"]},
-        "gamma": {"type": "uniform", "low": 0.5, "high": 0.9},
+        "lr_schedule": {"type": "choice", "values": ["linear", "exponential"]},
+        "lr_gamma": {"type": "uniform", "low": 0.5, "high": 0.9},
     }
     Space(parameters=parameters)
     study = build_study({"space": {"parameters": parameters}})
-    assert study.training_config({"schedule": "linear", "gamma": 0.6}).gamma == 0.6
+    assert study.training_config({"lr_schedule": "linear", "lr_gamma": 0.6}).lr_gamma == 0.6
 
 
 def test_a_study_may_change_the_schedule_of_a_space_and_leave_the_old_ones_knobs():
-    space = {"parameters": RATE, "fixed": {"schedule": "exponential", "gamma": 0.8}}
+    space = {"parameters": RATE, "fixed": {"lr_schedule": "exponential", "lr_gamma": 0.8}}
     assert (
-        build_study({"space": space, "fixed": {"schedule": "linear"}}).training_config({}).schedule
+        build_study({"space": space, "fixed": {"lr_schedule": "linear"}}).training_config({}).lr_schedule
         == "linear"
     )
 
@@ -166,7 +169,7 @@ def test_a_switch_is_true_or_false_and_nothing_else(hyperparameter):
         with pytest.raises(ValidationError):
             TrainingConfig(**{hyperparameter: value})
     searched = {"type": "choice", "values": [True, False]}
-    schedule = {"schedule": "adaptive", "patience": 1}
+    schedule = {"lr_schedule": "adaptive", "patience": 1}
     assert Space(parameters={hyperparameter: searched}, fixed=schedule).parameters[hyperparameter].ends == (
         True,
         False,
@@ -176,7 +179,7 @@ def test_a_switch_is_true_or_false_and_nothing_else(hyperparameter):
 
 
 def test_idle_knobs_are_those_given_alone():
-    possible = {"schedule": ("linear",), "patience": (0, 2)}
-    assert [name for name, _ in unread_hyperparameters(["gamma", "min_delta", "batch_size"], possible)] == [
-        "gamma"
-    ]
+    possible = {"lr_schedule": ("linear",), "patience": (0, 2)}
+    assert [
+        name for name, _ in unread_hyperparameters(["lr_gamma", "min_delta", "batch_size"], possible)
+    ] == ["lr_gamma"]

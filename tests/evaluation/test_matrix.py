@@ -20,7 +20,12 @@ def _row(family="Original", trained_on="cased", algorithm="ASHA", **fields) -> M
 def test_a_matrix_survives_its_file(tmp_path):
     row = _row(
         scores={"dev": {"cased": SCORES, "uncased": 0.46699, "ne-lower": None}, "test": {"cased": 1.0}},
-        hyperparameters={"learning_rate": 4.462279e-05, "batch_size": 32, "schedule": "linear", "crf": True},
+        hyperparameters={
+            "learning_rate": 4.462279e-05,
+            "batch_size": 32,
+            "lr_schedule": "linear",
+            "crf": True,
+        },
         study="demo-asha",
         corpus="demo",
         corpus_sha256="ab" * 32,

@@ -41,7 +41,8 @@ TESTED = {
     "test_frozen_layers_are_not_trained": ("frozen_layers",),
     "test_checkpointing_and_accumulation_change_no_gradient": ("gradient_checkpointing",),
     "test_the_optimizer_follows_every_schedule": (
-        "schedule", "gamma", "cycles", "cooldown_epochs", "warmup_ratio", "warmup_epochs", "warmup_steps",
+        "lr_schedule", "lr_gamma", "lr_cycles", "cooldown_epochs", "warmup_ratio", "warmup_epochs",
+        "warmup_steps",
     ),
     "test_a_run_ends_when_its_patience_does": ("patience", "early_stopping_metric", "min_delta"),
     "test_an_adaptive_run_cools_down_and_comes_back": ("cooldown_restarts",),
@@ -125,7 +126,7 @@ def test_a_run_steps_as_the_recipe_says(folder, encoded, monkeypatch):
     training_config = TrainingConfig(
         learning_rate=3e-3, weight_decay=0.07, adam_beta1=0.8, adam_beta2=0.95, adam_epsilon=1e-6,
         max_grad_norm=0.25, batch_size=24, accumulation_steps=2, precision="bf16", label_smoothing=0.1,
-        class_weighting="effective", effective_beta=0.99, epochs=2, evals_per_epoch=2, schedule="constant",
+        class_weighting="effective", effective_beta=0.99, epochs=2, evals_per_epoch=2, lr_schedule="constant",
     )  # fmt: skip
     measured, seen = watched_run(folder, encoded, monkeypatch, training_config)
     rows = len(seen["trainer"].train_dataset)
@@ -161,16 +162,16 @@ def place_of(name):
 
 
 SCHEDULES = (
-    {"schedule": "linear", "warmup_ratio": 0.3},
-    {"schedule": "cosine", "warmup_epochs": 2},
-    {"schedule": "cosine_with_restarts", "cycles": 2, "warmup_steps": 4},
-    {"schedule": "constant", "warmup_steps": 5},
-    {"schedule": "exponential", "gamma": 0.5, "warmup_ratio": 0.2},
-    {"schedule": "hybrid", "cooldown_epochs": 2, "warmup_epochs": 1},
+    {"lr_schedule": "linear", "warmup_ratio": 0.3},
+    {"lr_schedule": "cosine", "warmup_epochs": 2},
+    {"lr_schedule": "cosine_with_restarts", "lr_cycles": 2, "warmup_steps": 4},
+    {"lr_schedule": "constant", "warmup_steps": 5},
+    {"lr_schedule": "exponential", "lr_gamma": 0.5, "warmup_ratio": 0.2},
+    {"lr_schedule": "hybrid", "cooldown_epochs": 2, "warmup_epochs": 1},
 )
 
 
-@pytest.mark.parametrize("hyperparameters", SCHEDULES, ids=lambda each: each["schedule"])
+@pytest.mark.parametrize("hyperparameters", SCHEDULES, ids=lambda each: each["lr_schedule"])
 def test_the_optimizer_follows_every_schedule(folder, encoded, monkeypatch, hyperparameters):
     training_config = TrainingConfig(
         learning_rate=1e-3, epochs=4, batch_size=24, evals_per_epoch=1, **hyperparameters
@@ -204,7 +205,7 @@ def test_a_run_ends_when_its_patience_does(folder, encoded, monkeypatch):
 @pytest.mark.parametrize("restarts", [True, False])
 def test_an_adaptive_run_cools_down_and_comes_back(folder, encoded, monkeypatch, restarts):
     training_config = TrainingConfig(
-        learning_rate=1e-3, epochs=9, batch_size=30, evals_per_epoch=1, schedule="adaptive", patience=1,
+        learning_rate=1e-3, epochs=9, batch_size=30, evals_per_epoch=1, lr_schedule="adaptive", patience=1,
         cooldown_epochs=3, cooldown_restarts=restarts, early_stopping_metric="loss",
     )  # fmt: skip
     losses = iter([3.0, 4.0, 2.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0])
@@ -242,8 +243,8 @@ def test_layers_and_head_learn_as_fast_as_they_are_told(family, folder, shape):
 @shapes
 def test_frozen_layers_are_not_trained(family, folder, encoded, monkeypatch, shape):
     training_config = TrainingConfig(
-        learning_rate=1e-2, frozen_layers=1, epochs=1, batch_size=30, evals_per_epoch=1, schedule="constant",
-        **SHAPES[shape],
+        learning_rate=1e-2, frozen_layers=1, epochs=1, batch_size=30, evals_per_epoch=1,
+        lr_schedule="constant", **SHAPES[shape],
     )  # fmt: skip
     fresh = dict(build_model(folder, LABELS, 0, training_config, 1).named_parameters())
     _, seen = watched_run(folder, encoded, monkeypatch, training_config)

@@ -44,13 +44,15 @@ def test_what_is_likely_is_never_over_what_is_possible(trials, grace):
 
 
 def test_a_plan_bounds_the_models_on_disk_and_the_states_in_memory():
-    plan = render_dry_run(build_study({"keep": 5, "workers": 3}))
+    plan = render_dry_run(build_study({"keep_checkpoints": 5, "workers": 3}))
     assert (
         "11 models of 4 MB (6 kept, 5 that led on the way or are the best of a hyperparameter's value)"
         in plan
     )
     assert "up to 0.10 GB of state of 3 trials" in plan
-    paused = render_dry_run(build_study({"keep": 5, "workers": 3, "algorithm": "bohb", "trials": 20}))
+    paused = render_dry_run(
+        build_study({"keep_checkpoints": 5, "workers": 3, "algorithm": "bohb", "trials": 20})
+    )
     assert "0.64 GB of state of 20 trials" in paused
 
 
@@ -78,7 +80,7 @@ def test_every_knob_is_listed_with_its_limits_default_and_meaning():
     assert all(all(row) for row in rows)
     cells = {row[0]: row[1:3] for row in rows}
     assert cells["learning_rate"] == ["0 < number <= 1", "5e-05"]
-    assert cells["schedule"] == [
+    assert cells["lr_schedule"] == [
         "linear, cosine, cosine_with_restarts, constant, exponential, hybrid, adaptive",
         "linear",
     ]

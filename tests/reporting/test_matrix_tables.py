@@ -104,12 +104,12 @@ def test_further_knobs_follow_where_a_row_has_them():
             tag_family="Original", trained_on="cased", algorithm="ASHA", hyperparameters=hyperparameters
         )
         for hyperparameters in (
-            {"learning_rate": 5e-5, "weight_decay": 0.0, "schedule": "cosine"},
-            {"batch_size": 16, "epochs": 10, "schedule": "linear", "label_smoothing": 0.1},
+            {"learning_rate": 5e-5, "weight_decay": 0.0, "lr_schedule": "cosine"},
+            {"batch_size": 16, "epochs": 10, "lr_schedule": "linear", "label_smoothing": 0.1},
         )
     ]
     heading, *lines = _cells(render_hyperparameters(rows))
-    assert heading[9:] == ["schedule", "epochs", "label smoothing"]
+    assert heading[9:] == ["lr schedule", "epochs", "label smoothing"]
     assert lines[0][3:] == ["5.000000e-05", "0", "-", "-", "-", "-", "cosine", "-", "-"]
     assert lines[1][3:] == ["-", "-", "-", "-", "-", "16", "linear", "10", "0.1"]
 

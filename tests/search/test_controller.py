@@ -196,7 +196,7 @@ def checkpoint(folder, number):
 
 
 def test_a_failed_trial_is_never_among_the_best(folder, measure):
-    controller = TrialController(study_of(algorithm="random", keep=1), folder)
+    controller = TrialController(study_of(algorithm="random", keep_checkpoints=1), folder)
     start(controller, 2)
     controller.measured(0, measure(1, 0.9))
     controller.measured(1, measure(1, 0.2))
@@ -207,25 +207,25 @@ def test_a_failed_trial_is_never_among_the_best(folder, measure):
 
 
 def test_the_bar_is_the_worst_of_the_kept_and_stands_once_enough_have_ended(folder, measure):
-    controller = TrialController(study_of(algorithm="random", keep=2), folder)
+    controller = TrialController(study_of(algorithm="random", keep_checkpoints=2), folder)
     start(controller, 4)
     for number, f1 in enumerate([0.3, 0.5, 0.4, 0.1]):
         assert folder.threshold.exists() == (number >= 2)
         controller.measured(number, measure(1, f1))
         controller.ended(number, State.COMPLETE)
     assert CheckpointThreshold.from_json(read_json(folder.threshold)).kept == (0.4, -0.5)
-    assert TrialController(study_of(algorithm="random", keep=2), folder).best == controller.best
+    assert TrialController(study_of(algorithm="random", keep_checkpoints=2), folder).best == controller.best
 
 
 def test_a_running_trial_raises_no_bar_since_it_may_yet_fail(folder, measure):
-    controller = TrialController(study_of(algorithm="random", keep=1), folder)
+    controller = TrialController(study_of(algorithm="random", keep_checkpoints=1), folder)
     start(controller, 2)
     controller.measured(0, measure(1, 0.9))
     assert not folder.threshold.exists()
 
 
 def test_a_worker_writes_what_reaches_the_bar_and_nothing_below_it(folder, measure):
-    controller = TrialController(study_of(algorithm="random", keep=1), folder)
+    controller = TrialController(study_of(algorithm="random", keep_checkpoints=1), folder)
     run = TrialRun(controller.study, folder, encoded=folder.path, model="tiny")
     assert run._place(7, {}, measure(1, 0.0)) == folder.checkpoint(7)
     start(controller, 1)
@@ -237,7 +237,7 @@ def test_a_worker_writes_what_reaches_the_bar_and_nothing_below_it(folder, measu
 
 
 def test_checkpoints_of_the_best_and_of_running_trials_stay_and_others_go(folder, measure):
-    controller = TrialController(study_of(algorithm="random", keep=2, space=RANGE), folder)
+    controller = TrialController(study_of(algorithm="random", keep_checkpoints=2, space=RANGE), folder)
     start(controller, 5)
     for number in range(5):
         checkpoint(folder, number)
@@ -259,7 +259,7 @@ CHOICES = {
 
 
 def test_the_best_of_each_value_of_a_choice_is_written_and_stays_to_be_scored(folder, measure):
-    study = study_of(algorithm="random", keep=1, space=CHOICES)
+    study = study_of(algorithm="random", keep_checkpoints=1, space=CHOICES)
     controller, run = (
         TrialController(study, folder),
         TrialRun(study, folder, encoded=folder.path, model="tiny"),
@@ -288,7 +288,7 @@ def test_the_best_of_each_value_of_a_choice_is_written_and_stays_to_be_scored(fo
 def test_where_runs_are_repeated_no_model_stays_for_a_value(folder, measure):
     study = study_of(
         algorithm="grid",
-        keep=1,
+        keep_checkpoints=1,
         seeds=2,
         space=CHOICES
         | {"parameters": {"batch_size": CHOICES["parameters"]["batch_size"]}, "points_to_evaluate": []},
@@ -301,7 +301,7 @@ def test_where_runs_are_repeated_no_model_stays_for_a_value(folder, measure):
 
 
 def test_each_of_the_final_best_has_its_checkpoint_whatever_fails(folder, measure):
-    study = study_of(algorithm="random", keep=2, trials=6, space=RANGE)
+    study = study_of(algorithm="random", keep_checkpoints=2, trials=6, space=RANGE)
     controller, run = (
         TrialController(study, folder),
         TrialRun(study, folder, encoded=folder.path, model="tiny"),

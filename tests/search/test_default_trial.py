@@ -77,7 +77,7 @@ def test_every_algorithm_tries_the_defaults_first_and_to_their_end_however_bad_t
 
 @pytest.mark.parametrize("algorithm", ["pbt", "pb2"])
 def test_in_a_population_of_two_the_other_member_alone_may_copy(tmp_path, measure, algorithm):
-    study = study_of(algorithm=algorithm, trials=2, population=2)
+    study = study_of(algorithm=algorithm, trials=2, population_size=2)
     controller = TrialController(study, StudyFolder("s", tmp_path))
     work(controller, measure, lambda trial, epoch: 0.1 * epoch if trial.number else 0.01)
     assert not any(trial.changes for trial in controller.trials), "a better member has nothing to copy"
@@ -120,7 +120,7 @@ def test_the_defaults_of_a_space_are_the_recipes():
 
 def test_the_model_of_the_defaults_is_written_and_stays_however_many_are_better(tmp_path, measure):
     folder = StudyFolder("s", tmp_path)
-    controller = TrialController(study_of(algorithm="random", keep=1, space=RANGE), folder)
+    controller = TrialController(study_of(algorithm="random", keep_checkpoints=1, space=RANGE), folder)
     run = TrialRun(controller.study, folder, encoded=folder.path, model="tiny")
     for f1 in (0.1, 0.5, 0.4):
         number = controller.next_trial().number
@@ -135,7 +135,9 @@ def test_the_model_of_the_defaults_is_written_and_stays_however_many_are_better(
 
 def test_who_led_after_so_many_trials_stays_to_be_scored(tmp_path, measure):
     folder = StudyFolder("s", tmp_path)
-    controller = TrialController(study_of(algorithm="random", keep=1, space=RANGE, baseline=False), folder)
+    controller = TrialController(
+        study_of(algorithm="random", keep_checkpoints=1, space=RANGE, baseline=False), folder
+    )
     for number in range(12):
         controller.next_trial()
         folder.checkpoint(number).mkdir(parents=True)

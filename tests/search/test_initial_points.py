@@ -17,10 +17,16 @@ SPACE = Space.model_validate(
             "weight_decay": {"type": "uniform", "low": 0.0, "high": 0.2},
             "batch_size": {"type": "choice", "values": [16, 32]},
             "epochs": {"type": "int", "low": 2, "high": 9},
-            "schedule": {"type": "choice", "values": ["linear", "cosine"]},
+            "lr_schedule": {"type": "choice", "values": ["linear", "cosine"]},
         },
         "points_to_evaluate": [
-            {"learning_rate": 1e-4, "weight_decay": 0.1, "batch_size": 16, "epochs": 3, "schedule": "linear"}
+            {
+                "learning_rate": 1e-4,
+                "weight_decay": 0.1,
+                "batch_size": 16,
+                "epochs": 3,
+                "lr_schedule": "linear",
+            }
         ],
     }
 )
@@ -52,7 +58,7 @@ def test_failed_trials_and_copies_are_left_out():
             "learning_rate": st.floats(1e-9, 1.0),
             "batch_size": st.sampled_from([1, 8, 24, 64]),
             "epochs": st.integers(1, 50),
-            "schedule": st.sampled_from(["constant", "cosine"]),
+            "lr_schedule": st.sampled_from(["constant", "cosine"]),
         },
     )
 )

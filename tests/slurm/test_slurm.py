@@ -64,7 +64,7 @@ def hpo(cluster, work):
 def write_study(name, trials, epochs):
     study = {"name": name, "trials": trials, "algorithm": "random", "fixed": {"epochs": epochs}}
     Path(f"{name}.yaml").write_text(
-        yaml.safe_dump(study | {"prune": {"train": 0.3, "dev": 0.3, "test": 0.2}})
+        yaml.safe_dump(study | {"subsample": {"train": 0.3, "dev": 0.3, "test": 0.2}})
     )
     return f"{name}.yaml"
 

@@ -58,7 +58,7 @@ def test_a_study_is_a_run_and_each_trial_a_run_under_it(study, folder, trials, s
     assert parent.data.metrics == {"best/dev_f1": 0.75, "test/cased": 0.5}
     assert parent.data.params["algorithm"] == "asha"
     assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {parent.info.run_id}
-    assert runs["0"].data.params == {"learning_rate": "0.0001", "schedule": "linear", "seed": "11"}
+    assert runs["0"].data.params == {"learning_rate": "0.0001", "lr_schedule": "linear", "seed": "11"}
     assert history(client, runs["0"], "dev/f1") == [(10, 0.25), (20, 0.5), (30, 0.375)]
     assert runs["0"].data.metrics["best/dev_f1"] == 0.5
     assert history(client, runs["2"], "hyperparameter/learning_rate") == [(10, 4e-4), (20, 8e-4)]

@@ -73,7 +73,7 @@ def test_the_hyperparameters_stand_in_the_tab_for_them(study, folder, trials):
     }
     start = plugin["_hparams_/session_start_info"].session_start_info.hparams
     assert start["learning_rate"].number_value == 1e-4
-    assert start["schedule"].string_value == "linear"
+    assert start["lr_schedule"].string_value == "linear"
     assert [each.name.tag for each in plugin["_hparams_/experiment"].experiment.metric_infos] == [
         "best/dev_f1"
     ]

@@ -14,7 +14,7 @@ from hpo.training.measurement import FACTS, read_snapshot
 from hpo.training.trainer import train
 
 torch.set_num_threads(1)
-ADAPTIVE = {"schedule": "adaptive", "early_stopping_metric": "loss", "patience": 1, "cooldown_epochs": 2}
+ADAPTIVE = {"lr_schedule": "adaptive", "early_stopping_metric": "loss", "patience": 1, "cooldown_epochs": 2}
 
 
 def follow(training_config, losses, f1=0.5):

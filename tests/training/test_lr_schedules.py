@@ -26,7 +26,7 @@ def factors(pace=PACE, cooling_since=None, **hyperparameters):
 
 @pytest.mark.parametrize("ratio", [0, 0.06, 0.25, 1.0])
 @pytest.mark.parametrize(
-    ("schedule", "theirs", "settings"),
+    ("lr_schedule", "theirs", "settings"),
     [
         ("linear", "linear", {}),
         ("cosine", "cosine", {}),
@@ -34,8 +34,8 @@ def factors(pace=PACE, cooling_since=None, **hyperparameters):
         ("constant", "constant_with_warmup", {}),
     ],
 )
-def test_the_common_schedules_are_those_of_transformers(schedule, theirs, settings, ratio):
-    ours = factors(schedule=schedule, epochs=5, warmup_ratio=ratio, cycles=3)[:-1]
+def test_the_common_schedules_are_those_of_transformers(lr_schedule, theirs, settings, ratio):
+    ours = factors(lr_schedule=lr_schedule, epochs=5, warmup_ratio=ratio, lr_cycles=3)[:-1]
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     reference = get_scheduler(
         theirs, optimizer, math.ceil(ratio * 50), 50, scheduler_specific_kwargs=settings
@@ -50,23 +50,26 @@ def test_the_common_schedules_are_those_of_transformers(schedule, theirs, settin
     ids=lambda each: next(iter(each)),
 )
 def test_a_warm_up_is_the_same_however_it_is_told(warmup):
-    rising = factors(schedule="constant", epochs=5, **warmup)
+    rising = factors(lr_schedule="constant", epochs=5, **warmup)
     assert rising[:7] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1, 1])
     assert set(rising[6:]) == {1.0}
 
 
 def test_an_exponential_rate_falls_once_an_epoch():
-    assert factors(schedule="exponential", gamma=0.5, epochs=3)[:-1] == [1.0] * 10 + [0.5] * 10 + [0.25] * 10
+    assert (
+        factors(lr_schedule="exponential", lr_gamma=0.5, epochs=3)[:-1]
+        == [1.0] * 10 + [0.5] * 10 + [0.25] * 10
+    )
 
 
 def test_a_hybrid_rate_stays_and_then_falls_to_nothing_in_the_last_epochs():
-    rates = factors(schedule="hybrid", cooldown_epochs=2, warmup_epochs=1, epochs=5)
+    rates = factors(lr_schedule="hybrid", cooldown_epochs=2, warmup_epochs=1, epochs=5)
     assert rates[10:31] == [1.0] * 21
     assert rates[31:] == pytest.approx([1 - step / 20 for step in range(1, 21)])
 
 
 def test_an_adaptive_rate_falls_from_where_the_cool_down_began():
-    hyperparameters = {"schedule": "adaptive", "patience": 1, "cooldown_epochs": 2, "epochs": 9}
+    hyperparameters = {"lr_schedule": "adaptive", "patience": 1, "cooldown_epochs": 2, "epochs": 9}
     assert set(factors(**hyperparameters)) == {1.0}
     cooling = factors(**hyperparameters, cooling_since=3.5)
     assert set(cooling[:36]) == {1.0}
@@ -85,11 +88,11 @@ def test_an_adaptive_rate_falls_from_where_the_cool_down_began():
     st.floats(0.1, 12),
     st.integers(0, 500),
 )
-def test_no_rate_is_under_zero_or_over_the_peak(schedule, pace, epochs, warmup, share, cooldown, step):
+def test_no_rate_is_under_zero_or_over_the_peak(lr_schedule, pace, epochs, warmup, share, cooldown, step):
     hyperparameters = {
-        "schedule": schedule,
+        "lr_schedule": lr_schedule,
         "epochs": epochs,
-        "patience": int(schedule == "adaptive"),
+        "patience": int(lr_schedule == "adaptive"),
         "cooldown_epochs": min(cooldown, epochs),
         warmup: round(share * 50) if warmup == "warmup_steps" else share,
     }
@@ -119,9 +122,9 @@ def rates(monkeypatch):
     "hyperparameters",
     [
         {"warmup_ratio": 0.06},
-        {"warmup_epochs": 0.75, "schedule": "cosine_with_restarts", "cycles": 2},
-        {"warmup_steps": 3, "schedule": "exponential", "gamma": 0.3},
-        {"schedule": "hybrid", "cooldown_epochs": 1.5, "warmup_ratio": 0.2},
+        {"warmup_epochs": 0.75, "lr_schedule": "cosine_with_restarts", "lr_cycles": 2},
+        {"warmup_steps": 3, "lr_schedule": "exponential", "lr_gamma": 0.3},
+        {"lr_schedule": "hybrid", "cooldown_epochs": 1.5, "warmup_ratio": 0.2},
     ],
     ids=str,
 )

@@ -217,8 +217,8 @@ def look(corpus, monkeypatch, training_config, **options):
 def test_a_run_trains_what_the_recipe_says_as_fast_as_it_says(corpus, monkeypatch):
     training_config = TrainingConfig(
         learning_rate=1e-3, frozen_layers=1, head_lr_multiplier=10, layerwise_decay=0.5, weight_decay=0.1,
-        schedule="constant", adam_beta1=0.8, adam_beta2=0.95, adam_epsilon=1e-6, gradient_checkpointing=True,
-        epochs=1,
+        lr_schedule="constant", adam_beta1=0.8, adam_beta2=0.95, adam_epsilon=1e-6, epochs=1,
+        gradient_checkpointing=True,
     )  # fmt: skip
     trainer = look(corpus, monkeypatch, training_config)
     groups = trainer.optimizer.param_groups
@@ -258,7 +258,7 @@ def test_a_population_changes_the_rate_and_keeps_the_groups(corpus, monkeypatch,
         "head_lr_multiplier": 10,
         "layerwise_decay": 0.5,
         "frozen_layers": -1,
-        "schedule": "constant",
+        "lr_schedule": "constant",
     }
     first = TrainingConfig(learning_rate=1e-3, epochs=2, weight_decay=0.1, **hyperparameters)
     before = moments_of(look(corpus, monkeypatch, first, state=tmp_path / "s"))

@@ -80,7 +80,7 @@ def test_new_settings_take_the_place_of_the_old(corpus, tmp_path, monkeypatch):
             "batch_size": 8,
             "hidden_dropout": 0.33,
             "classifier_dropout": 0.44,
-            "schedule": "constant",
+            "lr_schedule": "constant",
         }
     )
     seen = {}

@@ -105,8 +105,8 @@ def test_a_loss_that_is_not_finite_ends_the_run(corpus, monkeypatch):
         run(corpus, TrainingConfig(epochs=3, evals_per_epoch=1, batch_size=30))
 
 
-@pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
-def test_the_warm_up_really_warms(corpus, monkeypatch, schedule):
+@pytest.mark.parametrize("lr_schedule", ["linear", "cosine", "constant"])
+def test_the_warm_up_really_warms(corpus, monkeypatch, lr_schedule):
     rates = []
     step = torch.optim.AdamW.step
 
@@ -117,11 +117,13 @@ def test_the_warm_up_really_warms(corpus, monkeypatch, schedule):
     monkeypatch.setattr(torch.optim.AdamW, "step", watched)
     run(
         corpus,
-        TrainingConfig(learning_rate=1e-3, warmup_ratio=0.25, schedule=schedule, epochs=5, batch_size=30),
+        TrainingConfig(
+            learning_rate=1e-3, warmup_ratio=0.25, lr_schedule=lr_schedule, epochs=5, batch_size=30
+        ),
     )
     assert len(rates) == 20
     assert rates[:6] == pytest.approx([0, 2e-4, 4e-4, 6e-4, 8e-4, 1e-3])
-    assert (rates[-1] < 1e-3) == (schedule != "constant")
+    assert (rates[-1] < 1e-3) == (lr_schedule != "constant")
 
 
 def test_knobs_reach_the_optimizer_the_modules_and_the_loader(corpus, monkeypatch):

@@ -48,7 +48,7 @@ def done(tmp_path_factory):
         counts.append((len(whole), len(self.folder.written_checkpoints()), living))
 
     patch.setattr(TrialController, "_tell", tell)
-    row = run(build_study(options | {"algorithm": "pbt", "keep": 2}), Console(quiet=True))
+    row = run(build_study(options | {"algorithm": "pbt", "keep_checkpoints": 2}), Console(quiet=True))
     yield StudyFolder("p"), row, counts
     patch.undo()
 

@@ -61,7 +61,7 @@ def done(tmp_path_factory):
             for each in generate(1).splits[split][:count]
         ]
         (place / "corpus" / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    settings = {"data": "corpus", "space": SPACE, "trials": 3, "keep": 1, "workers": 1}
+    settings = {"data": "corpus", "space": SPACE, "trials": 3, "keep_checkpoints": 1, "workers": 1}
     study = build_study(settings | {"name": "small", "algorithm": "random"})
     run(study, Console(quiet=True))
     yield study, StudyFolder("small")

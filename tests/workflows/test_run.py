@@ -41,7 +41,15 @@ def write_corpus(folder, counts):
 
 
 def settings(data, **more):
-    return {"name": "small", "data": str(data), "space": SPACE, "trials": 4, "keep": 2, "workers": 2, **more}
+    return {
+        "name": "small",
+        "data": str(data),
+        "space": SPACE,
+        "trials": 4,
+        "keep_checkpoints": 2,
+        "workers": 2,
+        **more,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +77,7 @@ def test_a_trial_of_more_gpus_than_there_are_is_refused_before_anything_is_writt
 def test_each_value_of_a_choice_has_its_best_models_test_score(done):
     *_, place = done
     space = SPACE | {"parameters": SPACE["parameters"] | CHOICE}
-    run(build_study(settings(place / "corpus", name="choice", space=space, keep=1)), quiet=True)
+    run(build_study(settings(place / "corpus", name="choice", space=space, keep_checkpoints=1)), quiet=True)
     groups = group_trials(read_record(StudyFolder("choice")), "attention_dropout")
     assert [group.value for group in groups] == ["0", "0.1"]
     assert all(group.test is not None for group in groups)
@@ -194,15 +202,22 @@ def test_the_grid_finds_its_rows_that_are_done(done):
 
 def test_the_rows_of_a_grid_take_what_its_study_file_says(empty_folder):
     file = empty_folder / "base.yaml"
-    file.write_text("trials: 3\ntags: conll\nalgorithm: random\nprune: {train: 0.5}\nfixed: {gamma: 0.5, "
-                    "schedule: exponential}\n")  # fmt: skip
+    file.write_text(
+        "trials: 3\ntags: conll\nalgorithm: random\nsubsample: {train: 0.5}\n"
+        "fixed: {lr_gamma: 0.5, lr_schedule: exponential}\n"
+    )
     planned = plan_rows({"trials": 2, "fixed": {"epochs": 4}}, train_on="cased,uncased", file=file)
     assert [(each.name, each.train_on) for each in planned] == [
         ("demo-conll-cased-random", "cased"), ("demo-conll-uncased-random", "uncased"),
     ]  # fmt: skip
     for each in planned:
-        assert (each.tags, each.algorithm, each.trials, each.prune) == ("conll", "random", 2, {"train": 0.5})
-        assert each.fixed == {"gamma": 0.5, "schedule": "exponential", "epochs": 4}
+        assert (each.tags, each.algorithm, each.trials, each.subsample) == (
+            "conll",
+            "random",
+            2,
+            {"train": 0.5},
+        )
+        assert each.fixed == {"lr_gamma": 0.5, "lr_schedule": "exponential", "epochs": 4}
     assert len(plan_rows({}, algorithms="asha,pbt", file=file)) == 14
 
 
@@ -262,7 +277,7 @@ def test_what_only_some_trials_would_fail_by_is_refused_before_any_starts(
 
 def test_training_on_dev_too_makes_train_longer(tmp_path):
     data = write_corpus(tmp_path / "corpus", {"train": 30, "dev": 10, "test": 10})
-    study = build_study(settings(data, train_splits=["train", "dev"], prune={"train": 0.5}))
+    study = build_study(settings(data, train_splits=["train", "dev"], subsample={"train": 0.5}))
     corpus, _ = read_corpus(study)
     assert corpus.notes[-1] == "dev was trained on, so its scores are not of unseen text"
     assert {name: len(sentences) for name, sentences in corpus.splits.items()} == {
@@ -298,7 +313,9 @@ def test_labels_and_windows_can_be_searched_and_each_model_is_scored_as_it_was_t
         "fixed": {"epochs": 2, "batch_size": 16, "evals_per_epoch": 1, "learning_rate": 2e-3},
     }
     study = build_study(
-        settings(data, space=space, algorithm="grid", trials=4, baseline=False, name="schemes", keep=4)
+        settings(
+            data, space=space, algorithm="grid", trials=4, baseline=False, name="schemes", keep_checkpoints=4
+        )
     )
     row = run(study, quiet=True)
     folder = StudyFolder("schemes")

@@ -255,7 +255,7 @@ def test_a_job_that_submitted_itself_again_is_known_by_its_new_name(empty_folder
 @pytest.mark.slow
 def test_a_real_search_runs_in_the_background_to_its_end(hpo):
     Path("s.yaml").write_text(
-        yaml.safe_dump({"name": "s", "trials": 2, "fixed": {"epochs": 1}, "prune": {"train": 0.3}})
+        yaml.safe_dump({"name": "s", "trials": 2, "fixed": {"epochs": 1}, "subsample": {"train": 0.3}})
     )
     assert hpo("submit", "s.yaml")[0] == 0
     wait_for(lambda: state(hpo) not in ("running", "queued"), seconds=280)

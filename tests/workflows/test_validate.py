@@ -8,7 +8,7 @@ from hpo.config.study import build_study
 from hpo.errors import UserError
 from hpo.workflows.validate import validate_file
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 KINDS = {"search_spaces": "search space", "tag_families": "tag family", "results/published": "study"}
 SHIPPED = sorted(
     (path, kind) for folder, kind in KINDS.items() for path in REPOSITORY.glob(f"{folder}/*.yaml")

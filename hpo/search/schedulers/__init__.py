@@ -43,7 +43,14 @@ def _pb2(study: Study) -> Scheduler:
 
 
 def _population(study: Study) -> tuple[Space, int, int, int, float, int]:
-    return study.space, study.seed, study.population, study.trials, study.perturb_every, study.max_epochs
+    return (
+        study.space,
+        study.seed,
+        study.population_size,
+        study.trials,
+        study.perturbation_interval,
+        study.max_epochs,
+    )
 
 
 SCHEDULERS: dict[str, Callable[[Study], Scheduler]] = {

@@ -29,7 +29,7 @@ SPACE = Space.model_validate(
             "learning_rate": {"type": "loguniform", "low": 1e-5, "high": 1e-2},
             "weight_decay": {"type": "uniform", "low": 0, "high": 0.2},
             "batch_size": {"type": "int", "low": 4, "high": 64},
-            "schedule": {"type": "choice", "values": ["linear", "cosine", "constant"]},
+            "lr_schedule": {"type": "choice", "values": ["linear", "cosine", "constant"]},
         }
     }
 )
@@ -39,7 +39,7 @@ PROPOSALS = 200
 
 
 def f1_of(params):
-    best = {"linear": 0.0, "cosine": 0.02, "constant": -0.05}[params["schedule"]]
+    best = {"linear": 0.0, "cosine": 0.02, "constant": -0.05}[params["lr_schedule"]]
     return 0.8 + best - (math.log10(params["learning_rate"]) + 3.5) ** 2 / 10 - params["weight_decay"]
 
 
@@ -233,7 +233,7 @@ def test_ranges_are_proposed_as_hpbandster_does(theirs, measure, name):
 
 
 def test_choices_are_proposed_as_hpbandster_does(theirs, measure):
-    ours = Counter(params["schedule"] for params in proposals(trials_of(60, measure)))
-    others = Counter(str(params["schedule"]) for params in theirs[0])
-    distance = sum(abs(ours[value] - others[value]) for value in SPACE.parameters["schedule"].values) / 2
+    ours = Counter(params["lr_schedule"] for params in proposals(trials_of(60, measure)))
+    others = Counter(str(params["lr_schedule"]) for params in theirs[0])
+    distance = sum(abs(ours[value] - others[value]) for value in SPACE.parameters["lr_schedule"].values) / 2
     assert distance / PROPOSALS < 0.12

@@ -21,14 +21,14 @@ SPACE = Space.model_validate(
             "learning_rate": {"type": "loguniform", "low": 1e-5, "high": 1e-2},
             "weight_decay": {"type": "uniform", "low": 0, "high": 0.2},
             "epochs": {"type": "int", "low": 2, "high": 5},
-            "schedule": {"type": "choice", "values": ["linear", "cosine"]},
+            "lr_schedule": {"type": "choice", "values": ["linear", "cosine"]},
             "batch_size": {"type": "choice", "values": [16, 32, 64]},
         }
     }
 )
 GUESSES = (
-    {"learning_rate": 3e-4, "weight_decay": 0.01, "epochs": 3, "schedule": "linear", "batch_size": 32},
-    {"learning_rate": 1e-2, "weight_decay": 0.0, "epochs": 5, "schedule": "cosine", "batch_size": 16},
+    {"learning_rate": 3e-4, "weight_decay": 0.01, "epochs": 3, "lr_schedule": "linear", "batch_size": 32},
+    {"learning_rate": 1e-2, "weight_decay": 0.0, "epochs": 5, "lr_schedule": "cosine", "batch_size": 16},
 )
 ENOUGH = 14
 """Trials after which every sampler is past its random start."""

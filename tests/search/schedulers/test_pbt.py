@@ -53,7 +53,7 @@ def study_of(**options):
         "name": "s",
         "space": SPACE,
         "trials": 8,
-        "population": 6,
+        "population_size": 6,
         "algorithm": "pbt",
         "baseline": False,
     }
@@ -317,17 +317,19 @@ def test_a_donor_whose_snapshot_has_vanished_is_survived(folder, measure, worker
 
 def test_no_more_snapshots_than_members_and_no_more_models_than_members_and_the_best(folder, measure):
     ranges = {name: each for name, each in SPACE["parameters"].items() if each["type"] != "choice"}
-    study = study_of(keep=1, space=SPACE | {"parameters": ranges})  # a choice keeps a model of each value
+    study = study_of(
+        keep_checkpoints=1, space=SPACE | {"parameters": ranges}
+    )  # a choice keeps a model of each value
     controller = TrialController(study, folder)
 
     def count():
         snapshots = [path for path in folder.snapshots.glob("*") if path.is_dir()]
         living = sum(trial.is_open for trial in controller.trials)
-        assert len(snapshots) <= min(study.population, living)
-        assert len(folder.written_checkpoints()) <= living + study.keep
+        assert len(snapshots) <= min(study.population_size, living)
+        assert len(folder.written_checkpoints()) <= living + study.keep_checkpoints
 
     work(controller, measure, {(1, 1.5), (3, 2.0)}, workers=3, look=count)
-    assert len(folder.written_checkpoints()) == study.keep
+    assert len(folder.written_checkpoints()) == study.keep_checkpoints
     assert not list(folder.snapshots.glob("*"))
 
 
@@ -348,10 +350,13 @@ def test_a_copy_keeps_its_own_best_which_is_what_its_checkpoint_holds(folder, me
 @pytest.mark.parametrize(
     ("options", "rule"),
     [
-        ({"population": 9}, "population: must not be over trials (8), and is 9"),
-        ({"perturb_every": 4}, "perturb_every: must be under epochs (4), and is 4"),
-        ({"perturb_every": 0.75}, "perturb_every: must be whole evaluations, 2 of which are an epoch"),
-        ({"searcher": "hyperopt"}, "pbt chooses its configurations itself"),
+        ({"population_size": 9}, "population_size: must not be over trials (8), and is 9"),
+        ({"perturbation_interval": 4}, "perturbation_interval: must be under epochs (4), and is 4"),
+        (
+            {"perturbation_interval": 0.75},
+            "perturbation_interval: must be whole evaluations, 2 of which are an epoch",
+        ),
+        ({"sampler": "hyperopt"}, "pbt chooses its configurations itself"),
         ({"space": {"parameters": {"epochs": {"type": "int", "low": 2, "high": 4}}}}, "epochs: cannot"),
         ({"algorithm": "pb2", "space": {"parameters": {"batch_size": {"type": "choice", "values": [8, 16]}}}},
          "pb2 models continuous hyperparameters"),

@@ -39,7 +39,7 @@ RECIPES = {
         }
     ),
     "adaptive": PLAIN.model_copy(
-        update={"schedule": "adaptive", "patience": 1, "cooldown_epochs": 1, "epochs": 3, "min_delta": 0.9}
+        update={"lr_schedule": "adaptive", "patience": 1, "cooldown_epochs": 1, "epochs": 3, "min_delta": 0.9}
     ),
 }
 
