@@ -50,8 +50,9 @@ def prepare(
         tokenizer = load_tokenizer(model)
     longest = longest_window(tokenizer, model)
     if exactly and max_length > longest:
-        rule = f"must not be over the {longest} subtokens that {model} reads at once"
-        raise UserError(Issue("max_length", rule, max_length, "longer sentences become several windows"))
+        message = f"must be at most {longest}, the longest input of {model}"
+        hint = f"set max_length={longest}; longer sentences are split into several windows"
+        raise UserError(Issue("max_length", message, max_length, hint))
     window = min(max_length, longest)
     tokenizer.model_max_length = window  # saved with it, so that a checkpoint is scored as it was trained
     names = label_names(family.types)

@@ -145,8 +145,8 @@ def test_a_window_that_is_told_and_that_the_model_cannot_read_is_refused(
     with pytest.raises(UserError) as caught:
         prepare(corpus, labels, folder, **told, exactly=True)
     assert str(caught.value) == (
-        f"max_length: must not be over the {longest} subtokens that {folder} reads at once: 1024 "
-        "(longer sentences become several windows)"
+        f"max_length: must be at most {longest}, the longest input of {folder} "
+        f"(got 1024; set max_length={longest}; longer sentences are split into several windows)"
     )
     assert not list(empty_folder.iterdir())
     facts = json.loads((prepare(corpus, labels, folder, **told).folder / "encoding.json").read_text())
