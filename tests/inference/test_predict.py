@@ -9,7 +9,7 @@ import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpo.cli.app import app as cli
+from hpo.cli import app as cli
 from hpo.config.training_config import TrainingConfig
 from hpo.corpora.spans import label_names
 from hpo.corpora.tag_families import load_family

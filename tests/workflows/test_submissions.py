@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hpo.cli.app import app as cli
+from hpo.cli import app as cli
 from hpo.cluster import local, ray_jobs
 from hpo.cluster.backends import BACKENDS, read_settings
 from hpo.cluster.base import (
