@@ -102,7 +102,7 @@ def done():
         ("show nope --json", r"study nope: is not under results/ \(hpo ls lists .*\)"),
         ("matrix nope", r"study nope: is not under results/"),
         ("matrix", r"results/: holds no study that is done \(make one with: hpo run\)"),
-        ("grid --train-on cased,lower", r"--train-on: unknown case variant \(got 'lower'; known: cased, .*\)"),
+        ("grid --train-on cased,lower", r"--train-on: unknown case variant \(got 'lower'; known: .*\)"),
         ("grid no.yaml --tags conll", r"no\.yaml: no such file"),
         ("grid --tags conll,conl --dry-run", r"tag families: unknown name \(got 'conl'; known: .*\)"),
         ("grid --alg asha,sha --dry-run", r"study: algorithm: must be one of .* \(got 'sha'\)"),
