@@ -107,7 +107,7 @@ def models(tmp_path_factory):
 
 
 def test_the_scores_are_those_of_evaluate_on_every_variant(models, empty_folder, monkeypatch, capsys):
-    from hpo.cli.app import app as cli
+    from hpo.cli import app as cli
     from hpo.evaluation.checkpoint_scores import evaluate_checkpoint
 
     draw = random.Random(5)
