@@ -74,7 +74,7 @@ def check_model_supports(model: PreTrainedModel, training_config: TrainingConfig
     """
     if training_config.precision == "fp16" and not torch.cuda.is_available():
         raise UserError(
-            Issue("precision", "needs a GPU, and there is none", "fp16", "take auto, bf16 or off")
+            Issue("precision", "requires a GPU, and none is available", "fp16", "use auto, bf16 or off")
         )
     if training_config.gradient_checkpointing and not model.supports_gradient_checkpointing:
         rule = f"a {model.config.model_type} model cannot do that"
@@ -98,7 +98,7 @@ def _frozen(model: PreTrainedModel, training_config: TrainingConfig) -> list[nn.
         return []
     depths, layers = weight_depths(model, "frozen_layers", training_config.frozen_layers)
     if training_config.frozen_layers > layers:
-        rule = f"must not be over the model's {layers} layers"
+        rule = f"must be at most the number of layers of the model, {layers}"
         raise UserError(Issue("frozen_layers", rule, training_config.frozen_layers))
     highest = max(EMBEDDINGS, training_config.frozen_layers)
     return [weight for name, weight in model.named_parameters() if depths[name] <= highest]

@@ -157,8 +157,8 @@ def test_gradient_checkpointing_gives_the_gradients_that_it_saves_to_keep(family
 @pytest.mark.parametrize(
     ("hyperparameters", "message"),
     [
-        ({"frozen_layers": 4}, "frozen_layers: must not be over the model's 3 layers: 4"),
-        ({"precision": "fp16"}, "precision: needs a GPU, and there is none: 'fp16' (take auto, bf16 or off)"),
+        ({"frozen_layers": 4}, "frozen_layers: must be at most the number of layers of the model, 3 (got 4)"),
+        ({"precision": "fp16"}, "precision: requires a GPU, and none is available (got 'fp16'; use auto, bf16 or off)"),
     ],
 )
 def test_what_a_model_or_a_machine_cannot_do_is_refused_in_one_line(hyperparameters, message, monkeypatch):
