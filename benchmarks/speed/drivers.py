@@ -51,7 +51,7 @@ class Reporting:
     gate: Gate
 
     def __call__(self, trial: dict[str, Any], report: Callable[[Measurement], bool]) -> None:
-        """As `TrialRun.__call__`."""
+        """As `TrialRunner.__call__`."""
         self.gate.wait()
         for epoch in range(1, self.reports + 1):
             report(measurement_of(epoch, trial["params"]))

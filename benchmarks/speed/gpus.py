@@ -27,7 +27,7 @@ from hpo.models.build import build_model
 from hpo.models.packed_attention import reading
 from hpo.storage.atomic import write_json, write_text
 from hpo.training import trainer
-from hpo.training.gpu_memory import GpuExhausted, within_share
+from hpo.training.gpu_memory import GpuExhausted, limit_gpu_memory
 
 _gates: list[Any] = []
 """Where the processes of a measurement wait for each other; each is given its own copy when it starts."""
@@ -137,7 +137,7 @@ def _trial_rate(spec: Mapping[str, Any]) -> float:
     """Training samples per second of a trial, its evaluations and its start left out."""
     data = EncodedCorpus.open(Path(spec["encoded"]))
     train_s, began = 0.0, 0.0
-    inner, step = trainer._Questions.put_to, trainer._Trainer.training_step
+    inner, step = trainer.DevEvaluator.evaluate, trainer.NerTrainer.training_step
 
     def begin(*words: Any) -> Any:
         nonlocal began
@@ -146,15 +146,15 @@ def _trial_rate(spec: Mapping[str, Any]) -> float:
             began = time.perf_counter()
         return step(*words)
 
-    def put_to(*words: Any) -> Any:
+    def evaluate(*words: Any) -> Any:
         nonlocal train_s, began
         _settle()
         train_s, began = train_s + time.perf_counter() - began, 0.0
         return inner(*words)
 
     with (
-        patch.object(trainer._Questions, "put_to", put_to),
-        patch.object(trainer._Trainer, "training_step", begin),
+        patch.object(trainer.DevEvaluator, "evaluate", evaluate),
+        patch.object(trainer.NerTrainer, "training_step", begin),
     ):
         _train(spec, data)
     return len(_rows(data)) * spec["epochs"] / train_s
@@ -223,6 +223,6 @@ def _one_trial(spec: Mapping[str, Any]) -> tuple[float, float]:
     """When a trial began, which all do at once, and when it ended, on the machine's clock."""
     _gates[0].wait()  # so that each process takes one
     began = time.monotonic()
-    with within_share(_recipe(spec), spec["gpus"]):
+    with limit_gpu_memory(_recipe(spec), spec["gpus"]):
         _train(spec, EncodedCorpus.open(Path(spec["encoded"])))
     return began, time.monotonic()

@@ -12,7 +12,7 @@ from benchmarks.speed.watches import WatchedRun, read_watch
 from hpo.config.study import Study, build_study
 from hpo.search.checkpoint_store import in_memory, states_at_once
 from hpo.search.ray.driver import Resources, search
-from hpo.search.worker import TrialRun
+from hpo.search.worker import TrialRunner
 from hpo.storage.study_folder import StudyFolder
 
 NAME = "bench"
@@ -37,7 +37,7 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     try:
         search(
             controller,
-            WatchedRun(TrialRun(study, home, encoded, study.model), log),
+            WatchedRun(TrialRunner(study, home, encoded, study.model), log),
             Resources(spec["workers"], 1, 0.0),
         )
     finally:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.speed.processes import profile_this, resident
-from hpo.search.worker import TrialRun, load_libraries
+from hpo.search.worker import TrialRunner, load_libraries
 from hpo.storage.journal import read_lines
 from hpo.training.measurement import Measurement
 
@@ -129,11 +129,11 @@ def watching(log: Path) -> Watch:
 class WatchedRun:
     """Our trials, watched in their workers."""
 
-    run: TrialRun
+    run: TrialRunner
     log: Path
 
     def __call__(self, trial: dict[str, Any], report: Callable[[Measurement], bool]) -> None:
-        """As `TrialRun.__call__`."""
+        """As `TrialRunner.__call__`."""
         load_libraries()  # as the first trial would, and not as the watch's own imports would
         watch = watching(self.log)
         watch.begin(trial["number"])

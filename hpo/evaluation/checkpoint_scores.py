@@ -23,7 +23,7 @@ from hpo.evaluation.composition import score_variants
 from hpo.evaluation.confusion import Confusion, build_confusion
 from hpo.models.build import CONTEXT_KEY
 from hpo.models.checkpoints import Model, load_checkpoint
-from hpo.training.evaluator import Examination, Reading
+from hpo.training.evaluator import SplitEvaluator, SplitPredictions
 
 MOST_SUBTOKENS = 8192
 VariantScores = dict[str, Scores]
@@ -118,13 +118,13 @@ def require_matching_labels(folder: Path, data: EncodedCorpus) -> None:
         )
 
 
-def predict_split(model: Model, data: EncodedCorpus, name: str) -> tuple[Reading, EncodedSplit]:
+def predict_split(model: Model, data: EncodedCorpus, name: str) -> tuple[SplitPredictions, EncodedSplit]:
     """What a model makes of every encoding of a split, and the split."""
     split = data.split(name)
     every = np.arange(len(split.sentences))
     found = recognize([model.config.id2label[number] for number in range(model.config.num_labels)])
     assert found is not None, "its labels were looked at before it was loaded"
-    return Examination(split, every, data.pad_id, len(data.types), found[0]).read(model), split
+    return SplitEvaluator(split, every, data.pad_id, len(data.types), found[0]).read(model), split
 
 
 def score_split(model: Model, data: EncodedCorpus, name: str) -> VariantScores:

@@ -45,7 +45,7 @@ class SeededConfiguration:
     is_default: bool
 
     @property
-    def rank(self) -> tuple[bool, float]:
+    def sort_key(self) -> tuple[bool, float]:
         """What configurations are compared by: none of the runs failed, and the mean on dev."""
         return None not in self.dev.scores, self.dev.mean or 0.0
 
@@ -69,7 +69,7 @@ def seeded_configurations(record: StudyRecord) -> list[SeededConfiguration]:
     default = default_trial(record.study, record.trials)
     groups = [record.trials[start : start + size] for start in range(0, len(record.trials), size)]
     found = [_repeated(record, group, group[0] is default) for group in groups if size > 1]
-    return sorted(found, key=lambda each: each.rank, reverse=True)
+    return sorted(found, key=lambda each: each.sort_key, reverse=True)
 
 
 def _repeated(record: StudyRecord, group: Sequence[Trial], is_default: bool) -> SeededConfiguration:

@@ -24,7 +24,7 @@ from hpo.search.trial import State, Trial, read_trials
 from hpo.storage.atomic import link_folder, write_json, write_lines
 from hpo.storage.journal import Journal, read_lines
 from hpo.storage.study_folder import StudyFolder
-from hpo.training.measurement import FACTS, Measurement, read_snapshot
+from hpo.training.measurement import SNAPSHOT_FILE, Measurement, read_snapshot
 
 MAX_WORKER_FAILURES = 3
 """How often a trial is taken up again after its worker died; one that dies each time is its own cause."""
@@ -143,7 +143,7 @@ class TrialController:
             return False
         # The best so far stays the trial's own: it is what stands in its checkpoint.
         if snapshot := read_snapshot(target):
-            write_json(target / FACTS, replace(snapshot, best=trial.best).to_json())
+            write_json(target / SNAPSHOT_FILE, replace(snapshot, best=trial.best).to_json())
         return True
 
     def _take_up(self, continuation: Continuation) -> Trial:

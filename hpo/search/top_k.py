@@ -101,10 +101,10 @@ class TopK:
         last = self.best[-1].best if len(self.best) == self._study.keep_checkpoints else None
         if last is None:
             return None
-        held = {key: trial.best.rank for key, trial in self._of_values.items() if trial.best}
+        held = {key: trial.best.sort_key for key, trial in self._of_values.items() if trial.best}
         of_values = (
             (name, value, held.get((name, value), _NONE_YET))
             for name, values in self._study.space.few_valued.items()
             for value in values
         )
-        return CheckpointThreshold(last.rank, tuple(of_values))
+        return CheckpointThreshold(last.sort_key, tuple(of_values))

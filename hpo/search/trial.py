@@ -64,7 +64,7 @@ class Trial:
     @property
     def best(self) -> Measurement | None:
         """The best measurement of all its epochs."""
-        return max(self.measurements, key=lambda measurement: measurement.rank, default=None)
+        return max(self.measurements, key=lambda measurement: measurement.sort_key, default=None)
 
     @property
     def epochs(self) -> float:
@@ -134,7 +134,7 @@ def read_trials(lines: Iterable[dict[str, Any]]) -> list[Trial]:
 
 def ranked(trials: Iterable[Trial]) -> list[Trial]:
     """The trials that have measured anything, the best epoch of the best trial first."""
-    measured = [(trial.best.rank, -trial.number, trial) for trial in trials if trial.best is not None]
+    measured = [(trial.best.sort_key, -trial.number, trial) for trial in trials if trial.best is not None]
     return [trial for *_, trial in sorted(measured, key=lambda entry: entry[:2], reverse=True)]
 
 

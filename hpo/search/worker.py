@@ -27,7 +27,7 @@ TrialFunction = Callable[[dict[str, Any], Callable[[Measurement], bool]], None]
 
 
 @dataclass(frozen=True)
-class TrialRun:
+class TrialRunner:
     """Runs the trials of a study; small enough to travel to every worker.
 
     Paths are absolute: a worker's working directory is Ray's. ``encoded`` holds the corpus, and ``readings``,
@@ -55,8 +55,8 @@ class TrialRun:
         import torch
 
         from hpo.encoding.encoded_corpus import EncodedCorpus
-        from hpo.training.ddp.launcher import train_together
-        from hpo.training.gpu_memory import within_share
+        from hpo.training.ddp.launcher import train_distributed
+        from hpo.training.gpu_memory import limit_gpu_memory
         from hpo.training.trainer import train
 
         state = self.folder.snapshot(trial["number"])
@@ -69,8 +69,8 @@ class TrialRun:
         encoded = self.readings.get((training_config.max_length, training_config.context), self.encoded)
         data = EncodedCorpus.open(encoded)
         _free_memory()  # of the trial before, whose thread may have ended in the middle of an epoch
-        with within_share(training_config, self.gpus):
-            (train if self.processes == 1 else partial(train_together, self.processes))(
+        with limit_gpu_memory(training_config, self.gpus):
+            (train if self.processes == 1 else partial(train_distributed, self.processes))(
                 training_config,
                 data,
                 model=self.model,
@@ -101,7 +101,7 @@ class TrialRun:
         if number not in self.study.never_stopped and self.study.seeds == 1:
             with suppress(FileNotFoundError):
                 threshold = CheckpointThreshold.from_json(read_json(self.folder.threshold))
-                if not threshold.is_reached(measurement.rank, params):
+                if not threshold.is_reached(measurement.sort_key, params):
                     return None
         return self.folder.candidate(number)
 

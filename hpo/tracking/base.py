@@ -51,7 +51,7 @@ class TrialReport:
     @property
     def best(self) -> Measurement | None:
         """The best measurement so far."""
-        return max(self.measurements, key=lambda each: each.rank, default=None)
+        return max(self.measurements, key=lambda each: each.sort_key, default=None)
 
     def hyperparameters_at(self, measurement: Measurement) -> dict[str, float]:
         """The numbers among the parameters in force at a measurement, where any change on the way."""

@@ -12,7 +12,7 @@ _SLACK = 1e-9
 
 
 @dataclass(frozen=True)
-class Patience:
+class EarlyStopping:
     """How far a run's patience has gone.
 
     ``best_f1`` and ``best_loss`` are those of the last improvement, None before any evaluation; ``waited``
@@ -26,7 +26,7 @@ class Patience:
     cooling_since: float | None = None
     over: bool = False
 
-    def after(self, training_config: TrainingConfig, f1: float, loss: float, epoch: float) -> Patience:
+    def after(self, training_config: TrainingConfig, f1: float, loss: float, epoch: float) -> EarlyStopping:
         """The same after one more dev evaluation, at an epoch that need not be whole.
 
         A run with another schedule than adaptive is over after ``patience`` evaluations without
@@ -42,7 +42,7 @@ class Patience:
             return self
         cooling = self.cooling_since is not None
         if self._improves(training_config, f1, loss) and (training_config.cooldown_restarts or not cooling):
-            return Patience(best_f1=f1, best_loss=loss)
+            return EarlyStopping(best_f1=f1, best_loss=loss)
         waiting = replace(self, waited=self.waited + 1)
         if self.cooling_since is not None:
             return replace(

@@ -23,7 +23,7 @@ REAL_SHARE = 0.98
 
 
 @dataclass(frozen=True)
-class Reading:
+class SplitPredictions:
     """What a model made of some encodings: span counts per encoding, and the loss of each.
 
     *Shape:* ``losses`` and ``tokens`` (encodings,): the summed cross entropy in nats, and over how
@@ -114,7 +114,7 @@ class Passes:
         model.train(training)
 
 
-class Examination:
+class SplitEvaluator:
     """The marking of some distinct encodings of a split, laid out once, for models of one label set.
 
     What a model says is read as IOB2 before it is counted; its loss is over its own labels.
@@ -130,7 +130,7 @@ class Examination:
         self._labels = LABEL_SETS[label_set]
         self._learned = np.asarray(self._labels.write(self._gold, self._passes.offsets), np.int64)
 
-    def read(self, model: torch.nn.Module, autocast: torch.dtype | None = None) -> Reading:
+    def read(self, model: torch.nn.Module, autocast: torch.dtype | None = None) -> SplitPredictions:
         """Run the model over every encoding once."""
         predicted = np.empty(len(self._gold), np.int64)
         losses = np.empty(len(self._gold), np.float64)
@@ -143,7 +143,7 @@ class Examination:
         self._passes.run(model, mark, autocast)
         offsets = self._passes.offsets
         predicted = np.asarray(self._labels.read(predicted, offsets), np.int64)
-        return Reading(
+        return SplitPredictions(
             counts=count(self._gold, predicted, offsets, self._n_types),
             losses=np.add.reduceat(losses, offsets[:-1]) if len(losses) else losses,
             tokens=self._passes.lengths,

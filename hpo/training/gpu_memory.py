@@ -20,7 +20,7 @@ class GpuExhausted(RuntimeError):
 
 
 @contextmanager
-def within_share(training_config: TrainingConfig, gpus: float) -> Iterator[None]:
+def limit_gpu_memory(training_config: TrainingConfig, gpus: float) -> Iterator[None]:
     """Keep a trial to its share of a GPU's memory; one that needs more fails alone, and gives its own back.
 
     ``gpus`` is the share in [0, 1), or a number of whole GPUs, on which there is nobody to keep from.
@@ -32,7 +32,7 @@ def within_share(training_config: TrainingConfig, gpus: float) -> Iterator[None]
     """
     if 0 < gpus < 1 and torch.cuda.is_available():
         total = torch.cuda.get_device_properties(0).total_memory
-        torch.cuda.set_per_process_memory_fraction(memory_share(gpus, total))
+        torch.cuda.set_per_process_memory_fraction(memory_fraction(gpus, total))
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -43,7 +43,7 @@ def within_share(training_config: TrainingConfig, gpus: float) -> Iterator[None]
         raise GpuExhausted(_remedy(training_config, gpus)) from None
 
 
-def memory_share(gpus: float, total_bytes: int) -> float:
+def memory_fraction(gpus: float, total_bytes: int) -> float:
     """The share of a GPU's memory that a process may fill with tensors, so that all trials on it fit."""
     return max(gpus / 2, gpus - CONTEXT_BYTES / total_bytes)
 

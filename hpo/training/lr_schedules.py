@@ -17,7 +17,7 @@ from hpo.config.training_config import TrainingConfig
 
 
 @dataclass(frozen=True)
-class Timeline:
+class TrainingSteps:
     """A run in optimizer steps: an epoch's, all of them, and those of the warm-up."""
 
     steps_per_epoch: int
@@ -25,7 +25,7 @@ class Timeline:
     warmup: int
 
     @classmethod
-    def of(cls, training_config: TrainingConfig, steps_per_epoch: int) -> Timeline:
+    def of(cls, training_config: TrainingConfig, steps_per_epoch: int) -> TrainingSteps:
         """The timeline of a training configuration on a corpus that makes so many steps an epoch."""
         steps = training_config.epochs * steps_per_epoch
         warmup = (
@@ -40,8 +40,8 @@ class Timeline:
         return min(1.0, max(0, step - self.warmup) / max(1, self.steps - self.warmup))
 
 
-def rate_factor(
-    training_config: TrainingConfig, timeline: Timeline, step: int, cooling_since: float | None = None
+def lr_multiplier(
+    training_config: TrainingConfig, timeline: TrainingSteps, step: int, cooling_since: float | None = None
 ) -> float:
     """What the peak rate is multiplied by at a step, counted from 0; in [0, 1].
 
@@ -52,19 +52,19 @@ def rate_factor(
 
 
 def _linear(
-    training_config: TrainingConfig, timeline: Timeline, step: int, cooling_since: float | None
+    training_config: TrainingConfig, timeline: TrainingSteps, step: int, cooling_since: float | None
 ) -> float:
     return 1 - timeline.done(step)
 
 
 def _cosine(
-    training_config: TrainingConfig, timeline: Timeline, step: int, cooling_since: float | None
+    training_config: TrainingConfig, timeline: TrainingSteps, step: int, cooling_since: float | None
 ) -> float:
     return 0.5 * (1 + math.cos(math.pi * timeline.done(step)))
 
 
 def _cosine_with_restarts(
-    training_config: TrainingConfig, timeline: Timeline, step: int, cooling_since: float | None
+    training_config: TrainingConfig, timeline: TrainingSteps, step: int, cooling_since: float | None
 ) -> float:
     """Loshchilov & Hutter 2017, SGDR, arXiv:1608.03983, with cycles of equal length."""
     done = timeline.done(step)
@@ -72,26 +72,26 @@ def _cosine_with_restarts(
 
 
 def _constant(
-    training_config: TrainingConfig, timeline: Timeline, step: int, cooling_since: float | None
+    training_config: TrainingConfig, timeline: TrainingSteps, step: int, cooling_since: float | None
 ) -> float:
     return 1.0
 
 
 def _exponential(
-    training_config: TrainingConfig, timeline: Timeline, step: int, cooling_since: float | None
+    training_config: TrainingConfig, timeline: TrainingSteps, step: int, cooling_since: float | None
 ) -> float:
     return training_config.lr_gamma ** (step // timeline.steps_per_epoch)
 
 
 def _hybrid(
-    training_config: TrainingConfig, timeline: Timeline, step: int, cooling_since: float | None
+    training_config: TrainingConfig, timeline: TrainingSteps, step: int, cooling_since: float | None
 ) -> float:
     cooldown = training_config.cooldown_epochs * timeline.steps_per_epoch
     return min(1.0, max(0.0, (timeline.steps - step) / cooldown))
 
 
 def _adaptive(
-    training_config: TrainingConfig, timeline: Timeline, step: int, cooling_since: float | None
+    training_config: TrainingConfig, timeline: TrainingSteps, step: int, cooling_since: float | None
 ) -> float:
     if cooling_since is None:
         return 1.0
@@ -101,7 +101,7 @@ def _adaptive(
     )
 
 
-_SHAPES: dict[str, Callable[[TrainingConfig, Timeline, int, float | None], float]] = {
+_SHAPES: dict[str, Callable[[TrainingConfig, TrainingSteps, int, float | None], float]] = {
     "linear": _linear,
     "cosine": _cosine,
     "cosine_with_restarts": _cosine_with_restarts,

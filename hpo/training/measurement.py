@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hpo.training.early_stopping import Patience
+from hpo.training.early_stopping import EarlyStopping
 
 
-class TrialLost(RuntimeError):
+class WorkerDied(RuntimeError):
     """A process of a trial died; the trial itself is sound, and can go on elsewhere from its snapshot."""
 
 
@@ -38,7 +38,7 @@ class Measurement:
     accuracy: float | None = None
 
     @property
-    def rank(self) -> tuple[float, float]:
+    def sort_key(self) -> tuple[float, float]:
         """What trials are compared by: F1, and where it ties, the lower dev loss."""
         return (self.f1, -self.loss)
 
@@ -52,7 +52,7 @@ class Measurement:
         return asdict(self)
 
 
-FACTS = "snapshot.json"
+SNAPSHOT_FILE = "snapshot.json"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Snapshot:
     last: Measurement
     best: Measurement | None
     steps_per_epoch: int
-    patience: Patience = field(default_factory=Patience)
+    patience: EarlyStopping = field(default_factory=EarlyStopping)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON writes them."""
@@ -81,9 +81,9 @@ class Snapshot:
 def read_snapshot(folder: Path) -> Snapshot | None:
     """The snapshot in a folder, or None where there is none that is whole."""
     try:
-        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        facts = json.loads((folder / SNAPSHOT_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     best = Measurement(**facts["best"]) if facts["best"] else None
-    patience = Patience(**facts.get("patience", {}))
+    patience = EarlyStopping(**facts.get("patience", {}))
     return Snapshot(Measurement(**facts["last"]), best, facts["steps_per_epoch"], patience)

@@ -15,7 +15,7 @@ from transformers import TrainerState
 
 from hpo.models.checkpoints import replaced
 from hpo.models.lora import held_weights
-from hpo.training.measurement import FACTS, Snapshot
+from hpo.training.measurement import SNAPSHOT_FILE, Snapshot
 
 WEIGHTS, OPTIMIZER = "model.safetensors", "optimizer.safetensors"
 TRAINER_STATE = "trainer_state.json"
@@ -33,7 +33,7 @@ def write_snapshot(
         # The Trainer wants this file to be there, and takes nothing from it that matters here.
         TrainerState().save_to_json(str(fresh / TRAINER_STATE))
         # Last, and so the mark of a whole snapshot even where a folder was copied and not renamed.
-        (fresh / FACTS).write_text(json.dumps(snapshot.to_json()), encoding="utf-8")
+        (fresh / SNAPSHOT_FILE).write_text(json.dumps(snapshot.to_json()), encoding="utf-8")
 
 
 def _distinct(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -37,11 +37,11 @@ from hpo.models.build import build_model
 from hpo.models.checkpoints import CheckpointWriter
 from hpo.models.packed_attention import reading
 from hpo.models.pooling_head import FIRST
-from hpo.training.ddp.process_group import Ranks
-from hpo.training.early_stopping import Patience
-from hpo.training.evaluator import Examination
+from hpo.training.ddp.process_group import ProcessGroup
+from hpo.training.early_stopping import EarlyStopping
+from hpo.training.evaluator import SplitEvaluator
 from hpo.training.losses import CorpusLoss
-from hpo.training.lr_schedules import Timeline, rate_factor, set_step
+from hpo.training.lr_schedules import TrainingSteps, lr_multiplier, set_step
 from hpo.training.measurement import Measurement, Snapshot, read_snapshot
 from hpo.training.optimizer import freeze, parameter_groups
 from hpo.training.resume import restore_optimizer, restore_random_state, write_snapshot
@@ -94,10 +94,10 @@ def train(
     freeze(network, training_config)
     asked = objective or Objective("mean", (train_on,))
     with CheckpointWriter() as writer:
-        course = _Course(
+        course = RunContext(
             training_config, seed, _dev_questions(data, asked, label_set), report, keep, writer, state
         )
-        trainer = _Trainer(network, rows, course)
+        trainer = NerTrainer(network, rows, course)
         if trainer.patience.over:
             return
         trainer.train(resume_from_checkpoint=str(state) if trainer.snapshot else None)
@@ -112,15 +112,15 @@ def _train_rows(
 
 
 @dataclass(frozen=True)
-class _Questions:
+class DevEvaluator:
     """The distinct encodings of an objective's variants of dev, and how often each counts in each."""
 
-    examination: Examination
+    examination: SplitEvaluator
     times: tuple[Ints, ...]
     types: tuple[str, ...]
     objective: Objective
 
-    def put_to(self, model: torch.nn.Module, autocast: torch.dtype | None) -> dict[str, float]:
+    def evaluate(self, model: torch.nn.Module, autocast: torch.dtype | None) -> dict[str, float]:
         """Objective, then the other scores and the loss: of the worst variant for a minimum, else means."""
         reading = self.examination.read(model, autocast)
         scored = [(*reading.score(self.types, times), reading.accuracy(times)) for times in self.times]
@@ -138,15 +138,15 @@ class _Questions:
 
 # Both caches outlive a trial: a warm worker lays its data out once per study.
 @lru_cache(maxsize=2)
-def _dev_questions(data: EncodedCorpus, objective: Objective, label_set: str = BIO) -> _Questions:
+def _dev_questions(data: EncodedCorpus, objective: Objective, label_set: str = BIO) -> DevEvaluator:
     split = data.split("dev")
     asked = [_encodings(split, variant) for variant in objective.variants]
     distinct = np.unique(np.concatenate(asked))
     times = tuple(
         np.bincount(np.searchsorted(distinct, encodings), minlength=len(distinct)) for encodings in asked
     )
-    examination = Examination(split, distinct, data.pad_id, len(data.types), label_set)
-    return _Questions(examination, times, data.types, objective)
+    examination = SplitEvaluator(split, distinct, data.pad_id, len(data.types), label_set)
+    return DevEvaluator(examination, times, data.types, objective)
 
 
 def _encodings(split: EncodedSplit, variant: str) -> Ints:
@@ -155,26 +155,26 @@ def _encodings(split: EncodedSplit, variant: str) -> Ints:
 
 
 @dataclass(frozen=True)
-class _Course:
+class RunContext:
     """What a run follows besides its model and its rows."""
 
     training_config: TrainingConfig
     seed: int
-    questions: _Questions
+    questions: DevEvaluator
     report: Report
     keep: Keep
     writer: CheckpointWriter
     state: Path | None
 
 
-class _Trainer(Trainer):
+class NerTrainer(Trainer):
     """A Trainer with little padding, a training configuration's rates, and an evaluation that counts
     spans."""
 
     optimizer: torch.optim.Optimizer
 
-    def __init__(self, model: PreTrainedModel, rows: Rows, course: _Course) -> None:
-        self._ranks = Ranks.here()
+    def __init__(self, model: PreTrainedModel, rows: Rows, course: RunContext) -> None:
+        self._ranks = ProcessGroup.here()
         self._drawn, self._tell = reading(model)
         counts = rows.label_counts(model.config.num_labels)
         self._loss = CorpusLoss(
@@ -186,10 +186,10 @@ class _Trainer(Trainer):
             train_dataset=rows,
             compute_loss_func=self._loss,
         )
-        self._ranks.draw_apart(course.seed, 0)
+        self._ranks.seed_per_rank(course.seed, 0)
         self._course = course
         self.snapshot = read_snapshot(course.state) if course.state else None
-        self.patience = self.snapshot.patience if self.snapshot else Patience()
+        self.patience = self.snapshot.patience if self.snapshot else EarlyStopping()
         self._began = time.monotonic() - (self.snapshot.last.seconds if self.snapshot else 0.0)
         self._best = self.snapshot.best if self.snapshot else None
         self.remove_callback(PrinterCallback)
@@ -231,10 +231,10 @@ class _Trainer(Trainer):
     ) -> LambdaLR:
         """The training configuration's schedule, which hears of a cool-down when it has begun."""
         training_config = self._course.training_config
-        timeline = Timeline.of(training_config, num_training_steps // training_config.epochs)
+        timeline = TrainingSteps.of(training_config, num_training_steps // training_config.epochs)
         self.lr_scheduler = LambdaLR(
             optimizer or self.optimizer,
-            lambda step: rate_factor(training_config, timeline, step, self.patience.cooling_since),
+            lambda step: lr_multiplier(training_config, timeline, step, self.patience.cooling_since),
         )
         self._created_lr_scheduler = True
         return self.lr_scheduler
@@ -285,7 +285,7 @@ class _Trainer(Trainer):
         continues = self._write_and_report(measurement) if self._ranks.lead else True
         if not all(self._ranks.told([continues], self.args.device)):
             self.control.should_training_stop = True
-        self._ranks.draw_apart(self._course.seed, measurement.step)
+        self._ranks.seed_per_rank(self._course.seed, measurement.step)
         return {"eval_f1": measurement.f1, "eval_loss": measurement.loss}
 
     def _measure(self) -> Measurement:
@@ -293,7 +293,7 @@ class _Trainer(Trainer):
         train_loss = self._loss_since_last()
         answers = dict.fromkeys(("f1", "precision", "recall", "loss", "accuracy"), 0.0)
         if self._ranks.lead:
-            answers = self._course.questions.put_to(self.model, autocast_dtype(self.args))
+            answers = self._course.questions.evaluate(self.model, autocast_dtype(self.args))
         keys = sorted(answers)
         own = (*map(answers.__getitem__, keys), time.monotonic() - self._began)
         *told, seconds = self._ranks.told(own, self.args.device)
@@ -306,7 +306,7 @@ class _Trainer(Trainer):
         )
 
     def _write_and_report(self, measurement: Measurement) -> bool:
-        if self._best is None or measurement.rank > self._best.rank:
+        if self._best is None or measurement.sort_key > self._best.sort_key:
             self._best = measurement
             if folder := self._course.keep(measurement):
                 self._course.writer.write(self.model, measurement.to_json(), folder)
@@ -347,7 +347,7 @@ class _Trainer(Trainer):
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
             restore_random_state(Path(checkpoint))
-            self._ranks.draw_apart(self._course.seed, self.snapshot.last.step if self.snapshot else 0)
+            self._ranks.seed_per_rank(self._course.seed, self.snapshot.last.step if self.snapshot else 0)
 
     def _loss_since_last(self) -> float:
         taken = (

@@ -91,7 +91,7 @@ def _search(
     from hpo.search.checkpoint_store import in_memory, states_at_once
     from hpo.search.controller import TrialController
     from hpo.search.ray.driver import search
-    from hpo.search.worker import TrialRun
+    from hpo.search.worker import TrialRunner
 
     # Workers run in a folder of Ray's, so whatever is a path here must be absolute there.
     absolute = StudyFolder(study.name, folder.path.parent.resolve())
@@ -103,7 +103,7 @@ def _search(
     local = study.model != TINY and Path(study.model).is_dir()
     model = str(Path(study.model).resolve()) if local else study.model
     folders = {reading: data.folder for reading, data in readings.items()}
-    trial_run = TrialRun(
+    trial_run = TrialRunner(
         study,
         absolute,
         next(iter(folders.values())),

@@ -18,9 +18,9 @@ from hpo.encoding.window_dataset import IGNORED
 from hpo.errors import UserError
 from hpo.models.build import build_model
 from hpo.training.losses import class_weights
-from hpo.training.lr_schedules import Timeline, rate_factor
+from hpo.training.lr_schedules import TrainingSteps, lr_multiplier
 from hpo.training.optimizer import check_model_supports, freeze, parameter_groups
-from hpo.training.trainer import _Trainer, train
+from hpo.training.trainer import NerTrainer, train
 
 LABELS = label_names(("person", "place"))
 LORA = {"lora_r": 4, "lora_targets": "query, key"}
@@ -82,7 +82,7 @@ def watched_run(folder, encoded, monkeypatch, training_config, learn=True):
         "clipped": set(),
         "types": set(),
     }
-    step, part, optimize = _Trainer.training_step, _Trainer.compute_loss, torch.optim.AdamW.step
+    step, part, optimize = NerTrainer.training_step, NerTrainer.compute_loss, torch.optim.AdamW.step
 
     def training_step(self, model, inputs, *args, **kwargs):
         seen["trainer"] = self
@@ -106,8 +106,8 @@ def watched_run(folder, encoded, monkeypatch, training_config, learn=True):
         seen["rates"].append([group["lr"] for group in self.param_groups])
         return optimize(self, *args, **kwargs)
 
-    monkeypatch.setattr(_Trainer, "training_step", training_step)
-    monkeypatch.setattr(_Trainer, "compute_loss", compute_loss)
+    monkeypatch.setattr(NerTrainer, "training_step", training_step)
+    monkeypatch.setattr(NerTrainer, "compute_loss", compute_loss)
     monkeypatch.setattr(torch.optim.AdamW, "step", adamw)
     clip = torch.nn.utils.clip_grad_norm_
     monkeypatch.setattr(
@@ -177,12 +177,12 @@ def test_the_optimizer_follows_every_schedule(folder, encoded, monkeypatch, hype
         learning_rate=1e-3, epochs=4, batch_size=24, evals_per_epoch=1, **hyperparameters
     )
     said = dict.fromkeys(("f1", "precision", "recall", "accuracy", "loss"), 0.5)
-    monkeypatch.setattr("hpo.training.trainer._Questions.put_to", lambda *args: said)
+    monkeypatch.setattr("hpo.training.trainer.DevEvaluator.evaluate", lambda *args: said)
     _, seen = watched_run(folder, encoded, monkeypatch, training_config, learn=False)
     pace = len(seen["rates"]) // 4
-    timeline = Timeline.of(training_config, pace)
+    timeline = TrainingSteps.of(training_config, pace)
     assert seen["rates"] == [
-        pytest.approx([1e-3 * rate_factor(training_config, timeline, step)] * 2) for step in range(4 * pace)
+        pytest.approx([1e-3 * lr_multiplier(training_config, timeline, step)] * 2) for step in range(4 * pace)
     ]
     rise = math.ceil(
         training_config.warmup_ratio * 4 * pace
@@ -210,7 +210,9 @@ def test_an_adaptive_run_cools_down_and_comes_back(folder, encoded, monkeypatch,
     )  # fmt: skip
     losses = iter([3.0, 4.0, 2.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0])
     said = {"f1": 0.5, "precision": 0.5, "recall": 0.5, "accuracy": 0.5}
-    monkeypatch.setattr("hpo.training.trainer._Questions.put_to", lambda *args: said | {"loss": next(losses)})
+    monkeypatch.setattr(
+        "hpo.training.trainer.DevEvaluator.evaluate", lambda *args: said | {"loss": next(losses)}
+    )
     measured, seen = watched_run(folder, encoded, monkeypatch, training_config, learn=False)
     pace = len(seen["rates"]) // len(measured)
     at = [rates[0] for rates in seen["rates"]]

@@ -23,7 +23,7 @@ from hpo.models.lora import merged_weights
 from hpo.models.pooling_head import PooledTagger
 from hpo.reporting.model_card import render_usage
 from hpo.training.resume import WEIGHTS
-from hpo.training.trainer import _Trainer, train
+from hpo.training.trainer import NerTrainer, train
 
 LABELS = label_names(("person", "place"))
 QUERY_KEY = {
@@ -167,13 +167,13 @@ def test_a_population_can_change_the_dropout_on_the_way(folder, encoded, tmp_pat
     state = tmp_path / "state"
     run(folder, encoded, RECIPE, state=state, reports=1)
     seen = set()
-    training_step = _Trainer.training_step
+    training_step = NerTrainer.training_step
 
     def looked(self, model, *args, **kwargs):
         seen.update(layer.lora_dropout["default"].p for layer in lora_layers(model).values())
         return training_step(self, model, *args, **kwargs)
 
-    monkeypatch.setattr(_Trainer, "training_step", looked)
+    monkeypatch.setattr(NerTrainer, "training_step", looked)
     run(folder, encoded, RECIPE.model_copy(update={"lora_dropout": 0.4}), state=state, reports=1)
     assert seen == {0.4}
 

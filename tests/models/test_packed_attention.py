@@ -20,7 +20,7 @@ from hpo.encoding.batch_samplers import LengthGroupedBatches, PackedBatches
 from hpo.encoding.window_dataset import IGNORED, Rows, alone
 from hpo.models.build import build_model
 from hpo.models.packed_attention import reading
-from hpo.training.trainer import _Trainer, train
+from hpo.training.trainer import NerTrainer, train
 
 LABELS = label_names(("person", "place"))
 WIDTHS = {
@@ -134,13 +134,13 @@ def test_a_family_of_which_no_way_is_known_keeps_a_line_for_each_sentence(corpus
         convolving = DebertaV2Config(**WIDTHS, **deberta, **more)
         assert reading(AutoModelForTokenClassification.from_config(convolving))[0] is drawn
     model.save_pretrained(tmp_path)
-    seen, loss = [], _Trainer.compute_loss
+    seen, loss = [], NerTrainer.compute_loss
 
     def compute_loss(self, model, inputs, *args, **kwargs):
         seen.append(dict(inputs))
         return loss(self, model, inputs, *args, **kwargs)
 
-    monkeypatch.setattr(_Trainer, "compute_loss", compute_loss)
+    monkeypatch.setattr(NerTrainer, "compute_loss", compute_loss)
     training_config = TrainingConfig(epochs=1, evals_per_epoch=1, batch_size=16)
     train(training_config, corpus, model=str(tmp_path), train_on="cased", seed=1, report=lambda each: True)
     split = corpus.split("train")

@@ -90,7 +90,7 @@ def kept(request, folder, encoded, tmp_path_factory):
         training_config, encoded, model=folder, train_on="cased", seed=1,
         report=lambda measurement: measured.append(measurement) or True, keep=lambda measurement: target,
     )  # fmt: skip
-    return max(measured, key=lambda each: each.rank), measured, target
+    return max(measured, key=lambda each: each.sort_key), measured, target
 
 
 def test_a_pooled_model_learns_and_is_scored_from_disk_as_it_was_in_training(kept, encoded):

@@ -9,7 +9,7 @@ import pytest
 from hpo.search import checkpoint_store as keeping
 from hpo.search.checkpoint_store import CheckpointStore, in_memory
 from hpo.storage.study_folder import StudyFolder
-from hpo.training.measurement import FACTS, Measurement, Snapshot
+from hpo.training.measurement import SNAPSHOT_FILE, Measurement, Snapshot
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def leave_state(place, step, weights="w"):
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     measurement = Measurement(float(step), step, 0.5, 0.5, 0.5, 1.0, 1.0, 1.0)
-    (place / FACTS).write_text(json.dumps(Snapshot(measurement, measurement, 1).to_json()))
+    (place / SNAPSHOT_FILE).write_text(json.dumps(Snapshot(measurement, measurement, 1).to_json()))
     (place / "weights").write_text(weights)
 
 

@@ -9,7 +9,7 @@ from hpo.config.study import build_study
 from hpo.search.controller import TrialController
 from hpo.search.top_k import CheckpointThreshold, best_of_values
 from hpo.search.trial import State, read_trials
-from hpo.search.worker import TrialRun
+from hpo.search.worker import TrialRunner
 from hpo.storage.atomic import read_json
 from hpo.storage.journal import read_lines
 from hpo.storage.study_folder import StudyFolder
@@ -226,7 +226,7 @@ def test_a_running_trial_raises_no_bar_since_it_may_yet_fail(folder, measure):
 
 def test_a_worker_writes_what_reaches_the_bar_and_nothing_below_it(folder, measure):
     controller = TrialController(study_of(algorithm="random", keep_checkpoints=1), folder)
-    run = TrialRun(controller.study, folder, encoded=folder.path, model="tiny")
+    run = TrialRunner(controller.study, folder, encoded=folder.path, model="tiny")
     assert run._place(7, {}, measure(1, 0.0)) == folder.checkpoint(7)
     start(controller, 1)
     controller.measured(0, measure(1, 0.5, loss=0.3))
@@ -262,7 +262,7 @@ def test_the_best_of_each_value_of_a_choice_is_written_and_stays_to_be_scored(fo
     study = study_of(algorithm="random", keep_checkpoints=1, space=CHOICES)
     controller, run = (
         TrialController(study, folder),
-        TrialRun(study, folder, encoded=folder.path, model="tiny"),
+        TrialRunner(study, folder, encoded=folder.path, model="tiny"),
     )
     written = []
     for f1 in (0.3, 0.5, 0.2, 0.1, 0.4):
@@ -304,7 +304,7 @@ def test_each_of_the_final_best_has_its_checkpoint_whatever_fails(folder, measur
     study = study_of(algorithm="random", keep_checkpoints=2, trials=6, space=RANGE)
     controller, run = (
         TrialController(study, folder),
-        TrialRun(study, folder, encoded=folder.path, model="tiny"),
+        TrialRunner(study, folder, encoded=folder.path, model="tiny"),
     )
     start(controller, 6)
     scores = {0: 0.9, 1: 0.3, 2: 0.8, 3: 0.4, 4: 0.35, 5: 0.3}

@@ -15,7 +15,7 @@ from hpo.search.trial import (
     Trial,
     milestone_leaders,
 )
-from hpo.search.worker import TrialRun
+from hpo.search.worker import TrialRunner
 from hpo.simulation.tuner import simulate
 from hpo.storage.study_folder import StudyFolder
 
@@ -121,7 +121,7 @@ def test_the_defaults_of_a_space_are_the_recipes():
 def test_the_model_of_the_defaults_is_written_and_stays_however_many_are_better(tmp_path, measure):
     folder = StudyFolder("s", tmp_path)
     controller = TrialController(study_of(algorithm="random", keep_checkpoints=1, space=RANGE), folder)
-    run = TrialRun(controller.study, folder, encoded=folder.path, model="tiny")
+    run = TrialRunner(controller.study, folder, encoded=folder.path, model="tiny")
     for f1 in (0.1, 0.5, 0.4):
         number = controller.next_trial().number
         if place := run._place(number, {}, measure(1, f1)):

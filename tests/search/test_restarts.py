@@ -13,7 +13,7 @@ from hpo.search.controller import TrialController
 from hpo.search.trial import State
 from hpo.storage.journal import Journal
 from hpo.storage.study_folder import StudyFolder
-from hpo.training.measurement import FACTS, Snapshot, read_snapshot
+from hpo.training.measurement import SNAPSHOT_FILE, Snapshot, read_snapshot
 
 SPACE = {
     "parameters": {
@@ -56,7 +56,7 @@ def work(controller, measure, at_risk):
         for epoch in range(done + 1, 10):
             measurement = measure(epoch, f1_of(told["params"], epoch))
             place.mkdir(parents=True, exist_ok=True)
-            (place / FACTS).write_text(json.dumps(Snapshot(measurement, measurement, 1).to_json()))
+            (place / SNAPSHOT_FILE).write_text(json.dumps(Snapshot(measurement, measurement, 1).to_json()))
             at_risk()
             if not controller.measured(trial.number, measurement):
                 break

@@ -11,7 +11,7 @@ from hpo.search.controller import MAX_WORKER_FAILURES, TrialController
 from hpo.search.trial import State, read_trials
 from hpo.storage.journal import read_lines
 from hpo.storage.study_folder import StudyFolder
-from hpo.training.measurement import FACTS, Snapshot, read_snapshot
+from hpo.training.measurement import SNAPSHOT_FILE, Snapshot, read_snapshot
 
 SPACE = {
     "parameters": {"learning_rate": {"type": "loguniform", "low": 1e-5, "high": 1e-2}},
@@ -41,7 +41,7 @@ def controller(folder):
 def snapshot(folder, number, measurement):
     place = folder.snapshot(number)
     place.mkdir(parents=True, exist_ok=True)
-    (place / FACTS).write_text(json.dumps(Snapshot(measurement, measurement, 1).to_json()))
+    (place / SNAPSHOT_FILE).write_text(json.dumps(Snapshot(measurement, measurement, 1).to_json()))
 
 
 def work(controller, measure, dies):

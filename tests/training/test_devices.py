@@ -10,7 +10,7 @@ from hpo.config.study import build_study
 from hpo.search.controller import TrialController
 from hpo.search.ray.driver import Resources, search
 from hpo.search.trial import State
-from hpo.search.worker import TrialRun
+from hpo.search.worker import TrialRunner
 from hpo.storage.study_folder import StudyFolder
 from hpo.training.trainer import train
 
@@ -45,7 +45,7 @@ def conduct(study, folder, run_trial):
 def test_a_trial_that_runs_out_of_memory_fails_alone(study, corpus, tmp_path):
     """There is no GPU here: the second trial's optimizer raises what PyTorch raises; all else is real."""
     folder = StudyFolder("s", tmp_path / "results")
-    real = TrialRun(study, folder, corpus.folder, "tiny", gpus=0.25)
+    real = TrialRunner(study, folder, corpus.folder, "tiny", gpus=0.25)
 
     def run_trial(trial, report):
         step = torch.optim.AdamW.step
@@ -72,17 +72,17 @@ def test_a_study_on_two_processes_per_trial_measures_what_one_does_though_a_proc
     study, corpus, tmp_path
 ):
     folder = StudyFolder("s", tmp_path / "results")
-    real = TrialRun(study, folder, corpus.folder, "tiny", processes=2)
+    real = TrialRunner(study, folder, corpus.folder, "tiny", processes=2)
     killed = tmp_path / "killed"
 
     def run_trial(trial, report):
         def told(measurement):
             continues = report(measurement)
             if trial["number"] == 1 and measurement.epoch == 1 and not killed.exists():
-                from hpo.training.ddp.launcher import _crew
+                from hpo.training.ddp.launcher import worker_pool
 
                 killed.touch()
-                os.kill(_crew(2).members[1].process.pid, signal.SIGKILL)
+                os.kill(worker_pool(2).members[1].process.pid, signal.SIGKILL)
             return continues
 
         real(trial, told)

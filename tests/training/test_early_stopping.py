@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpo.config.training_config import TrainingConfig
-from hpo.training.early_stopping import Patience
-from hpo.training.measurement import FACTS, read_snapshot
+from hpo.training.early_stopping import EarlyStopping
+from hpo.training.measurement import SNAPSHOT_FILE, read_snapshot
 from hpo.training.trainer import train
 
 torch.set_num_threads(1)
@@ -19,7 +19,7 @@ ADAPTIVE = {"lr_schedule": "adaptive", "early_stopping_metric": "loss", "patienc
 
 def follow(training_config, losses, f1=0.5):
     """The patience after each of some dev losses, one an epoch, up to the end of the run."""
-    patience, told = Patience(), []
+    patience, told = EarlyStopping(), []
     for epoch, loss in enumerate(losses, 1):
         patience = patience.after(training_config, f1, loss, float(epoch))
         told.append(patience)
@@ -47,15 +47,17 @@ def test_an_improvement_must_be_larger_than_min_delta():
     assert len(follow(training_config, [3, 2.5, 2.5, 0])) == 3
     assert len(follow(training_config, [3, 2.75, 2.25, 1.75])) == 4
     by_f1 = TrainingConfig(patience=1, min_delta=0.125)
-    assert Patience(0.5, 1.0).after(by_f1, 0.625, 1.0, 1.0).over
-    assert not Patience(0.5, 1.0).after(by_f1, 0.75, 1.0, 1.0).over
+    assert EarlyStopping(0.5, 1.0).after(by_f1, 0.625, 1.0, 1.0).over
+    assert not EarlyStopping(0.5, 1.0).after(by_f1, 0.75, 1.0, 1.0).over
 
 
 def test_an_f1_that_is_still_0_does_not_end_a_run_that_learns():
     training_config = TrainingConfig(patience=1)
     assert not follow(training_config, [3, 2, 1], f1=0.0)[-1].over
     assert follow(training_config, [3, 2, 2], f1=0.0)[-1].over
-    assert Patience(0.5, 3.0).after(training_config, 0.4, 1.0, 1.0).over, "the loss counts only where F1 ties"
+    assert EarlyStopping(0.5, 3.0).after(training_config, 0.4, 1.0, 1.0).over, (
+        "the loss counts only where F1 ties"
+    )
 
 
 def as_nerblackbox_does(losses, patience, cooldown, restarts):
@@ -85,7 +87,7 @@ def test_an_adaptive_run_ends_and_changes_as_nerblackboxs(losses, patience, cool
         "patience": patience + 1, "cooldown_epochs": cooldown, "cooldown_restarts": restarts
     }  # fmt: skip
     told = follow(TrainingConfig(**hyperparameters), losses)
-    before = [Patience(), *told]
+    before = [EarlyStopping(), *told]
     changes = [
         (epoch, "constant" if now.cooling_since is None else "cool-down")
         for epoch, (was, now) in enumerate(zip(before, told, strict=False), 1)
@@ -108,10 +110,10 @@ def test_an_adaptive_run_ends_and_changes_as_nerblackboxs(losses, patience, cool
     st.integers(0, 30),
 )
 def test_patience_goes_on_from_what_was_written(scores, training_config, cut):
-    straight = resumed = Patience()
+    straight = resumed = EarlyStopping()
     for number, (f1, loss) in enumerate(scores):
         if number == cut:
-            resumed = Patience(**json.loads(json.dumps(resumed.to_json())))
+            resumed = EarlyStopping(**json.loads(json.dumps(resumed.to_json())))
         straight, resumed = (
             each.after(training_config, f1, loss, number / 4) for each in (straight, resumed)
         )
@@ -131,7 +133,7 @@ def scripted(monkeypatch):
     def play(losses):
         said = iter(losses)
         monkeypatch.setattr(
-            "hpo.training.trainer._Questions.put_to",
+            "hpo.training.trainer.DevEvaluator.evaluate",
             lambda self, model, autocast: {"f1": 0.5, "precision": 0.5, "recall": 0.5, "loss": next(said)},
         )
 
@@ -188,7 +190,7 @@ def test_a_run_that_patience_has_ended_stays_ended(corpus, scripted, tmp_path):
     play([3, 2, 2.5, 2.5])
     told = run(corpus, training_config, state=tmp_path / "state")
     assert [epoch for epoch, _ in told] == [0.5, 1, 1.5, 2]
-    assert read_snapshot(tmp_path / "state").patience == Patience(0.5, 2, 2, None, over=True)
+    assert read_snapshot(tmp_path / "state").patience == EarlyStopping(0.5, 2, 2, None, over=True)
     play([])
     assert run(corpus, training_config, state=tmp_path / "state") == []
 
@@ -206,8 +208,8 @@ def test_a_snapshot_of_before_there_was_patience_is_read(corpus, scripted, tmp_p
         run, corpus, TrainingConfig(epochs=2, batch_size=60, evals_per_epoch=1), state=tmp_path / "s"
     )
     run_once(reports=1)
-    facts = json.loads((tmp_path / "s" / FACTS).read_text())
+    facts = json.loads((tmp_path / "s" / SNAPSHOT_FILE).read_text())
     del facts["patience"]
-    (tmp_path / "s" / FACTS).write_text(json.dumps(facts))
-    assert read_snapshot(tmp_path / "s").patience == Patience()
+    (tmp_path / "s" / SNAPSHOT_FILE).write_text(json.dumps(facts))
+    assert read_snapshot(tmp_path / "s").patience == EarlyStopping()
     assert len(run_once()) == 1

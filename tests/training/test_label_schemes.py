@@ -23,7 +23,7 @@ from hpo.evaluation.checkpoint_scores import predict_split, require_matching_lab
 from hpo.inference.predict import predict
 from hpo.inference.tokenize_text import from_tokens
 from hpo.models.checkpoints import load_checkpoint
-from hpo.training.trainer import _Trainer, train
+from hpo.training.trainer import NerTrainer, train
 
 torch.set_num_threads(1)
 TYPES = ("person", "place")
@@ -35,7 +35,7 @@ def learned(request, corpus, tmp_path_factory):
     """A run in a label scheme: the scheme, its measurements, its model folder, and the sizes that it saw."""
     folder = tmp_path_factory.mktemp(request.param) / "best"
     seen, measured = {}, []
-    loss = _Trainer.compute_loss
+    loss = NerTrainer.compute_loss
 
     def looked(self, model, inputs, *args, **kwargs):
         labels = inputs["labels"][inputs["labels"] != IGNORED]
@@ -44,7 +44,7 @@ def learned(request, corpus, tmp_path_factory):
         return loss(self, model, inputs, *args, **kwargs)
 
     patch = pytest.MonkeyPatch()
-    patch.setattr(_Trainer, "compute_loss", looked)
+    patch.setattr(NerTrainer, "compute_loss", looked)
     training_config = TrainingConfig(
         learning_rate=2e-3, epochs=6, batch_size=16, warmup_ratio=0.1, evals_per_epoch=1,
         label_scheme=request.param, class_weighting="effective", label_alignment="all",
@@ -68,7 +68,7 @@ def test_the_model_says_the_labels_of_the_scheme_and_learns_all_of_them(learned)
 
 def test_it_is_scored_from_disk_as_it_was_in_training_on_the_same_gold_spans(learned, corpus):
     _, measured, folder, _ = learned
-    best = max(measured, key=lambda each: each.rank)
+    best = max(measured, key=lambda each: each.sort_key)
     scores = score_checkpoint(folder, corpus, ("dev", "test"))["dev"]["cased"]
     reading, split = predict_split(load_checkpoint(folder), corpus, "dev")
     assert (scores.f1, scores.precision) == (best.f1, best.precision)

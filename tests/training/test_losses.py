@@ -10,7 +10,7 @@ from torch.nn import functional
 from hpo.config.training_config import TrainingConfig
 from hpo.encoding.window_dataset import IGNORED, in_parts
 from hpo.training.losses import CorpusLoss, class_weights
-from hpo.training.trainer import _train_rows, _Trainer, train
+from hpo.training.trainer import NerTrainer, _train_rows, train
 
 torch.set_num_threads(1)
 LABELS = torch.tensor([[0, 1, IGNORED, 2], [0, 0, 4, IGNORED]])
@@ -102,7 +102,7 @@ def test_a_batch_in_parts_holds_every_row_once(rows, parts):
 def first_step(corpus, monkeypatch, training_config):
     """Rows per forward, labels per forward, gradient and loss of the first optimizer step of a run."""
     forwards, steps = [], []
-    compute_loss = _Trainer.compute_loss
+    compute_loss = NerTrainer.compute_loss
     step = torch.optim.AdamW.step
 
     def forward(self, model, inputs, *args, **kwargs):
@@ -115,7 +115,7 @@ def first_step(corpus, monkeypatch, training_config):
             steps.append((list(forwards), [weight.grad.clone() for weight in weights]))
         return step(self, *args, **kwargs)
 
-    monkeypatch.setattr(_Trainer, "compute_loss", forward)
+    monkeypatch.setattr(NerTrainer, "compute_loss", forward)
     monkeypatch.setattr(torch.optim.AdamW, "step", watched)
     told = []
     train(

@@ -11,7 +11,7 @@ from transformers import get_scheduler
 
 from hpo.config.training_config import TrainingConfig
 from hpo.config.training_rules import joint_issues
-from hpo.training.lr_schedules import Timeline, rate_factor
+from hpo.training.lr_schedules import TrainingSteps, lr_multiplier
 from hpo.training.trainer import train
 
 torch.set_num_threads(1)
@@ -20,8 +20,8 @@ PACE = 10
 
 def factors(pace=PACE, cooling_since=None, **hyperparameters):
     training_config = TrainingConfig(**hyperparameters)
-    timeline = Timeline.of(training_config, pace)
-    return [rate_factor(training_config, timeline, step, cooling_since) for step in range(timeline.steps + 1)]
+    steps = TrainingSteps.of(training_config, pace)
+    return [lr_multiplier(training_config, steps, step, cooling_since) for step in range(steps.steps + 1)]
 
 
 @pytest.mark.parametrize("ratio", [0, 0.06, 0.25, 1.0])
@@ -100,7 +100,7 @@ def test_no_rate_is_under_zero_or_over_the_peak(lr_schedule, pace, epochs, warmu
     if list(joint_issues(defaults | {name: (value,) for name, value in hyperparameters.items()})):
         return
     training_config = TrainingConfig(**hyperparameters)
-    rate = rate_factor(training_config, Timeline.of(training_config, pace), step, share * epochs)
+    rate = lr_multiplier(training_config, TrainingSteps.of(training_config, pace), step, share * epochs)
     assert 0 <= rate <= 1
 
 
@@ -133,9 +133,9 @@ def test_the_optimizer_steps_with_the_recipes_rates(corpus, rates, hyperparamete
         learning_rate=1e-3, epochs=3, batch_size=15, evals_per_epoch=1, **hyperparameters
     )
     train(training_config, corpus, model="tiny", train_on="cased", seed=1, report=lambda measurement: True)
-    timeline = Timeline.of(training_config, 8)
-    assert timeline.steps == len(rates) == 24
-    assert rates == pytest.approx([1e-3 * rate_factor(training_config, timeline, step) for step in range(24)])
+    steps = TrainingSteps.of(training_config, 8)
+    assert steps.steps == len(rates) == 24
+    assert rates == pytest.approx([1e-3 * lr_multiplier(training_config, steps, step) for step in range(24)])
     if "warmup_ratio" in hyperparameters:
         rise = math.ceil(hyperparameters["warmup_ratio"] * 24)
         assert rates[: rise + 1] == pytest.approx([1e-3 * step / rise for step in range(rise + 1)])

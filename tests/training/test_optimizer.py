@@ -16,7 +16,7 @@ from transformers import (
 from hpo.config.training_config import TrainingConfig
 from hpo.errors import UserError
 from hpo.training.optimizer import check_model_supports, freeze, parameter_groups
-from hpo.training.trainer import _Trainer, train
+from hpo.training.trainer import NerTrainer, train
 
 torch.set_num_threads(1)
 LAYERS = 3
@@ -158,7 +158,10 @@ def test_gradient_checkpointing_gives_the_gradients_that_it_saves_to_keep(family
     ("hyperparameters", "message"),
     [
         ({"frozen_layers": 4}, "frozen_layers: must be at most the number of layers of the model, 3 (got 4)"),
-        ({"precision": "fp16"}, "precision: requires a GPU, and none is available (got 'fp16'; use auto, bf16 or off)"),
+        (
+            {"precision": "fp16"},
+            "precision: requires a GPU, and none is available (got 'fp16'; use auto, bf16 or off)",
+        ),
     ],
 )
 def test_what_a_model_or_a_machine_cannot_do_is_refused_in_one_line(hyperparameters, message, monkeypatch):
@@ -195,13 +198,13 @@ def test_a_model_that_cannot_checkpoint_is_refused(monkeypatch):
 def look(corpus, monkeypatch, training_config, **options):
     """The trainer of a run, as it stands before its first step."""
     seen = []
-    training_step = _Trainer.training_step
+    training_step = NerTrainer.training_step
 
     def looked(self, *args, **kwargs):
         seen.append(self)
         return training_step(self, *args, **kwargs)
 
-    monkeypatch.setattr(_Trainer, "training_step", looked)
+    monkeypatch.setattr(NerTrainer, "training_step", looked)
     train(
         training_config,
         corpus,
@@ -264,14 +267,14 @@ def test_a_population_changes_the_rate_and_keeps_the_groups(corpus, monkeypatch,
     before = moments_of(look(corpus, monkeypatch, first, state=tmp_path / "s"))
     changed = first.model_copy(update={"learning_rate": 3e-3, "weight_decay": 0.3})
     seen = {}
-    prepared = _Trainer._load_optimizer_and_scheduler
+    prepared = NerTrainer._load_optimizer_and_scheduler
 
     def restored(self, checkpoint):
         prepared(self, checkpoint)
         seen["moments"] = moments_of(self)
         seen["rates"] = [(group["lr"], group["weight_decay"]) for group in self.optimizer.param_groups]
 
-    monkeypatch.setattr(_Trainer, "_load_optimizer_and_scheduler", restored)
+    monkeypatch.setattr(NerTrainer, "_load_optimizer_and_scheduler", restored)
     look(corpus, monkeypatch, changed, state=tmp_path / "s")
     assert seen["rates"] == [
         (pytest.approx(rate), decay) for decay in (0.3, 0.0) for rate in (1.5e-3, 3e-3, 3e-2)

@@ -5,9 +5,9 @@ import torch
 from safetensors.torch import load_file
 
 from hpo.config.training_config import TrainingConfig
-from hpo.training.measurement import FACTS, read_snapshot
+from hpo.training.measurement import SNAPSHOT_FILE, read_snapshot
 from hpo.training.resume import WEIGHTS
-from hpo.training.trainer import _Trainer, train
+from hpo.training.trainer import NerTrainer, train
 
 torch.set_num_threads(1)
 RECIPE = TrainingConfig(
@@ -57,7 +57,7 @@ def test_a_snapshot_says_where_it_stands(corpus, tmp_path):
     assert sorted(path.name for path in state.iterdir()) == [
         WEIGHTS,
         "optimizer.safetensors",
-        FACTS,
+        SNAPSHOT_FILE,
         "trainer_state.json",
     ]
     assert list(tmp_path.iterdir()) == [state]
@@ -66,7 +66,7 @@ def test_a_snapshot_says_where_it_stands(corpus, tmp_path):
 @pytest.mark.parametrize("text", [None, "", '{"last": '])
 def test_a_snapshot_that_is_not_whole_is_none(tmp_path, text):
     if text is not None:
-        (tmp_path / FACTS).write_text(text)
+        (tmp_path / SNAPSHOT_FILE).write_text(text)
     assert read_snapshot(tmp_path) is None
 
 
@@ -84,7 +84,7 @@ def test_new_settings_take_the_place_of_the_old(corpus, tmp_path, monkeypatch):
         }
     )
     seen = {}
-    training_step = _Trainer.training_step
+    training_step = NerTrainer.training_step
 
     def looked(self, model, inputs, *args, **kwargs):
         if not seen:
@@ -100,7 +100,7 @@ def test_new_settings_take_the_place_of_the_old(corpus, tmp_path, monkeypatch):
             )
         return training_step(self, model, inputs, *args, **kwargs)
 
-    monkeypatch.setattr(_Trainer, "training_step", looked)
+    monkeypatch.setattr(NerTrainer, "training_step", looked)
     measured = run(corpus, new, state=state)
     assert seen == {
         "rate": pytest.approx(4e-4), "decay": 0.2, "moments": True, "batch": 8,

@@ -10,7 +10,7 @@ from hpo.config.objective import Objective, parse_objective
 from hpo.config.training_config import TrainingConfig
 from hpo.models.build import build_model, count_weights
 from hpo.training.measurement import Measurement
-from hpo.training.trainer import NonFiniteLoss, _Trainer, train
+from hpo.training.trainer import NerTrainer, NonFiniteLoss, train
 
 torch.set_num_threads(1)
 
@@ -57,7 +57,7 @@ def test_an_epoch_ends_with_a_measurement_whatever_its_steps(corpus, evals, batc
 
 def test_the_kept_model_is_that_of_the_best_epoch(learned, corpus):
     measurements, folder = learned
-    best = max(measurements, key=lambda each: each.rank)
+    best = max(measurements, key=lambda each: each.sort_key)
     assert json.loads((folder / "measurement.json").read_text()) == best.to_json()
 
 
@@ -66,8 +66,8 @@ def test_the_kept_model_says_what_the_trained_one_said(learned, corpus):
 
     measurements, folder = learned
     model = AutoModelForTokenClassification.from_pretrained(folder)
-    said = _dev_questions(corpus, Objective("mean", ("cased",))).put_to(model, None)
-    best = max(measurements, key=lambda each: each.rank)
+    said = _dev_questions(corpus, Objective("mean", ("cased",))).evaluate(model, None)
+    best = max(measurements, key=lambda each: each.sort_key)
     assert (said["f1"], said["loss"]) == (best.f1, pytest.approx(best.loss, abs=1e-6))
 
 
@@ -143,7 +143,7 @@ def test_knobs_reach_the_optimizer_the_modules_and_the_loader(corpus, monkeypatc
             classifier=self.model.dropout.p,
         )
 
-    monkeypatch.setattr(_Trainer, "train", look)
+    monkeypatch.setattr(NerTrainer, "train", look)
     training_config = TrainingConfig(
         learning_rate=3e-4,
         weight_decay=0.07,
@@ -197,7 +197,7 @@ def test_an_objective_is_what_separate_scorings_make_it(learned, corpus, text):
     by_variant = score_split(model, corpus, "dev")
     objective = parse_objective(text, "cased")
     expected = [by_variant[variant].f1 for variant in objective.variants]
-    said = _dev_questions(corpus, objective).put_to(model, None)
+    said = _dev_questions(corpus, objective).evaluate(model, None)
     assert said["f1"] == {"min": min(expected), "mean": sum(expected) / len(expected)}[objective.reduction]
 
 

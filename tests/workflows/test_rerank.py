@@ -71,7 +71,7 @@ def done(tmp_path_factory):
 def test_the_defaults_are_scored_beside_the_best_and_their_model_is_kept(done):
     study, folder = done
     record = read_record(folder)
-    best = max(record.trials, key=lambda trial: trial.best.rank)
+    best = max(record.trials, key=lambda trial: trial.best.sort_key)
     assert record.trials[0].params == study.space.defaults
     of_sizes = {trial.number for trial in best_of_values(study.space, record.trials).values()}
     assert set(record.scores) == {0, best.number} | of_sizes
@@ -96,7 +96,7 @@ def test_the_confusion_of_the_best_model_is_that_of_its_scores(done):
         entities = record.confusions[split].entities
         assert sum(entities[k][k] for k in range(len(entities))) == scores.correct
         assert sum(map(sum, entities[:-1])) == scores.gold
-        best = max(record.trials, key=lambda trial: trial.best.rank)
+        best = max(record.trials, key=lambda trial: trial.best.sort_key)
     assert record.confusions["dev"].accuracy == pytest.approx(best.best.accuracy)
 
 
@@ -122,7 +122,7 @@ def test_a_reranking_that_is_killed_goes_on_and_ranks_means_with_a_score_for_eve
     configurations = {json.dumps(each.params) for each in found}
     assert runs == 2 * len(found) + 1, "only the run that was cut off was made again"
     record = read_record(folder)
-    best = max(record.trials, key=lambda trial: trial.best.rank)
+    best = max(record.trials, key=lambda trial: trial.best.sort_key)
     assert configurations == {json.dumps(study.space.defaults), json.dumps(best.params)}
     assert [each.dev.mean for each in found] == sorted((e.dev.mean for e in found), reverse=True)
     assert all(each.seeds == (42, 43) for each in found)

@@ -14,7 +14,7 @@ from ray.tune.search import Searcher
 from hpo.search.controller import TrialController
 from hpo.search.trial import State
 from hpo.search.worker import TrialFunction
-from hpo.training.measurement import Measurement, TrialLost
+from hpo.training.measurement import Measurement, WorkerDied
 
 _DIED = (RayActorError, NodeDiedError, OutOfMemoryError, WorkerCrashedError)
 """What Ray says of a worker that ended otherwise than by an exception."""
@@ -116,7 +116,7 @@ def trainable(run_trial: TrialFunction) -> Callable[[dict[str, Any]], None]:
         except Exception as error:
             if "CUDA error" in str(error):
                 raise  # the process cannot use its GPU any more; Ray starts another
-            lost = isinstance(error, TrialLost)
+            lost = isinstance(error, WorkerDied)
             tune.report(
                 {"lost": str(error)} if lost else {"failure": f"{type(error).__name__}: {error}".strip()}
             )

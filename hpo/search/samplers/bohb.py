@@ -67,7 +67,7 @@ class BOHB:
             stands = [
                 (result_at_rung(trial, level), trial) for trial in trials if trial.state != State.FAILED
             ]
-            ranks = [(each.rank, -trial.number, trial) for each, trial in stands if each is not None]
+            ranks = [(each.sort_key, -trial.number, trial) for each, trial in stands if each is not None]
             if len(ranks) >= _least(len(self._choices)) + 2:
                 ranks.sort(key=lambda entry: entry[:2], reverse=True)
                 return np.array([self._encode(trial.params) for *_, trial in ranks])

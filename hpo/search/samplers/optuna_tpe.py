@@ -92,14 +92,16 @@ class OptunaTPE:
         self._storage.set_trial_state_values(number, frozen.state, frozen.values)
 
     def _freeze(self, trial: Trial, state: TrialState) -> FrozenTrial:
-        values = {round(each.epoch * EVALUATION_STEPS): value_of(each.rank) for each in trial.measurements}
+        values = {
+            round(each.epoch * EVALUATION_STEPS): value_of(each.sort_key) for each in trial.measurements
+        }
         complete = trial.best if state == TrialState.COMPLETE else None
         return create_trial(
             state=state,
             params=trial.params,
             distributions=self._distributions,
             intermediate_values=values,
-            value=value_of(complete.rank) if complete else None,
+            value=value_of(complete.sort_key) if complete else None,
         )
 
 

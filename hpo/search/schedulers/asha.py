@@ -36,8 +36,8 @@ class AsynchronousSuccessiveHalving(NoStopping):
         passes = True
         for level, entries in self.rungs.items():
             if measurement.epoch >= level and trial.number not in entries:
-                entries[trial.number] = measurement.rank
-                ahead = sum(rank > measurement.rank for rank in entries.values())
+                entries[trial.number] = measurement.sort_key
+                ahead = sum(rank > measurement.sort_key for rank in entries.values())
                 passes &= ahead < max(1, int(len(entries) / self.reduction_factor))
         return SchedulerDecision.CONTINUE if passes else SchedulerDecision.STOP
 

@@ -126,6 +126,6 @@ class HyperBand(NoStopping):
             lost = trial.state == State.STOPPED and result_at_rung(trial, until) is None
             measurement = result_at_rung(trial, level)
             if measurement is not None and not lost:
-                ranks.append((measurement.rank, -trial.number, trial))
+                ranks.append((measurement.sort_key, -trial.number, trial))
         ranks.sort(key=lambda entry: entry[:2], reverse=True)
         return [trial for *_, trial in ranks[: max(1, len(entered) // self._eta)]]

@@ -151,7 +151,7 @@ class PBT(NoStopping):
 
     def _standings(self, stage: int, trials: Sequence[Trial]) -> list[Trial]:
         """The trials that were measured at a boundary, by what they measured there, the worst first."""
-        measured = [(at.rank, -each.number, each) for each in trials if (at := self._at(stage, each))]
+        measured = [(at.sort_key, -each.number, each) for each in trials if (at := self._at(stage, each))]
         return [trial for *_, trial in sorted(measured, key=lambda entry: entry[:2])]
 
     def _at(self, stage: int, trial: Trial) -> Measurement | None:

@@ -20,7 +20,7 @@ from hpo.config.training_config import TrainingConfig
 from hpo.encoding.encoded_corpus import EncodedCorpus
 from hpo.environment import child_pythonpath
 from hpo.training.gpu_memory import GpuExhausted
-from hpo.training.measurement import Measurement, TrialLost
+from hpo.training.measurement import Measurement, WorkerDied
 from hpo.training.trainer import Keep, NonFiniteLoss, Report
 
 GRACE_S = 2.0
@@ -35,7 +35,7 @@ class RankFailed(RuntimeError):
     """A process of a trial raised what its name and text say."""
 
 
-def train_together(
+def train_distributed(
     processes: int,
     training_config: TrainingConfig,
     data: EncodedCorpus,
@@ -73,12 +73,12 @@ def train_together(
         "objective": asdict(objective) if objective else None,
         "state": str(state) if state else None,
     }
-    _crew(processes).train(task, report, keep)
+    worker_pool(processes).train(task, report, keep)
 
 
 @lru_cache(maxsize=1)
-def _crew(size: int) -> Crew:
-    return Crew(size)
+def worker_pool(size: int) -> WorkerPool:
+    return WorkerPool(size)
 
 
 def _environment(size: int) -> dict[str, str]:
@@ -93,7 +93,7 @@ def _environment(size: int) -> dict[str, str]:
     return {"TORCH_CPP_LOG_LEVEL": "ERROR"} | os.environ | own
 
 
-class _Member:
+class WorkerProcess:
     """One of the processes, and the line to it."""
 
     def __init__(self, rank: int, size: int, meeting: Path) -> None:
@@ -117,21 +117,23 @@ class _Member:
     def hear(self) -> dict[str, Any]:
         return dict(json.loads(self.line.recv_bytes()))
 
-    def obituary(self, size: int) -> str:
+    def exit_reason(self, size: int) -> str:
         code = self.process.wait(timeout=GRACE_S)
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         return f"process {self.rank + 1} of the trial's {size} {how}"
 
 
-class Crew:
+class WorkerPool:
     """The processes of one trial after another; they end with this process, however that ends."""
 
     def __init__(self, size: int) -> None:
         self._meeting = tempfile.TemporaryDirectory(prefix="hpo-crew-")
-        self.members = [_Member(rank, size, Path(self._meeting.name) / "meeting") for rank in range(size)]
+        self.members = [
+            WorkerProcess(rank, size, Path(self._meeting.name) / "meeting") for rank in range(size)
+        ]
 
     def train(self, task: dict[str, Any], report: Report, keep: Keep) -> None:
-        """Train one trial, as `train_together`."""
+        """Train one trial, as `train_distributed`."""
         try:
             stopped = self._converse(task, report, keep)
         except BaseException:
@@ -142,7 +144,7 @@ class Crew:
 
     def dismiss(self) -> None:
         """End all of them at once; the next trial starts others."""
-        _crew.cache_clear()
+        worker_pool.cache_clear()
         for member in self.members:
             member.process.kill()
         for member in self.members:
@@ -197,9 +199,9 @@ class Crew:
             return True
         return False
 
-    def _loss(self) -> TrialLost:
+    def _loss(self) -> WorkerDied:
         dead = [member for member in self.members if member.process.poll() is not None]
         if not dead and not self._dead_soon():
-            return TrialLost(f"a process of the trial's {len(self.members)} hung up")
+            return WorkerDied(f"a process of the trial's {len(self.members)} hung up")
         dead = [member for member in self.members if member.process.poll() is not None]
-        return TrialLost(dead[0].obituary(len(self.members)))
+        return WorkerDied(dead[0].exit_reason(len(self.members)))

@@ -11,14 +11,14 @@ from torch import distributed
 
 
 @dataclass(frozen=True)
-class Ranks:
+class ProcessGroup:
     """One of ``count`` processes, by its number ``own`` from 0; the first leads: it measures and writes."""
 
     own: int = 0
     count: int = 1
 
     @classmethod
-    def here(cls) -> Ranks:
+    def here(cls) -> ProcessGroup:
         """What this process is: alone, unless a process group was begun in it."""
         if distributed.is_available() and distributed.is_initialized():
             return cls(distributed.get_rank(), distributed.get_world_size())
@@ -45,7 +45,7 @@ class Ranks:
         distributed.broadcast(told, src=0)
         return [float(number) for number in told.tolist()]
 
-    def draw_apart(self, seed: int, step: int) -> None:
+    def seed_per_rank(self, seed: int, step: int) -> None:
         """Have each process but the first draw its dropout for itself, by the seed and how far the run is.
 
         The leader's random state is in its snapshots; so a run that goes on draws as if it had not stopped.

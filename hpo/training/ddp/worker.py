@@ -85,7 +85,7 @@ def _train(task: dict[str, Any], line: _Line) -> None:
     from hpo.config.objective import Objective
     from hpo.config.training_config import TrainingConfig
     from hpo.encoding.encoded_corpus import EncodedCorpus
-    from hpo.training.gpu_memory import within_share
+    from hpo.training.gpu_memory import limit_gpu_memory
     from hpo.training.measurement import Measurement
     from hpo.training.trainer import train
 
@@ -98,7 +98,7 @@ def _train(task: dict[str, Any], line: _Line) -> None:
 
     objective = task["objective"]
     training_config = TrainingConfig.model_validate(task["training_config"])
-    with within_share(training_config, 1):
+    with limit_gpu_memory(training_config, 1):
         train(
             training_config,
             EncodedCorpus.open(Path(task["corpus"])),

@@ -25,7 +25,7 @@ from hpo.search.trial import (
 )
 from hpo.storage.journal import read_lines
 from hpo.storage.study_folder import StudyFolder
-from hpo.training.measurement import FACTS, Snapshot, read_snapshot
+from hpo.training.measurement import SNAPSHOT_FILE, Snapshot, read_snapshot
 
 SPACE = {
     "parameters": {
@@ -86,8 +86,8 @@ class Worker:
             gain = 0.1 - abs(np.log10(self.trial.params["learning_rate"]) + 3) / 30
             now = self.measure(epoch + 0.5, round(score + gain, 9))
             place.mkdir(parents=True, exist_ok=True)
-            (place / FACTS).unlink(missing_ok=True)  # replaced, never written in place
-            (place / FACTS).write_text(json.dumps(Snapshot(now, now, 1).to_json()))
+            (place / SNAPSHOT_FILE).unlink(missing_ok=True)  # replaced, never written in place
+            (place / SNAPSHOT_FILE).write_text(json.dumps(Snapshot(now, now, 1).to_json()))
             self.controller.folder.checkpoint(number).mkdir(parents=True, exist_ok=True)
             self._report(now)
         return True
@@ -304,7 +304,7 @@ def test_a_donor_whose_snapshot_has_vanished_is_survived(folder, measure, worker
     def lose():
         states = [trial.state for trial in controller.trials]
         if states == [State.PAUSED] * 6 and not lost:
-            best = max(controller.trials, key=lambda trial: trial.measurements[-1].rank)
+            best = max(controller.trials, key=lambda trial: trial.measurements[-1].sort_key)
             shutil.rmtree(folder.snapshot(best.number))
             lost.append(best.number)
 

@@ -11,10 +11,10 @@ import torch
 
 from hpo.config.training_config import TrainingConfig
 from hpo.models.build import build_model
-from hpo.training.ddp.launcher import RankFailed, _crew, train_together
-from hpo.training.ddp.process_group import Ranks
-from hpo.training.gpu_memory import GpuExhausted, memory_share, within_share
-from hpo.training.measurement import TrialLost, read_snapshot
+from hpo.training.ddp.launcher import RankFailed, train_distributed, worker_pool
+from hpo.training.ddp.process_group import ProcessGroup
+from hpo.training.gpu_memory import GpuExhausted, limit_gpu_memory, memory_fraction
+from hpo.training.measurement import WorkerDied, read_snapshot
 from hpo.training.resume import WEIGHTS
 from hpo.training.trainer import NonFiniteLoss, train
 
@@ -47,8 +47,8 @@ RECIPES = {
 @pytest.fixture(scope="module", autouse=True)
 def dismissed():
     yield
-    if _crew.cache_info().currsize:
-        _crew(2).dismiss()
+    if worker_pool.cache_info().currsize:
+        worker_pool(2).dismiss()
 
 
 def run(corpus, training_config, processes, *, until=None, **settings):
@@ -62,7 +62,7 @@ def run(corpus, training_config, processes, *, until=None, **settings):
     if processes == 1:
         train(training_config, corpus, **options)
     else:
-        train_together(processes, training_config, corpus, **options)
+        train_distributed(processes, training_config, corpus, **options)
     return measurements
 
 
@@ -110,9 +110,9 @@ def test_the_processes_stay_from_trial_to_trial_until_one_fails(corpus, tmp_path
     spoilt.save_pretrained(tmp_path)
     training_config = PLAIN.model_copy(update={"epochs": 1, "batch_size": 60})
     run(corpus, training_config, 2)
-    before = _crew(2)
+    before = worker_pool(2)
     run(corpus, training_config, 2)
-    assert _crew(2) is before
+    assert worker_pool(2) is before
     with pytest.raises(NonFiniteLoss, match="not finite after step"):
         run(corpus, training_config, 2, model=str(tmp_path))
     assert all(member.process.poll() is not None for member in before.members)
@@ -127,14 +127,14 @@ def test_a_process_that_is_killed_loses_the_trial_at_once_and_the_next_one_runs(
 
     def kill():
         killed.append(time.monotonic())
-        os.kill(_crew(2).members[victim].process.pid, signal.SIGKILL)
+        os.kill(worker_pool(2).members[victim].process.pid, signal.SIGKILL)
 
     def report(measurement):
         if measurement.step == 4:
             threading.Timer(0.2, kill).start()
         return True
 
-    with pytest.raises(TrialLost, match=f"^process {victim + 1} of the trial's 2 was killed by SIGKILL$"):
+    with pytest.raises(WorkerDied, match=f"^process {victim + 1} of the trial's 2 was killed by SIGKILL$"):
         run(corpus, PLAIN.model_copy(update={"epochs": 500}), 2, report=report)
     assert time.monotonic() - killed[0] < 10
     assert run(corpus, PLAIN.model_copy(update={"epochs": 1}), 2)
@@ -148,15 +148,15 @@ def test_what_stops_the_report_comes_out_of_it_after_the_processes_have_ended_th
         raise SystemExit
 
     run(corpus, PLAIN.model_copy(update={"epochs": 1}), 2)
-    before = _crew(2)
+    before = worker_pool(2)
     with pytest.raises(SystemExit):
         run(corpus, PLAIN, 2, report=report, keep=lambda measurement: tmp_path / "best")
     assert (tmp_path / "best" / "model.safetensors").exists(), "its best model is written out first"
-    assert _crew(2) is before
+    assert worker_pool(2) is before
 
 
 def test_a_process_that_is_alone_has_rank_0_of_1():
-    assert Ranks.here() == Ranks()
+    assert ProcessGroup.here() == ProcessGroup()
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_process_that_is_alone_has_rank_0_of_1():
     [(0.25, 80 * 2**30, 0.25 - 0.5 / 80), (0.5, 16 * 2**30, 0.5 - 0.5 / 16), (0.1, 4 * 2**30, 0.05)],
 )
 def test_shares_leave_room_for_what_is_not_counted(gpus, total, expected):
-    assert memory_share(gpus, total) == pytest.approx(expected)
+    assert memory_fraction(gpus, total) == pytest.approx(expected)
 
 
 def test_memory_that_runs_out_is_told_in_one_line_and_given_back():
@@ -181,7 +181,7 @@ def test_memory_that_runs_out_is_told_in_one_line_and_given_back():
         model = Heavy()
         raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {model}")
 
-    with pytest.raises(GpuExhausted) as caught, within_share(TrainingConfig(batch_size=64), 0.25):
+    with pytest.raises(GpuExhausted) as caught, limit_gpu_memory(TrainingConfig(batch_size=64), 0.25):
         compute()
     assert str(caught.value) == (
         "batch_size 64 with accumulation_steps 1 needs more memory than 0.25 of a GPU has "
@@ -200,6 +200,6 @@ def test_a_share_of_a_gpu_is_kept_to_and_whole_ones_are_not(monkeypatch):
     )
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", asked.append)
     for gpus in (0, 1, 4, 0.5):
-        with within_share(TrainingConfig(), gpus):
+        with limit_gpu_memory(TrainingConfig(), gpus):
             pass
     assert asked == [0.5 - 0.5 / 64]
