@@ -75,10 +75,12 @@ def _trials_on(gpus: int, gpus_per_trial: float) -> int:
 def _refuse_too_many(gpus_per_trial: float, gpus: Sequence[int]) -> None:
     most = max(gpus)
     if gpus_per_trial > most > 0:
-        held = ", ".join(map(str, gpus))
-        there = f"the cluster's {len(gpus)} nodes have {held}" if len(gpus) > 1 else f"there are {held}"
-        rule = "is more GPUs than one machine has, and a trial lies on one"
-        raise UserError(Issue("gpus_per_trial", rule, gpus_per_trial, f"{there}; take {most} at most"))
+        counts = ", ".join(map(str, gpus))
+        available = f"the {len(gpus)} nodes of the cluster have" if len(gpus) > 1 else "this machine has"
+        message = "exceeds the GPUs of one machine, and a trial must fit on one machine"
+        raise UserError(
+            Issue("gpus_per_trial", message, gpus_per_trial, f"{available} {counts}; use at most {most}")
+        )
 
 
 def plan_cluster(workers: int | None, gpus_per_trial: float, nodes: Sequence[tuple[int, int]]) -> Resources:

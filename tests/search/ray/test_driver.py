@@ -184,11 +184,11 @@ def test_several_machines_are_shared_out_so_that_every_trial_lies_on_one(workers
 def test_more_gpus_for_a_trial_than_a_machine_has_are_refused_with_what_there_is():
     with pytest.raises(UserError) as here:
         plan_resources(None, 4, 16, 2)
-    rule = "gpus_per_trial: is more GPUs than one machine has, and a trial lies on one: 4"
-    assert str(here.value) == f"{rule} (there are 2; take 2 at most)"
+    message = "gpus_per_trial: exceeds the GPUs of one machine, and a trial must fit on one machine"
+    assert str(here.value) == f"{message} (got 4; this machine has 2; use at most 2)"
     with pytest.raises(UserError) as there:
         plan_cluster(None, 4, [(16, 3), (16, 0), (8, 2)])
-    assert str(there.value) == f"{rule} (the cluster's 3 nodes have 3, 0, 2; take 3 at most)"
+    assert str(there.value) == f"{message} (got 4; the 3 nodes of the cluster have 3, 0, 2; use at most 3)"
 
 
 @pytest.mark.parametrize("gpus, processes", [(0.0, 1), (0.25, 1), (1, 1), (4, 4), (4.0, 4)])
