@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hpo.config.algorithms import ALGORITHMS, TPE_LIBRARIES
 from hpo.config.study import Study, build_study
 from hpo.simulation.surrogate import Surrogate
-from hpo.simulation.tuner import Head, temporary_controller
+from hpo.simulation.tuner import Tuner, temporary_controller
 
 UNLIMITED = 100_000
 """Trials of a study whose end is a number of epochs."""
@@ -17,7 +17,7 @@ DEFAULT = "ASHA (optuna)"
 RANDOM = "Random"
 """Titles of the arms that the others are held against."""
 
-Start = Callable[[Study], AbstractContextManager[Head]]
+Start = Callable[[Study], AbstractContextManager[Tuner]]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def our_arms() -> Iterator[Arm | Absent]:
 
 def _starter(algorithm: str, sampler: str) -> Start:
     @contextmanager
-    def start(study: Study) -> Iterator[Head]:
+    def start(study: Study) -> Iterator[Tuner]:
         chosen = study.model_copy(update={"algorithm": algorithm, "sampler": sampler})
         with temporary_controller(chosen) as controller:
             yield controller

@@ -24,7 +24,7 @@ from benchmarks.search.arms import (
 from benchmarks.search.peers import peers
 from hpo.simulation.curve_tables import read_table
 from hpo.simulation.surrogate import Surrogate
-from hpo.simulation.tuner import Moment, simulate
+from hpo.simulation.tuner import ProgressPoint, simulate
 
 Floats = NDArray[np.float64]
 
@@ -90,7 +90,7 @@ def play(surrogate: Surrogate, arm: Arm, seed: int, conditions: Conditions) -> O
     target = NEAR * surrogate.best
     budget, last = conditions.budget_epochs, CHECKPOINTS[-1]
 
-    def enough(moment: Moment) -> bool:
+    def enough(moment: ProgressPoint) -> bool:
         return moment.epochs >= budget or (moment.f1 >= target and moment.epochs >= last)
 
     study = study_of(surrogate, seed)

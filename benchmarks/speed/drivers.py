@@ -13,7 +13,7 @@ from benchmarks.speed.processes import resident
 from hpo.config.search_space import Params
 from hpo.config.study import Study, build_study
 from hpo.search.controller import TrialController
-from hpo.search.ray.driver import Resources, search
+from hpo.search.ray.driver import Resources, run_search
 from hpo.search.trial import Trial
 from hpo.simulation.tuner import simulate, temporary_controller
 from hpo.storage.study_folder import StudyFolder
@@ -107,10 +107,10 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     study = study_of(spec["trials"], spec["reports"])
     controller = TrialController(study, StudyFolder("driver", Path(spec["folder"])))
     tally = Tally(study.runs * spec["reports"])
-    controller.listen(lambda trial: tally.count() if _just_measured(trial, seen) else None)
+    controller.add_listener(lambda trial: tally.count() if _just_measured(trial, seen) else None)
     seen: dict[int, int] = {}
     gate = Gate(Path(spec["folder"]) / "gate", spec["workers"])
-    search(controller, Reporting(spec["reports"], gate), Resources(spec["workers"], 1, 0.0))
+    run_search(controller, Reporting(spec["reports"], gate), Resources(spec["workers"], 1, 0.0))
     facts = tally.facts()  # before the journal is written out whole, which happens once
     controller.close()
     assert controller.finished

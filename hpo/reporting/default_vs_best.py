@@ -16,11 +16,11 @@ from hpo.reporting.seeds import (
 from hpo.reporting.study_record import StudyRecord
 from hpo.search.default_trial import default_trial, moved_defaults
 from hpo.search.trial import (
-    MILESTONES,
+    REPORTED_TRIAL_COUNTS,
     State,
     Trial,
-    leading,
-    milestone_leaders,
+    best_after_counts,
+    rank_trials,
 )
 
 
@@ -36,7 +36,7 @@ class ComparedTrial:
 
 def default_and_best(record: StudyRecord) -> list[ComparedTrial]:
     """The default configuration and the best trial, as far as they are there; one where they are the same."""
-    best = next(iter(leading(record.trials)), None)
+    best = next(iter(rank_trials(record.trials)), None)
     default = default_trial(record.study, record.trials)
     named = [("default", default), ("best", best)]
     if best is not None and best is default:
@@ -172,10 +172,10 @@ class Milestone:
 def milestones(record: StudyRecord) -> list[Milestone]:
     """The best after the first 10, 27, 50 … trials, and after all; empty where there are seeds."""
     total = len(record.trials)
-    if record.study.seeds > 1 or total <= MILESTONES[0]:
+    if record.study.seeds > 1 or total <= REPORTED_TRIAL_COUNTS[0]:
         return []
-    leaders = milestone_leaders(record.trials, total)
-    if best := next(iter(leading(record.trials)), None):
+    leaders = best_after_counts(record.trials, total)
+    if best := next(iter(rank_trials(record.trials)), None):
         leaders[total] = best
     return [
         Milestone(count, trial.number, trial.best.f1, record.test_f1(trial))

@@ -11,8 +11,8 @@ from hpo.config.training_config import hyperparameters
 from hpo.corpora.tag_families import load_family
 from hpo.environment import available_cores
 from hpo.reporting.matrix_tables import render_table
-from hpo.search.checkpoint_store import states_at_once
-from hpo.search.trial import MILESTONES
+from hpo.search.checkpoint_store import max_live_snapshots
+from hpo.search.trial import REPORTED_TRIAL_COUNTS
 from hpo.storage.presets import members
 
 
@@ -36,9 +36,9 @@ def describe_disk_use(study: Study) -> str:
     """The most that a study may write and not yet have deleted, in words."""
     from hpo.models.build import BYTES_PER_WEIGHT, count_weights, state_bytes
 
-    states = states_at_once(study, study.workers or available_cores())
+    states = max_live_snapshots(study, study.workers or available_cores())
     kept = study.keep_checkpoints + len(study.never_stopped)
-    on_the_way = sum(count < study.runs for count in MILESTONES)
+    on_the_way = sum(count < study.runs for count in REPORTED_TRIAL_COUNTS)
     of_values = sum(map(len, study.space.few_valued.values()))
     leaders = on_the_way + of_values if study.seeds == 1 else 0
     model = count_weights(study.model) * BYTES_PER_WEIGHT

@@ -13,8 +13,8 @@ from hpo.errors import unknown
 from hpo.reporting.importance import hyperparameter_importance
 from hpo.reporting.matrix_tables import NOT_RUN, render_table
 from hpo.reporting.study_record import StudyRecord
-from hpo.search.hyperparameter_schedule import params_at_best
-from hpo.search.trial import State, Trial, leading
+from hpo.search.hyperparameter_schedule import params_at_best_epoch
+from hpo.search.trial import State, Trial, rank_trials
 
 BINS = 4
 """Groups of about equal size that the values of a range are put into."""
@@ -53,8 +53,8 @@ def group_trials(record: StudyRecord, hyperparameter: str) -> list[TrialGroup]:
         raise unknown(
             f"study {record.study.name}", "searched hyperparameter", hyperparameter, tuple(parameters)
         )
-    trials = leading(record.trials)
-    values = {trial.number: params_at_best(trial)[hyperparameter] for trial in trials}
+    trials = rank_trials(record.trials)
+    values = {trial.number: params_at_best_epoch(trial)[hyperparameter] for trial in trials}
     domain = parameters[hyperparameter]
     distinct = sorted(set(values.values())) if domain.values is None else list(domain.values)
     if domain.values is None and len(distinct) > MOST_VALUES:
@@ -122,7 +122,7 @@ def render_importance(record: StudyRecord) -> str:
         ("hyperparameter", "importance"),
         [(name.replace("_", " "), f"{share:.0%}") for name, share in shares.items()],
     )
-    count = len(leading(record.trials))
+    count = len(rank_trials(record.trials))
     few = "; of so few trials, take it for a hint" if count < TRUSTED_TRIALS else ""
     return (
         f"{table}\nPED-ANOVA over {count} trials by their best dev F1, for each hyperparameter alone{few}.\n"

@@ -6,8 +6,8 @@ import warnings
 from collections.abc import Sequence
 
 from hpo.config.search_space import Space
-from hpo.search.hyperparameter_schedule import params_at_best
-from hpo.search.trial import Trial, leading
+from hpo.search.hyperparameter_schedule import params_at_best_epoch
+from hpo.search.trial import Trial, rank_trials
 
 LEAST_TRIALS = 10
 """With fewer there is nothing to be told."""
@@ -27,7 +27,7 @@ def hyperparameter_importance(space: Space, trials: Sequence[Trial]) -> dict[str
     Watanabe et al. 2023, PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary
     Subspaces, arXiv:2304.10255, as Optuna has it; gamma is the share of the best.
     """
-    measured = leading(trials)
+    measured = rank_trials(trials)
     if len(measured) < LEAST_TRIALS:
         return {}
     import optuna
@@ -42,7 +42,7 @@ def hyperparameter_importance(space: Space, trials: Sequence[Trial]) -> dict[str
     for trial in measured:
         assert trial.best is not None, "only trials that have measured stand in a ranking"
         study.add_trial(
-            create_trial(params=params_at_best(trial), distributions=domains, value=trial.best.f1)
+            create_trial(params=params_at_best_epoch(trial), distributions=domains, value=trial.best.f1)
         )
     share = max(BEST_SHARE, LEAST_BEST / len(measured))
     with warnings.catch_warnings():

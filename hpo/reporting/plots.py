@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hpo.evaluation.confusion import OUTSIDE, Confusion
 from hpo.reporting.study_record import StudyRecord
 from hpo.search.default_trial import default_trial
-from hpo.search.trial import Trial, leading
+from hpo.search.trial import Trial, rank_trials
 from hpo.training.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _curves(record: StudyRecord) -> Figure:
     figure = _figure(9.6, 6.8)
     panels = [(title, take) for title, take in _PANELS if _values(record.trials, take)]
     axes = figure.subplots(2, 2, sharex=True).flatten()
-    best = next(iter(leading(record.trials)), None)
+    best = next(iter(rank_trials(record.trials)), None)
     default = default_trial(record.study, record.trials)
     for place, (axis, (title, take)) in enumerate(zip(axes, panels, strict=False)):
         for trial in record.trials:

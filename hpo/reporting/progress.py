@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hpo.search.controller import TrialController
-from hpo.search.trial import State, Trial, leading
+from hpo.search.trial import State, Trial, rank_trials
 
 LINE_EVERY_S = 10.0
 """How often a line is printed where there is no terminal to draw on."""
@@ -37,7 +37,7 @@ def show_progress(controller: TrialController, workers: int, console: Console) -
                 printed = time.monotonic()
                 console.print(progress.line(), soft_wrap=True, highlight=False)
 
-        controller.listen(line)
+        controller.add_listener(line)
         yield
     console.print(progress.line(), soft_wrap=True, highlight=False)
 
@@ -108,7 +108,7 @@ def _counts(trials: list[Trial], total: int) -> str:
 
 
 def _best(trials: list[Trial]) -> str:
-    best = leading(trials)[:1]
+    best = rank_trials(trials)[:1]
     if not best or best[0].best is None:
         return "no score yet"
     measurement = best[0].best

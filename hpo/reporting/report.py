@@ -13,7 +13,7 @@ from hpo.reporting.matrix_tables import render_hyperparameters, render_matrix, r
 from hpo.reporting.per_class import render_class_scores, render_confusion
 from hpo.reporting.seeds import render_seed_scores
 from hpo.reporting.study_record import StudyRecord, read_record
-from hpo.search.trial import Trial, ranked
+from hpo.search.trial import Trial, rank_trials
 from hpo.storage.atomic import write_text
 from hpo.storage.study_folder import StudyFolder
 
@@ -97,7 +97,7 @@ def render_sections(record: StudyRecord) -> list[str]:
 
 def render_trials(trials: Sequence[Trial]) -> str:
     """One line per trial: the best first, those without a score last."""
-    first = ranked(trials)
+    first = rank_trials(trials, include_failed=True)
     rest = [trial for trial in trials if trial.best is None]
     names = list(trials[0].params) if trials else []
     return render_table(

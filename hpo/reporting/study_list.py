@@ -22,7 +22,7 @@ from hpo.reporting.report import render_sections, render_trials
 from hpo.reporting.seeds import seeded_configurations
 from hpo.reporting.study_record import StudyRecord, read_record
 from hpo.search.default_trial import default_trial
-from hpo.search.trial import State, leading
+from hpo.search.trial import State, rank_trials
 from hpo.storage.study_folder import StudyFolder, study_folders
 
 
@@ -49,7 +49,7 @@ def _summary_or_issues(folder: StudyFolder) -> dict[str, Any]:
 def _summary(record: StudyRecord, folder: StudyFolder) -> dict[str, Any]:
     study, trials = record.study, record.trials
     states = Counter(trial.state.value for trial in trials)
-    best = next((trial.best for trial in leading(trials)), None)
+    best = next((trial.best for trial in rank_trials(trials)), None)
     default = default_trial(study, trials)
     row = read_matrix(folder.matrix).rows[0] if folder.matrix.exists() else None
     return {

@@ -34,7 +34,7 @@ _COPIES = 2
 """A new state stands beside the old one until it is whole."""
 
 
-def in_memory(folder: StudyFolder, state_bytes: int, memory: Path = MEMORY) -> StudyFolder:
+def use_memory_scratch(folder: StudyFolder, state_bytes: int, memory: Path = MEMORY) -> StudyFolder:
     """The study's folder with the state of running trials in memory, if there is room for it there.
 
     ``state_bytes`` is what all trials that live at once leave behind: weights, moments and best model.
@@ -51,7 +51,7 @@ def in_memory(folder: StudyFolder, state_bytes: int, memory: Path = MEMORY) -> S
     return folder.with_live(live)
 
 
-def states_at_once(study: Study, workers: int) -> int:
+def max_live_snapshots(study: Study, workers: int) -> int:
     """The most trials that can have a state to go on from at one time."""
     algorithm = ALGORITHMS[study.algorithm]
     if algorithm.population:

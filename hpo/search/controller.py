@@ -77,7 +77,7 @@ class TrialController:
     def _cut_off_at_snapshot(self, trial: Trial) -> None:
         """Put a trial back to its snapshot, from which it goes on before any other starts."""
         heard = trial.epochs
-        trial.go_on_from(self._snapshot_epoch(trial))
+        trial.resume_from(self._snapshot_epoch(trial))
         decision = SchedulerDecision.CONTINUE
         for measurement in trial.measurements:
             decision = self._scheduler.on_trial_result(trial, measurement, self.trials)
@@ -90,20 +90,20 @@ class TrialController:
         snapshot = read_snapshot(self.folder.snapshot(trial.number))
         return min(trial.epochs, snapshot.last.epoch) if snapshot else 0.0
 
-    def listen(self, listener: Callable[[Trial], None]) -> None:
+    def add_listener(self, listener: Callable[[Trial], None]) -> None:
         """Have a function called after each change of a trial."""
         self._listeners.append(listener)
 
     def next_trial(self) -> Trial | None:
         """The trial to start or to go on with next; None while there is nothing for a free worker.
 
-        There is nothing either because the study is `used_up`, or because paused trials wait for those
+        There is nothing either because the study is `exhausted`, or because paused trials wait for those
         that are running.
         """
         if self._cut_off:
             return self._take_up(Continuation(self._cut_off.pop(0).number))
         for number in self._scheduler.trials_to_stop(self.trials):
-            self.ended(number, State.STOPPED)
+            self.on_trial_end(number, State.STOPPED)
         if continuation := self._scheduler.next_trial_to_resume(self.trials):
             return self._take_up(continuation)
         if not self._scheduler.accepts_new_trial(self.trials, self.study.runs):
@@ -130,7 +130,7 @@ class TrialController:
         line: dict[str, Any] = {"trial": trial.number, "params": trial.params, "seed": trial.seed}
         if donor is not None:
             line |= {"from": self.trials[donor].position, "donor": donor}
-            trial.go_on_from(line["from"], trial.params, donor)
+            trial.resume_from(line["from"], trial.params, donor)
         self.trials.append(trial)
         self._journal.append(line)  # lost with the machine, it would be proposed again
         self._tell(trial)
@@ -153,12 +153,12 @@ class TrialController:
         line: dict[str, Any] = {"trial": trial.number, "from": trial.epochs}
         if continuation.params is not None:
             line |= {"params": continuation.params, "donor": donor}
-        trial.go_on_from(trial.epochs, continuation.params, donor)
+        trial.resume_from(trial.epochs, continuation.params, donor)
         self._journal.append(line, durable=True)
         self._tell(trial)
         return trial
 
-    def measured(self, number: int, measurement: Measurement) -> bool:
+    def on_result(self, number: int, measurement: Measurement) -> bool:
         """Take a trial's measurement in, and say whether the trial is to go on; one that has ended is not."""
         trial = self.trials[number]
         if trial.state != State.RUNNING:
@@ -171,7 +171,7 @@ class TrialController:
     def _obey(self, trial: Trial, decision: SchedulerDecision) -> bool:
         """Carry a verdict out, and say whether the trial is to go on."""
         if decision == SchedulerDecision.STOP:
-            self.ended(trial.number, State.STOPPED)
+            self.on_trial_end(trial.number, State.STOPPED)
         elif decision == SchedulerDecision.PAUSE:
             trial.state = State.PAUSED
             self._journal.append({"trial": trial.number, "state": trial.state.value}, durable=True)
@@ -180,7 +180,7 @@ class TrialController:
             self._tell(trial)
         return decision == SchedulerDecision.CONTINUE
 
-    def ended(self, number: int, state: State, reason: str = "") -> None:
+    def on_trial_end(self, number: int, state: State, reason: str = "") -> None:
         """Take a trial's end in; a trial ends once, and what comes later is not heard.
 
         A paused trial can only be stopped: that its process has ended is why it is paused.
@@ -198,7 +198,7 @@ class TrialController:
         self._update_threshold()
         self._tell(trial)
 
-    def lost(self, number: int, reason: str) -> None:
+    def on_worker_failure(self, number: int, reason: str) -> None:
         """Take in that a running trial's worker or machine died: it goes on from its snapshot elsewhere.
 
         After `MAX_WORKER_FAILURES` of them it has failed, with the reason of the last.
@@ -206,10 +206,10 @@ class TrialController:
         trial = self.trials[number]
         if trial.state != State.RUNNING:
             return
-        if trial.losses >= MAX_WORKER_FAILURES:
-            self.ended(number, State.FAILED, f"{reason} (and {trial.losses} times before)")
+        if trial.failures >= MAX_WORKER_FAILURES:
+            self.on_trial_end(number, State.FAILED, f"{reason} (and {trial.failures} times before)")
             return
-        trial.losses += 1
+        trial.failures += 1
         self._journal.append({"trial": number, "lost": reason}, durable=True)
         self._scheduler.remove_trial(trial)
         self._cut_off_at_snapshot(trial)
@@ -229,22 +229,22 @@ class TrialController:
         return len(self.trials) if self._used_up else self.study.runs
 
     @property
-    def used_up(self) -> bool:
+    def exhausted(self) -> bool:
         """Whether there is nothing left to start: the scheduler wants no more, or the grid is tried
         through."""
         return self._used_up or not self._scheduler.accepts_new_trial(self.trials, self.study.runs)
 
-    def finished_with(self, running: int) -> bool:
+    def no_trials_left(self, running: int) -> bool:
         """Whether no trial will start any more, where so many are running.
 
         One that runs may yet lose its worker, wake those that are paused, or fail and leave its place.
         """
-        return self.used_up and not self._cut_off and not running
+        return self.exhausted and not self._cut_off and not running
 
     @property
     def finished(self) -> bool:
         """Whether the budget is used up and every trial has ended."""
-        return self.used_up and not any(trial.is_open for trial in self.trials)
+        return self.exhausted and not any(trial.is_open for trial in self.trials)
 
     @property
     def epochs(self) -> float:

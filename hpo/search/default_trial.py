@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from hpo.config.study import Study
 from hpo.config.training_config import TrainingConfig
-from hpo.search.hyperparameter_schedule import first_params
+from hpo.search.hyperparameter_schedule import initial_params
 from hpo.search.trial import Trial
 
 
 def default_trial(study: Study, trials: Sequence[Trial]) -> Trial | None:
     """The trial of the default configuration; None where the study did without, or has not begun."""
     first = trials[0] if trials and study.baseline else None
-    return first if first and first_params(first) == study.space.defaults else None
+    return first if first and initial_params(first) == study.space.defaults else None
 
 
 def moved_defaults(study: Study) -> dict[str, tuple[object, object]]:

@@ -10,11 +10,11 @@ from hpo.config.search_space import Params
 from hpo.search.trial import Trial
 
 
-def params_at_best(trial: Trial) -> Params:
+def params_at_best_epoch(trial: Trial) -> Params:
     """The hyperparameters in force when a trial measured its best."""
     until = trial.best.epoch if trial.best else 0.0
     in_force = [change.params for change in trial.changes if change.epoch < until]
-    return in_force[-1] if in_force else first_params(trial)
+    return in_force[-1] if in_force else initial_params(trial)
 
 
 def winning_schedule(trials: Sequence[Trial], winner: Trial) -> list[dict[str, Any]]:
@@ -33,11 +33,11 @@ def winning_schedule(trials: Sequence[Trial], winner: Trial) -> list[dict[str, A
                 trial, until = by_number[change.donor], change.epoch
                 break
         else:
-            segments.setdefault(0.0, first_params(trial))
+            segments.setdefault(0.0, initial_params(trial))
             return _without_repeats(segments)
 
 
-def first_params(trial: Trial) -> Params:
+def initial_params(trial: Trial) -> Params:
     """The hyperparameters that a trial began with."""
     return trial.changes[0].params if trial.changes else trial.params
 

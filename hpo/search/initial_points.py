@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from hpo.config.search_space import Params, Space
 from hpo.config.training_config import TrainingConfig
-from hpo.search.trial import Trial, leading
+from hpo.search.trial import Trial, rank_trials
 
 GUESSES_PER_STUDY = 3
 """An earlier study may be of another corpus, so that only its best are worth a trial."""
@@ -22,7 +22,7 @@ def warm_start(space: Space, earlier: Iterable[Sequence[Trial]]) -> Space:
     guesses = [
         {name: domain.nearest(_value(trial, name)) for name, domain in space.parameters.items()}
         for trials in earlier
-        for trial in leading(trials)[:GUESSES_PER_STUDY]
+        for trial in rank_trials(trials)[:GUESSES_PER_STUDY]
     ]
     distinct: list[Params] = []
     for guess in (*guesses, *space.points_to_evaluate):

@@ -8,13 +8,8 @@ from typing import Any
 
 from hpo.config.search_space import Params, Space
 from hpo.config.study import Study
-from hpo.search.hyperparameter_schedule import params_at_best
-from hpo.search.trial import (
-    Trial,
-    leading,
-    milestone_leaders,
-    ranked,
-)
+from hpo.search.hyperparameter_schedule import params_at_best_epoch
+from hpo.search.trial import Trial, best_after_counts, rank_trials
 
 Rank = tuple[float, float]
 _NONE_YET: Rank = (-1.0, 0.0)
@@ -53,11 +48,11 @@ class CheckpointThreshold:
         )
 
 
-def best_of_values(space: Space, trials: Iterable[Trial]) -> dict[tuple[str, Any], Trial]:
+def best_per_value(space: Space, trials: Iterable[Trial]) -> dict[tuple[str, Any], Trial]:
     """The best trial with each value of each hyperparameter that has few, by hyperparameter and value."""
     best: dict[tuple[str, Any], Trial] = {}
-    for trial in leading(trials) if space.few_valued else ():
-        params = params_at_best(trial)
+    for trial in rank_trials(trials) if space.few_valued else ():
+        params = params_at_best_epoch(trial)
         for name in space.few_valued:
             best.setdefault((name, params.get(name)), trial)
     return best
@@ -83,10 +78,10 @@ class TopK:
 
     def add(self, trial: Trial) -> None:
         """Take in a trial that ended well."""
-        self.best = ranked([*self.best, trial])[: self._study.keep_checkpoints]
-        self._on_the_way = milestone_leaders([*self._on_the_way.values(), trial], self._total)
+        self.best = rank_trials([*self.best, trial])[: self._study.keep_checkpoints]
+        self._on_the_way = best_after_counts([*self._on_the_way.values(), trial], self._total)
         if self._study.seeds == 1:
-            self._of_values = best_of_values(self._study.space, [*self._of_values.values(), trial])
+            self._of_values = best_per_value(self._study.space, [*self._of_values.values(), trial])
         if trial.number in self._study.never_stopped:
             self._never_stopped.append(trial)
 

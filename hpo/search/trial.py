@@ -21,12 +21,12 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-MILESTONES = (10, 27, 50, 100, 200, 500, 1000)
+REPORTED_TRIAL_COUNTS = (10, 27, 50, 100, 200, 500, 1000)
 """Numbers of trials after which a report says what the best so far was worth, on dev and on test."""
 
 
 @dataclass(frozen=True)
-class Change:
+class ParamsChange:
     """New parameters from an epoch on, and the trial whose weights came with them, if any."""
 
     epoch: float
@@ -44,7 +44,7 @@ class Trial:
 
     ``params`` are those it trains with now. ``changes`` lists, where a scheduler has changed them on the
     way, from which epoch on which were in force, and whose snapshot the trial went on from; the first
-    are those that it began with. ``losses`` counts the workers that died under it.
+    are those that it began with. ``failures`` counts the workers that died under it.
     """
 
     number: int
@@ -53,8 +53,8 @@ class Trial:
     state: State = State.RUNNING
     measurements: list[Measurement] = field(default_factory=list)
     reason: str = ""
-    changes: list[Change] = field(default_factory=list)
-    losses: int = 0
+    changes: list[ParamsChange] = field(default_factory=list)
+    failures: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -86,27 +86,27 @@ class Trial:
             "reason": self.reason,
             "measurements": [measurement.to_json() for measurement in self.measurements],
             "changes": [change.to_json() for change in self.changes],
-        } | ({"losses": self.losses} if self.losses else {})
+        } | ({"losses": self.failures} if self.failures else {})
 
-    def to_worker(self) -> dict[str, Any]:
-        """What a worker is told: ``measured`` is the epoch up to which measurements have come in."""
+    def worker_config(self) -> dict[str, Any]:
+        """What a worker is told: ``reported_epoch`` is the epoch up to which measurements have come in."""
         return {
             "number": self.number,
             "params": self.params,
             "seed": self.seed,
             # A donor's snapshot holds a measurement of the donor's, which is not this trial's to report.
-            "measured": self.position,
+            "reported_epoch": self.position,
         }
 
-    def go_on_from(self, epoch: float, params: Params | None = None, donor: int | None = None) -> None:
+    def resume_from(self, epoch: float, params: Params | None = None, donor: int | None = None) -> None:
         """Take a trial up at an epoch: measurements after it are to be made again."""
         self.state = State.RUNNING
         self.measurements = [each for each in self.measurements if each.epoch <= epoch]
         if params is not None:
             if self.measurements and not self.changes:
-                self.changes.append(Change(0.0, self.params, None))
+                self.changes.append(ParamsChange(0.0, self.params, None))
             self.params = params
-            self.changes.append(Change(epoch, params, donor))
+            self.changes.append(ParamsChange(epoch, params, donor))
 
 
 def read_trials(lines: Iterable[dict[str, Any]]) -> list[Trial]:
@@ -119,39 +119,42 @@ def read_trials(lines: Iterable[dict[str, Any]]) -> list[Trial]:
     for line in lines:
         number = line["trial"]
         if "seed" in line:
-            changes = [Change(**change) for change in line.get("changes", ())]
-            losses = line.get("losses", 0)
-            trials[number] = Trial(number, line["params"], line["seed"], changes=changes, losses=losses)
+            changes = [ParamsChange(**change) for change in line.get("changes", ())]
+            trials[number] = Trial(
+                number, line["params"], line["seed"], changes=changes, failures=line.get("losses", 0)
+            )
         trial = trials[number]
-        trial.losses += "lost" in line
+        trial.failures += "lost" in line
         if "from" in line:
-            trial.go_on_from(line["from"], line.get("params"), line.get("donor"))
+            trial.resume_from(line["from"], line.get("params"), line.get("donor"))
         trial.measurements.extend(Measurement(**each) for each in line.get("measurements", ()))
         trial.state = State(line.get("state", trial.state))
         trial.reason = line.get("reason", trial.reason)
     return [trials[number] for number in sorted(trials)]
 
 
-def ranked(trials: Iterable[Trial]) -> list[Trial]:
-    """The trials that have measured anything, the best epoch of the best trial first."""
-    measured = [(trial.best.sort_key, -trial.number, trial) for trial in trials if trial.best is not None]
-    return [trial for *_, trial in sorted(measured, key=lambda entry: entry[:2], reverse=True)]
+def rank_trials(trials: Iterable[Trial], *, include_failed: bool = False) -> list[Trial]:
+    """Return the trials that have a measurement, ordered by their best measurement, the best first.
+
+    Ties go to the trial with the lower number. Failed trials have no checkpoint and are left out by default.
+    """
+    candidates = [
+        (trial.best.sort_key, -trial.number, trial)
+        for trial in trials
+        if trial.best is not None and (include_failed or trial.state != State.FAILED)
+    ]
+    return [trial for *_, trial in sorted(candidates, key=lambda entry: entry[:2], reverse=True)]
 
 
-def leading(trials: Iterable[Trial]) -> list[Trial]:
-    """As `ranked`, without the trials that failed, whose models are not to be had."""
-    return ranked(trial for trial in trials if trial.state != State.FAILED)
-
-
-def milestone_leaders(trials: Sequence[Trial], total: int) -> dict[int, Trial]:
+def best_after_counts(trials: Sequence[Trial], total: int) -> dict[int, Trial]:
     """The best of the first trials at each milestone that is not past ``total``, by the milestone.
 
-    Trials that failed count for nothing, as in `leading`.
+    Trials that failed count for nothing, as in `rank_trials`.
     """
-    order = leading(trials)
+    order = rank_trials(trials)
     firsts = (
         (count, next((trial for trial in order if trial.number < count), None))
-        for count in MILESTONES
+        for count in REPORTED_TRIAL_COUNTS
         if count <= total
     )
     return {count: trial for count, trial in firsts if trial is not None}

@@ -44,7 +44,7 @@ class TrialRunner:
     processes: int = 1
 
     def __call__(self, trial: dict[str, Any], report: Callable[[Measurement], bool]) -> None:
-        """Train one trial, from its snapshot if it has one; ``trial`` is as `Trial.to_worker` has it.
+        """Train one trial, from its snapshot if it has one; ``trial`` is as `Trial.worker_config` has it.
 
         Raises
         ------
@@ -62,7 +62,7 @@ class TrialRunner:
         state = self.folder.snapshot(trial["number"])
         snapshot = read_snapshot(state)
         # A driver that died may not have heard of the last measurement before it did.
-        if snapshot and snapshot.last.epoch > trial["measured"] and not report(snapshot.last):
+        if snapshot and snapshot.last.epoch > trial["reported_epoch"] and not report(snapshot.last):
             return
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
         training_config = self.study.training_config(trial["params"])

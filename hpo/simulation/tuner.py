@@ -26,21 +26,21 @@ Curves = Callable[[Params], Sequence[Measurement]]
 """What a configuration would measure, evaluation by evaluation, if it were trained to its last epoch."""
 
 
-class Head(Protocol):
+class Tuner(Protocol):
     """Whoever proposes trials and decides on them: the controller, or another library in its place."""
 
     def next_trial(self) -> Trial | None:
         """As `TrialController.next_trial`."""
 
-    def measured(self, number: int, measurement: Measurement) -> bool:
-        """As `TrialController.measured`."""
+    def on_result(self, number: int, measurement: Measurement) -> bool:
+        """As `TrialController.on_result`."""
 
-    def ended(self, number: int, state: State, reason: str = "") -> None:
-        """As `TrialController.ended`."""
+    def on_trial_end(self, number: int, state: State, reason: str = "") -> None:
+        """As `TrialController.on_trial_end`."""
 
 
 @dataclass(frozen=True)
-class Moment:
+class ProgressPoint:
     """The state of a simulated search after a measurement.
 
     ``seconds`` of simulated time since its start, ``epochs`` trained by all trials together, ``f1`` the
@@ -54,12 +54,12 @@ class Moment:
 
 
 def simulate(
-    head: Head,
+    head: Tuner,
     curves: Curves,
     workers: int,
     seconds_per_epoch: float | None = None,
-    until: Callable[[Moment], bool] = lambda moment: False,
-) -> list[Moment]:
+    until: Callable[[ProgressPoint], bool] = lambda moment: False,
+) -> list[ProgressPoint]:
     """Run a search to its end, or until ``until`` says so, and return its moments in order.
 
     A trial's measurements arrive one after the other, ``workers`` trials side by side; each takes the
@@ -69,7 +69,7 @@ def simulate(
     curve cannot tell.
     """
     queue: list[tuple[float, int, int, int, Sequence[Measurement]]] = []
-    moments: list[Moment] = []
+    moments: list[ProgressPoint] = []
     now = epochs = best = 0.0
     order = 0
 
@@ -94,8 +94,8 @@ def simulate(
         measurement = curve[place]
         epochs += measurement.epoch - (curve[place - 1].epoch if place else 0.0)
         best = max(best, measurement.f1)
-        moments.append(Moment(now, epochs, best, running))
-        continues = head.measured(number, measurement)
+        moments.append(ProgressPoint(now, epochs, best, running))
+        continues = head.on_result(number, measurement)
         if continues and place + 1 < len(curve):
             expect(number, place + 1, curve)
         elif continues:
@@ -111,9 +111,9 @@ def _wait(curve: Sequence[Measurement], place: int, seconds_per_epoch: float | N
     return max(0.0, curve[place].seconds - (before.seconds if before else 0.0))
 
 
-def _end(head: Head, number: int, curve: Sequence[Measurement]) -> None:
+def _end(head: Tuner, number: int, curve: Sequence[Measurement]) -> None:
     whole = bool(curve) and all(math.isfinite(each.loss) for each in curve)
-    head.ended(number, State.COMPLETE if whole else State.FAILED)
+    head.on_trial_end(number, State.COMPLETE if whole else State.FAILED)
 
 
 @contextmanager

@@ -16,12 +16,12 @@ from hpo.evaluation.matrix import Matrix, MatrixRow
 from hpo.evaluation.score_files import write_scores
 from hpo.reporting.matrix_tables import COLUMNS
 from hpo.search.default_trial import default_trial
-from hpo.search.hyperparameter_schedule import params_at_best, winning_schedule
-from hpo.search.top_k import best_of_values
+from hpo.search.hyperparameter_schedule import params_at_best_epoch, winning_schedule
+from hpo.search.top_k import best_per_value
 from hpo.search.trial import (
     Trial,
-    leading,
-    milestone_leaders,
+    best_after_counts,
+    rank_trials,
     read_trials,
 )
 from hpo.storage.atomic import link_folder, write_json, write_text
@@ -49,7 +49,7 @@ def export_best(
     from hpo.reporting.report import write_report
 
     trials = read_trials(read_lines(folder.trials))
-    best = leading(trials)[: study.keep_checkpoints]
+    best = rank_trials(trials)[: study.keep_checkpoints]
     if not best:
         raise _nothing_succeeded(study, trials)
 
@@ -67,7 +67,7 @@ def export_best(
 
     rows = [export(trial, folder.best / str(rank)) for rank, trial in enumerate(best, 1)]
     default = default_trial(study, trials)
-    if default in leading(trials) and default not in best and folder.checkpoint(default.number).exists():
+    if default in rank_trials(trials) and default not in best and folder.checkpoint(default.number).exists():
         export(default, folder.default)
     _score_leaders(study, folder, trials, readings)
     if ALGORITHMS[study.algorithm].population:
@@ -87,8 +87,8 @@ def _score_leaders(study: Study, folder: StudyFolder, trials: list[Trial], readi
     from hpo.evaluation.checkpoint_scores import score_checkpoint
 
     place = folder.checkpoints / ".scored"
-    leaders = milestone_leaders(trials, study.runs).values()
-    for trial in (*leaders, *best_of_values(study.space, trials).values()):
+    leaders = best_after_counts(trials, study.runs).values()
+    for trial in (*leaders, *best_per_value(study.space, trials).values()):
         checkpoint = folder.checkpoint(trial.number)
         if checkpoint.exists() and not folder.scores(trial.number).exists():
             data = _reading(study, trial, readings)
@@ -119,7 +119,7 @@ def promote(checkpoint: Path, target: Path, tokenizer: Path) -> None:
 def _row(
     study: Study, family: TagFamily, corpus: Corpus, trial: Trial, scores: Mapping[str, Mapping[str, Any]]
 ) -> MatrixRow:
-    training_config = study.training_config(params_at_best(trial)).model_dump()
+    training_config = study.training_config(params_at_best_epoch(trial)).model_dump()
     shown = {
         name: training_config[name] for name in (*COLUMNS, *study.space.parameters) if name in training_config
     }

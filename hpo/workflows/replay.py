@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hpo.config.search_space import Params
 from hpo.config.study import Study, stored_study
 from hpo.errors import Issue, StudyFailed, UserError
-from hpo.search.trial import leading, read_trials
+from hpo.search.trial import rank_trials, read_trials
 from hpo.storage.atomic import write_json
 from hpo.storage.journal import read_lines
 from hpo.storage.study_folder import StudyFolder
@@ -88,7 +88,7 @@ def replay(name: str, tell: Tell) -> tuple[Path, dict[str, VariantScores]]:
     study = stored_study(folder)
     segments = read_schedule(folder)
     trials = read_trials(read_lines(folder.trials))
-    winners = leading(trials)
+    winners = rank_trials(trials)
     seed = winners[0].seed if winners else study.seed
     corpus, family = read_corpus(study)
     data = encode(study, corpus, family)

@@ -11,7 +11,7 @@ from hpo.errors import Issue, StudyInterrupted, UserError
 from hpo.reporting.report import write_report
 from hpo.reporting.seeds import SeededConfiguration, seeded_configurations
 from hpo.reporting.study_record import StudyRecord, read_record
-from hpo.search.trial import leading
+from hpo.search.trial import rank_trials
 from hpo.storage.atomic import write_json
 from hpo.storage.study_folder import StudyFolder
 from hpo.workflows.run import run_in
@@ -39,7 +39,7 @@ def plan_rerank(record: StudyRecord, top: int, seeds: int) -> Study:
         rule = "has trained every configuration under several seeds already"
         raise UserError(Issue(f"study {study.name}", rule, study.seeds, hint))
     best: list[Params] = []
-    for trial in leading(record.trials):
+    for trial in rank_trials(record.trials):
         if trial.params not in best:
             best.append(trial.params)
     space = study.space.model_copy(update={"points_to_evaluate": tuple(best[:top])})

@@ -88,18 +88,20 @@ def _search(
 ) -> None:
     from hpo.models.build import state_bytes
     from hpo.reporting.progress import show_progress
-    from hpo.search.checkpoint_store import in_memory, states_at_once
+    from hpo.search.checkpoint_store import max_live_snapshots, use_memory_scratch
     from hpo.search.controller import TrialController
-    from hpo.search.ray.driver import search
+    from hpo.search.ray.driver import run_search
     from hpo.search.worker import TrialRunner
 
     # Workers run in a folder of Ray's, so whatever is a path here must be absolute there.
     absolute = StudyFolder(study.name, folder.path.parent.resolve())
     if not clustered:  # else a trial may go on on another machine, so its state is on shared disk
-        absolute = in_memory(absolute, states_at_once(study, resources.workers) * state_bytes(study.model))
+        absolute = use_memory_scratch(
+            absolute, max_live_snapshots(study, resources.workers) * state_bytes(study.model)
+        )
     controller = TrialController(study, absolute)
     tracking.catch_up(controller.trials)
-    controller.listen(tracking.hear)
+    controller.add_listener(tracking.hear)
     local = study.model != TINY and Path(study.model).is_dir()
     model = str(Path(study.model).resolve()) if local else study.model
     folders = {reading: data.folder for reading, data in readings.items()}
@@ -115,7 +117,7 @@ def _search(
     try:
         if not controller.finished:
             with show_progress(controller, resources.workers, console):
-                search(controller, trial_run, resources)
+                run_search(controller, trial_run, resources)
     finally:
         controller.close()
     if not controller.finished:

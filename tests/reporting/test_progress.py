@@ -39,8 +39,8 @@ def controller(tmp_path):
 
 def end(controller, measure, f1, state=State.COMPLETE, epochs=2.0):
     trial = controller.next_trial()
-    controller.measured(trial.number, measure(epochs, f1))
-    controller.ended(trial.number, state)
+    controller.on_result(trial.number, measure(epochs, f1))
+    controller.on_trial_end(trial.number, state)
 
 
 def test_before_anything_has_ended_there_is_no_score_and_no_time_left(controller, clock):
@@ -61,7 +61,7 @@ def test_a_line_counts_every_end_and_tells_the_best_that_did_not_fail(controller
         "3/4 trials done (1 stopped early, 1 failed) · 1 running · best F1 0.7000 (trial 2, epoch 0.5)"
         " · 4.5 epochs · 0:01:30 elapsed · 0:00:30 left"
     )
-    controller.ended(3, State.COMPLETE)
+    controller.on_trial_end(3, State.COMPLETE)
     assert display.line().endswith("0:01:30 elapsed · done")
 
 
@@ -84,7 +84,7 @@ def drawn(display):
 def test_the_drawing_shows_the_study_and_its_running_trials(controller, clock, measure):
     display = ProgressDisplay(controller, 2)
     trial = controller.next_trial()
-    controller.measured(0, measure(1.25, 0.4321))
+    controller.on_result(0, measure(1.25, 0.4321))
     controller.next_trial()
     text = drawn(display)
     assert text.startswith("s\n")

@@ -7,7 +7,7 @@ from concurrent.futures import wait
 import pytest
 
 from hpo.search import checkpoint_store as keeping
-from hpo.search.checkpoint_store import CheckpointStore, in_memory
+from hpo.search.checkpoint_store import CheckpointStore, use_memory_scratch
 from hpo.storage.study_folder import StudyFolder
 from hpo.training.measurement import SNAPSHOT_FILE, Measurement, Snapshot
 
@@ -28,7 +28,7 @@ def disk(tmp_path):
 
 @pytest.fixture
 def folder(disk, memory):
-    return in_memory(disk, 1000, memory)
+    return use_memory_scratch(disk, 1000, memory)
 
 
 def leave_state(place, step, weights="w"):
@@ -49,27 +49,27 @@ def test_states_stand_in_memory_and_are_found_there_again(disk, memory, folder):
     assert folder.candidate(3).is_relative_to(memory)
     assert folder.threshold.is_relative_to(memory)
     assert folder.checkpoint(3).is_relative_to(disk.path)
-    assert in_memory(disk, 1000, memory).live == folder.live
+    assert use_memory_scratch(disk, 1000, memory).live == folder.live
     assert folder.live.stat().st_mode & 0o077 == 0
 
 
 def test_another_study_of_the_same_name_does_not_find_them(disk, memory, folder):
     shutil.rmtree(disk.path)
     disk.path.mkdir()
-    other = in_memory(disk, 1000, memory)
+    other = use_memory_scratch(disk, 1000, memory)
     assert other.live != folder.live
     assert not folder.live.exists()  # nobody would ever have freed it
 
 
 def test_what_memory_has_no_room_for_stands_on_disk(disk, memory, monkeypatch):
     monkeypatch.setattr(keeping, "available_memory_bytes", lambda: 8000)
-    assert in_memory(disk, 1001, memory).live == disk.path
+    assert use_memory_scratch(disk, 1001, memory).live == disk.path
     assert not disk.live_marker.exists()
-    assert in_memory(disk, 1000, memory).live != disk.path
+    assert use_memory_scratch(disk, 1000, memory).live != disk.path
 
 
 def test_a_machine_without_files_in_memory_uses_the_disk(disk, tmp_path):
-    assert in_memory(disk, 1, tmp_path / "none").live == disk.path
+    assert use_memory_scratch(disk, 1, tmp_path / "none").live == disk.path
 
 
 def test_a_model_is_on_disk_once_its_trial_is_kept(folder):
@@ -119,7 +119,7 @@ def test_a_stopped_search_is_on_disk_and_goes_on_on_another_machine(disk, memory
     elsewhere = tmp_path / "other-shm"
     elsewhere.mkdir()
     shutil.rmtree(folder.live)
-    there = in_memory(disk, 1000, elsewhere)
+    there = use_memory_scratch(disk, 1000, elsewhere)
     store = CheckpointStore(there)
     store.bring_back([7, 8, 9])
     assert (there.snapshot(7) / "weights").read_text() == "state"

@@ -7,7 +7,7 @@ import pytest
 
 from hpo.config.study import build_study
 from hpo.search.controller import TrialController
-from hpo.search.top_k import CheckpointThreshold, best_of_values
+from hpo.search.top_k import CheckpointThreshold, best_per_value
 from hpo.search.trial import State, read_trials
 from hpo.search.worker import TrialRunner
 from hpo.storage.atomic import read_json
@@ -59,16 +59,16 @@ def work(controller, measure, allowed=None):
     while (trial := controller.next_trial()) is not None:
         live()
         if trial.number == 4:
-            controller.ended(4, State.FAILED, "out of memory")
+            controller.on_trial_end(4, State.FAILED, "out of memory")
             live()
             continue
         for epoch in range(1, 10):
-            continues = controller.measured(trial.number, measure(epoch, f1_of(trial, epoch)))
+            continues = controller.on_result(trial.number, measure(epoch, f1_of(trial, epoch)))
             live()
             if not continues:
                 break
         else:
-            controller.ended(trial.number, State.COMPLETE)
+            controller.on_trial_end(trial.number, State.COMPLETE)
             live()
 
 
@@ -92,7 +92,7 @@ def test_a_search_spends_its_trials_and_no_more(folder, measure, algorithm):
 
 def test_the_journal_holds_all_that_the_conductor_knows(folder, measure):
     controller = TrialController(study_of(), folder)
-    controller.listen(
+    controller.add_listener(
         lambda trial: read_back.append(read_trials(read_lines(folder.trials)) == controller.trials)
     )
     read_back = []
@@ -114,7 +114,7 @@ def test_closing_leaves_one_line_per_trial_that_says_the_same(folder, measure):
 def test_closing_an_unfinished_search_leaves_its_journal(folder, measure):
     controller = TrialController(study_of(), folder)
     trial = controller.next_trial()
-    controller.measured(trial.number, measure(1, 0.5))
+    controller.on_result(trial.number, measure(1, 0.5))
     controller.close()
     assert len(list(read_lines(folder.trials))) == 2
     assert not controller.finished
@@ -135,7 +135,7 @@ def test_a_death_after_any_line_changes_nothing_that_is_found(folder, measure, u
         ended = {each.number for each in read_trials(lines[:cut]) if each.state != State.RUNNING}
         controller = TrialController(study_of(), folder)
         proposed = []
-        controller.listen(lambda trial, seen=proposed: trial.measurements or seen.append(trial.number))
+        controller.add_listener(lambda trial, seen=proposed: trial.measurements or seen.append(trial.number))
         work(controller, measure)
         assert controller.trials == trials, f"after {cut} lines"
         assert not ended & set(proposed), "no trial that ended is run again"
@@ -158,8 +158,8 @@ def test_a_death_at_every_few_lines_in_one_search_changes_nothing_either(folder,
 def test_trials_that_were_running_come_again_first_with_their_parameters_and_seeds(folder, measure):
     before = TrialController(study_of(), folder)
     first = [before.next_trial() for _ in range(3)]
-    before.measured(0, measure(1, 0.5))
-    before.ended(1, State.COMPLETE)
+    before.on_result(0, measure(1, 0.5))
+    before.on_trial_end(1, State.COMPLETE)
     after = TrialController(study_of(), folder)
     assert [(t.number, t.params, t.seed) for t in (after.next_trial(), after.next_trial())] == [
         (t.number, t.params, t.seed) for t in (first[0], first[2])
@@ -177,13 +177,13 @@ def test_every_trial_has_a_seed_of_its_own_that_fits_in_31_bits(folder, measure)
 def test_a_trial_ends_once_and_is_not_heard_after_that(folder, measure):
     controller = TrialController(study_of(), folder)
     controller.next_trial()
-    controller.ended(0, State.FAILED, "first")
-    controller.ended(0, State.COMPLETE, "second")
-    assert not controller.measured(0, measure(1, 0.9))
+    controller.on_trial_end(0, State.FAILED, "first")
+    controller.on_trial_end(0, State.COMPLETE, "second")
+    assert not controller.on_result(0, measure(1, 0.9))
     assert (controller.trials[0].state, controller.trials[0].reason) == (State.FAILED, "first")
     assert read_trials(read_lines(folder.trials)) == controller.trials
     controller.next_trial()
-    assert controller.measured(1, measure(1, 0.1)), "a failed trial stands in no rung"
+    assert controller.on_result(1, measure(1, 0.1)), "a failed trial stands in no rung"
 
 
 def start(controller, count):
@@ -198,10 +198,10 @@ def checkpoint(folder, number):
 def test_a_failed_trial_is_never_among_the_best(folder, measure):
     controller = TrialController(study_of(algorithm="random", keep_checkpoints=1), folder)
     start(controller, 2)
-    controller.measured(0, measure(1, 0.9))
-    controller.measured(1, measure(1, 0.2))
-    controller.ended(0, State.FAILED)
-    controller.ended(1, State.COMPLETE)
+    controller.on_result(0, measure(1, 0.9))
+    controller.on_result(1, measure(1, 0.2))
+    controller.on_trial_end(0, State.FAILED)
+    controller.on_trial_end(1, State.COMPLETE)
     assert [trial.number for trial in controller.best] == [1]
     assert CheckpointThreshold.from_json(read_json(folder.threshold)).kept == (0.2, -0.5)
 
@@ -211,8 +211,8 @@ def test_the_bar_is_the_worst_of_the_kept_and_stands_once_enough_have_ended(fold
     start(controller, 4)
     for number, f1 in enumerate([0.3, 0.5, 0.4, 0.1]):
         assert folder.threshold.exists() == (number >= 2)
-        controller.measured(number, measure(1, f1))
-        controller.ended(number, State.COMPLETE)
+        controller.on_result(number, measure(1, f1))
+        controller.on_trial_end(number, State.COMPLETE)
     assert CheckpointThreshold.from_json(read_json(folder.threshold)).kept == (0.4, -0.5)
     assert TrialController(study_of(algorithm="random", keep_checkpoints=2), folder).best == controller.best
 
@@ -220,7 +220,7 @@ def test_the_bar_is_the_worst_of_the_kept_and_stands_once_enough_have_ended(fold
 def test_a_running_trial_raises_no_bar_since_it_may_yet_fail(folder, measure):
     controller = TrialController(study_of(algorithm="random", keep_checkpoints=1), folder)
     start(controller, 2)
-    controller.measured(0, measure(1, 0.9))
+    controller.on_result(0, measure(1, 0.9))
     assert not folder.threshold.exists()
 
 
@@ -229,8 +229,8 @@ def test_a_worker_writes_what_reaches_the_bar_and_nothing_below_it(folder, measu
     run = TrialRunner(controller.study, folder, encoded=folder.path, model="tiny")
     assert run._place(7, {}, measure(1, 0.0)) == folder.checkpoint(7)
     start(controller, 1)
-    controller.measured(0, measure(1, 0.5, loss=0.3))
-    controller.ended(0, State.COMPLETE)
+    controller.on_result(0, measure(1, 0.5, loss=0.3))
+    controller.on_trial_end(0, State.COMPLETE)
     assert run._place(7, {}, measure(1, 0.5, loss=0.31)) is None
     assert run._place(7, {}, measure(1, 0.5, loss=0.3)) == folder.checkpoint(7)
     assert run._place(7, {}, measure(1, 0.6, loss=9.0)) == folder.checkpoint(7)
@@ -242,9 +242,9 @@ def test_checkpoints_of_the_best_and_of_running_trials_stay_and_others_go(folder
     for number in range(5):
         checkpoint(folder, number)
     for number, f1 in [(0, 0.3), (1, 0.5), (2, 0.4)]:
-        controller.measured(number, measure(1, f1))
-        controller.ended(number, State.COMPLETE)
-    controller.ended(3, State.FAILED)
+        controller.on_result(number, measure(1, f1))
+        controller.on_trial_end(number, State.COMPLETE)
+    controller.on_trial_end(3, State.FAILED)
     # Trial 4 has written its model, and its measurement is still on the way.
     assert sorted(path.name for path in folder.written_checkpoints()) == ["1", "2", "4"]
 
@@ -270,11 +270,11 @@ def test_the_best_of_each_value_of_a_choice_is_written_and_stays_to_be_scored(fo
         if place := run._place(trial.number, trial.params, measure(1, f1)):
             place.mkdir(parents=True)
             written.append(trial.number)
-        controller.measured(trial.number, measure(1, f1))
-        controller.ended(trial.number, State.COMPLETE)
+        controller.on_result(trial.number, measure(1, f1))
+        controller.on_trial_end(trial.number, State.COMPLETE)
     assert written == [0, 1, 2], "3 and 4 are behind the best of their value"
     assert sorted(path.name for path in folder.written_checkpoints()) == ["1", "2"]
-    of_values = best_of_values(study.space, controller.trials)
+    of_values = best_per_value(study.space, controller.trials)
     assert {value: trial.number for (_, value), trial in of_values.items()} == {16: 1, 32: 2}
     assert run._place(9, {"batch_size": 8}, measure(1, 0.0)), "nothing has been heard of 8"
     again = TrialController(study, folder)
@@ -295,8 +295,8 @@ def test_where_runs_are_repeated_no_model_stays_for_a_value(folder, measure):
     )
     controller = TrialController(study, folder)
     start(controller, 2)
-    controller.measured(0, measure(1, 0.3))
-    controller.ended(0, State.COMPLETE)
+    controller.on_result(0, measure(1, 0.3))
+    controller.on_trial_end(0, State.COMPLETE)
     assert controller._top_k.always_kept == []
 
 
@@ -311,8 +311,8 @@ def test_each_of_the_final_best_has_its_checkpoint_whatever_fails(folder, measur
     for number, f1 in scores.items():
         if place := run._place(number, {}, measure(1, f1)):
             place.mkdir(parents=True)
-        controller.measured(number, measure(1, f1))
-        controller.ended(number, State.FAILED if f1 > 0.5 else State.COMPLETE)
+        controller.on_result(number, measure(1, f1))
+        controller.on_trial_end(number, State.FAILED if f1 > 0.5 else State.COMPLETE)
     assert [trial.number for trial in controller.best] == [3, 4]
     assert all(folder.checkpoint(trial.number).exists() for trial in controller.best)
 
@@ -323,5 +323,5 @@ def test_a_cut_off_trial_keeps_its_checkpoint_which_may_be_its_best(folder, meas
     checkpoint(folder, 0)
     after = TrialController(study_of(), folder)
     start(after, 1)
-    after.measured(0, measure(1, 0.5))
+    after.on_result(0, measure(1, 0.5))
     assert folder.written_checkpoints() == [folder.checkpoint(0)]

@@ -10,10 +10,10 @@ from hpo.config.study import build_study
 from hpo.errors import UserError
 from hpo.search.controller import TrialController
 from hpo.search.trial import (
-    MILESTONES,
+    REPORTED_TRIAL_COUNTS,
     State,
     Trial,
-    milestone_leaders,
+    best_after_counts,
 )
 from hpo.search.worker import TrialRunner
 from hpo.simulation.tuner import simulate
@@ -44,10 +44,10 @@ def without_waiting_for_the_disk(monkeypatch):
 def work(controller, measure, f1_of):
     while (trial := controller.next_trial()) is not None:
         for epoch in range(int(trial.position) + 1, 10):
-            if not controller.measured(trial.number, measure(epoch, f1_of(trial, epoch))):
+            if not controller.on_result(trial.number, measure(epoch, f1_of(trial, epoch))):
                 break
         else:
-            controller.ended(trial.number, State.COMPLETE)
+            controller.on_trial_end(trial.number, State.COMPLETE)
 
 
 def worst_first(trial, epoch):
@@ -126,8 +126,8 @@ def test_the_model_of_the_defaults_is_written_and_stays_however_many_are_better(
         number = controller.next_trial().number
         if place := run._place(number, {}, measure(1, f1)):
             place.mkdir(parents=True)
-        controller.measured(number, measure(1, f1))
-        controller.ended(number, State.COMPLETE)
+        controller.on_result(number, measure(1, f1))
+        controller.on_trial_end(number, State.COMPLETE)
     assert sorted(path.name for path in folder.written_checkpoints()) == ["0", "1"]
     assert run._place(0, {}, measure(2, 0.0)) == folder.checkpoint(0)
     assert run._place(3, {}, measure(2, 0.0)) is None
@@ -141,17 +141,17 @@ def test_who_led_after_so_many_trials_stays_to_be_scored(tmp_path, measure):
     for number in range(12):
         controller.next_trial()
         folder.checkpoint(number).mkdir(parents=True)
-        controller.measured(number, measure(1, {3: 0.5, 11: 0.6}.get(number, 0.1)))
-        controller.ended(number, State.COMPLETE)
+        controller.on_result(number, measure(1, {3: 0.5, 11: 0.6}.get(number, 0.1)))
+        controller.on_trial_end(number, State.COMPLETE)
     assert sorted(path.name for path in folder.written_checkpoints()) == ["11", "3"]
 
 
 def test_a_leader_at_a_milestone_is_the_best_of_the_trials_up_to_there(measure):
     trials = [Trial(n, {}, 0, State.COMPLETE, [measure(1, n / 100)]) for n in range(60)]
     trials[26].state = State.FAILED
-    leaders = milestone_leaders(trials, 50)
+    leaders = best_after_counts(trials, 50)
     assert {count: trial.number for count, trial in leaders.items()} == {10: 9, 27: 25, 50: 49}
-    assert set(leaders) <= set(MILESTONES)
+    assert set(leaders) <= set(REPORTED_TRIAL_COUNTS)
 
 
 @pytest.mark.parametrize("algorithm", ["grid", "random"])
@@ -198,7 +198,7 @@ def test_a_driver_that_dies_among_the_seeds_goes_on_as_if_it_had_not(tmp_path, m
     for _ in range(4):
         before = TrialController(study, folder)
         trial = before.next_trial()
-        before.measured(trial.number, measure(1, worst_first(trial, 1)))
+        before.on_result(trial.number, measure(1, worst_first(trial, 1)))
     after = TrialController(study, folder)
     work(after, measure, worst_first)
     assert after.trials == whole.trials

@@ -43,13 +43,13 @@ def f1_of(params, epoch):
 def work(controller, measure, at_risk):
     """One worker, as the real one works: a snapshot before each report, and the report again after a cut."""
     while (trial := controller.next_trial()) is not None:
-        told = trial.to_worker()
+        told = trial.worker_config()
         place = controller.folder.snapshot(trial.number)
         snapshot = read_snapshot(place)
         if (
             snapshot
-            and snapshot.last.epoch > told["measured"]
-            and not controller.measured(trial.number, snapshot.last)
+            and snapshot.last.epoch > told["reported_epoch"]
+            and not controller.on_result(trial.number, snapshot.last)
         ):
             continue
         done = int(snapshot.last.epoch) if snapshot else 0
@@ -58,11 +58,11 @@ def work(controller, measure, at_risk):
             place.mkdir(parents=True, exist_ok=True)
             (place / SNAPSHOT_FILE).write_text(json.dumps(Snapshot(measurement, measurement, 1).to_json()))
             at_risk()
-            if not controller.measured(trial.number, measurement):
+            if not controller.on_result(trial.number, measurement):
                 break
             at_risk()
         else:
-            controller.ended(trial.number, State.COMPLETE)
+            controller.on_trial_end(trial.number, State.COMPLETE)
         at_risk()
 
 

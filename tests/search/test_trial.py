@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hpo.search.trial import (
     State,
     Trial,
-    ranked,
+    rank_trials,
     read_trials,
 )
 
@@ -74,4 +74,4 @@ def test_trials_are_ranked_by_f1_then_loss_then_number_whatever_their_order(meas
     trials = [Trial(n, {}, 0, measurements=[measure(1, *score)]) for n, score in enumerate(scores)]
     expected = sorted(trials, key=lambda trial: (-trial.best.f1, trial.best.loss, trial.number))
     random.shuffle(trials)
-    assert ranked([*trials, Trial(99, {}, 0)]) == expected
+    assert rank_trials([*trials, Trial(99, {}, 0)], include_failed=True) == expected

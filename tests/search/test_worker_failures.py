@@ -47,24 +47,24 @@ def snapshot(folder, number, measurement):
 def work(controller, measure, dies):
     """One worker that snapshots, then reports, and dies where ``dies`` says so."""
     while (trial := controller.next_trial()) is not None:
-        told = trial.to_worker()
+        told = trial.worker_config()
         found = read_snapshot(controller.folder.snapshot(trial.number))
         if (
             found
-            and found.last.epoch > told["measured"]
-            and not controller.measured(trial.number, found.last)
+            and found.last.epoch > told["reported_epoch"]
+            and not controller.on_result(trial.number, found.last)
         ):
             continue
         for epoch in range(int(found.last.epoch) + 1 if found else 1, 10):
             f1 = round(0.5 - abs(told["params"]["learning_rate"] - 3e-4) * 20 + 0.04 * epoch, 6)
             snapshot(controller.folder, trial.number, measure(epoch, f1))
             if dies(trial, epoch):
-                controller.lost(trial.number, "its node died")
+                controller.on_worker_failure(trial.number, "its node died")
                 break
-            if not controller.measured(trial.number, measure(epoch, f1)):
+            if not controller.on_result(trial.number, measure(epoch, f1)):
                 break
         else:
-            controller.ended(trial.number, State.COMPLETE)
+            controller.on_trial_end(trial.number, State.COMPLETE)
 
 
 def fates(controller):
@@ -87,7 +87,7 @@ def test_a_search_that_lost_workers_decides_as_one_that_did_not(tmp_path, measur
 
     lossy = TrialController(study_of(algorithm=algorithm), StudyFolder("s", tmp_path / "lossy"))
     work(lossy, measure, dies)
-    assert sum(trial.losses for trial in lossy.trials) >= 3
+    assert sum(trial.failures for trial in lossy.trials) >= 3
     assert fates(lossy) == fates(whole)
     assert lossy.finished
 
@@ -95,28 +95,28 @@ def test_a_search_that_lost_workers_decides_as_one_that_did_not(tmp_path, measur
 def test_a_trial_goes_on_from_its_snapshot_before_any_other_starts(controller, folder, measure):
     controller.next_trial()
     for epoch in (1, 2, 3):
-        controller.measured(0, measure(epoch, 0.5))
+        controller.on_result(0, measure(epoch, 0.5))
     snapshot(folder, 0, measure(2, 0.5))
-    controller.lost(0, "its node died")
+    controller.on_worker_failure(0, "its node died")
     again = controller.next_trial()
-    assert (again.number, again.to_worker()["measured"], again.losses) == (0, 2, 1)
+    assert (again.number, again.worker_config()["reported_epoch"], again.failures) == (0, 2, 1)
     assert read_trials(read_lines(folder.trials)) == controller.trials
     assert {"trial": 0, "lost": "its node died"} in list(read_lines(folder.trials))
 
 
 def test_a_trial_without_a_snapshot_begins_again(controller, measure):
     controller.next_trial()
-    controller.measured(0, measure(1, 0.5))
-    controller.lost(0, "its node died")
+    controller.on_result(0, measure(1, 0.5))
+    controller.on_worker_failure(0, "its node died")
     assert controller.next_trial().measurements == []
 
 
 def test_a_trial_is_taken_up_so_often_and_then_has_failed(controller, folder):
     controller.next_trial()
     for _ in range(MAX_WORKER_FAILURES):
-        controller.lost(0, "its worker died")
+        controller.on_worker_failure(0, "its worker died")
         assert controller.next_trial().number == 0
-    controller.lost(0, "its worker died")
+    controller.on_worker_failure(0, "its worker died")
     assert controller.trials[0].state == State.FAILED
     assert controller.trials[0].reason == "its worker died (and 3 times before)"
     assert controller.next_trial().number == 1
@@ -124,12 +124,12 @@ def test_a_trial_is_taken_up_so_often_and_then_has_failed(controller, folder):
 
 def test_losses_are_counted_across_restarts_and_stay_in_the_written_out_journal(controller, folder):
     controller.next_trial()
-    controller.lost(0, "its node died")
+    controller.on_worker_failure(0, "its node died")
     controller.close()
     after = TrialController(controller.study, folder)
-    assert after.trials[0].losses == 1
+    assert after.trials[0].failures == 1
     for _ in range(2):
-        after.ended(after.next_trial().number, State.COMPLETE)
+        after.on_trial_end(after.next_trial().number, State.COMPLETE)
     after.close()
     assert [line.get("losses") for line in read_lines(folder.trials)] == [1, None]
     assert read_trials(read_lines(folder.trials)) == after.trials
@@ -137,15 +137,15 @@ def test_losses_are_counted_across_restarts_and_stay_in_the_written_out_journal(
 
 def test_a_trial_that_has_ended_is_not_lost(controller):
     controller.next_trial()
-    controller.ended(0, State.COMPLETE)
-    controller.lost(0, "its node died")
-    assert (controller.trials[0].state, controller.trials[0].losses) == (State.COMPLETE, 0)
+    controller.on_trial_end(0, State.COMPLETE)
+    controller.on_worker_failure(0, "its node died")
+    assert (controller.trials[0].state, controller.trials[0].failures) == (State.COMPLETE, 0)
 
 
 def test_a_search_is_not_over_while_a_trial_runs_that_may_yet_lose_its_worker(controller):
     controller.next_trial()
     controller.next_trial()
-    assert controller.used_up
-    assert not controller.finished_with(running=1)
-    controller.lost(1, "its node died")
-    assert not controller.finished_with(running=0)
+    assert controller.exhausted
+    assert not controller.no_trials_left(running=1)
+    controller.on_worker_failure(1, "its node died")
+    assert not controller.no_trials_left(running=0)

@@ -47,16 +47,16 @@ class Listening:
             self.most = max(self.most, len(self.running))
         return trial
 
-    def measured(self, number, measurement):
+    def on_result(self, number, measurement):
         self.heard.append((number, measurement.epoch))
-        continues = self.controller.measured(number, measurement)
+        continues = self.controller.on_result(number, measurement)
         if not continues:
             self.running.remove(number)
         return continues
 
-    def ended(self, number, state, reason=""):
+    def on_trial_end(self, number, state, reason=""):
         self.running.remove(number)
-        self.controller.ended(number, state, reason)
+        self.controller.on_trial_end(number, state, reason)
 
 
 def play(curves, workers=4, **options):
@@ -164,7 +164,7 @@ class Pausing:
             trial.state = State.RUNNING
         return trial
 
-    def measured(self, number, measurement):
+    def on_result(self, number, measurement):
         trial = self.trials[number]
         trial.measurements.append(measurement)
         self.log.append((number, measurement.epoch))
@@ -172,7 +172,7 @@ class Pausing:
             trial.state = State.PAUSED
         return measurement.epoch != 3
 
-    def ended(self, number, state, reason=""):
+    def on_trial_end(self, number, state, reason=""):
         self.trials[number].state = state
 
 

@@ -135,7 +135,7 @@ def test_a_study_that_loses_a_node_finishes_on_the_rest(cluster, work, hpo):
     assert (status["state"], status["ended"]) == ("done", 3)
     trials = read_trials(lines_of("robbed"))
     assert [trial.state for trial in trials] == [State.COMPLETE] * 3
-    assert sum(trial.losses for trial in trials) == 1
+    assert sum(trial.failures for trial in trials) == 1
     assert measured_once(lines_of("robbed"))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from hpo.config.study import build_study
-from hpo.search.trial import Change, State, Trial
+from hpo.search.trial import ParamsChange, State, Trial
 from hpo.storage.study_folder import StudyFolder
 
 
@@ -30,7 +30,7 @@ def trials(measure):
     second.reason = "out of memory"
     third = Trial(2, {"learning_rate": 4e-4, "lr_schedule": "linear"}, seed=13)
     third.measurements += [measure(1, 0.125)]
-    third.go_on_from(1, {"learning_rate": 8e-4, "lr_schedule": "linear"}, donor=0)
+    third.resume_from(1, {"learning_rate": 8e-4, "lr_schedule": "linear"}, donor=0)
     third.measurements += [measure(2, 0.75)]
-    assert third.changes[0] == Change(0.0, {"learning_rate": 4e-4, "lr_schedule": "linear"}, None)
+    assert third.changes[0] == ParamsChange(0.0, {"learning_rate": 4e-4, "lr_schedule": "linear"}, None)
     return [first, second, third]

@@ -97,7 +97,7 @@ def test_a_trial_that_pauses_and_goes_on_is_one_run(study, folder, trials, measu
         tracking.hear(trial)
         trial.state = State.PAUSED
         tracking.hear(trial)
-        trial.go_on_from(2)
+        trial.resume_from(2)
         tracking.hear(trial)
         trial.measurements.append(measure(3, 0.5))
         tracking.hear(trial)

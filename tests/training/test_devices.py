@@ -8,7 +8,7 @@ import torch
 
 from hpo.config.study import build_study
 from hpo.search.controller import TrialController
-from hpo.search.ray.driver import Resources, search
+from hpo.search.ray.driver import Resources, run_search
 from hpo.search.trial import State
 from hpo.search.worker import TrialRunner
 from hpo.storage.study_folder import StudyFolder
@@ -35,7 +35,7 @@ def study():
 def conduct(study, folder, run_trial):
     controller = TrialController(study, folder)
     try:
-        search(controller, run_trial, Resources(workers=1, threads=1, gpus=0.0))
+        run_search(controller, run_trial, Resources(workers=1, threads=1, gpus=0.0))
     finally:
         controller.close()
     return controller.trials
@@ -89,7 +89,7 @@ def test_a_study_on_two_processes_per_trial_measures_what_one_does_though_a_proc
 
     trials = conduct(study, folder, run_trial)
     assert killed.exists()
-    assert [trial.losses for trial in trials] == [0, 1, 0]
+    assert [trial.failures for trial in trials] == [0, 1, 0]
     assert [trial.state for trial in trials] == [State.COMPLETE] * 3
     for trial in trials:
         alone = []

@@ -12,7 +12,7 @@ from hpo.errors import StudyInterrupted, UserError
 from hpo.evaluation.matrix import read_matrix
 from hpo.reporting.study_list import describe_study, render_study, summarize_studies
 from hpo.reporting.study_record import read_record
-from hpo.search.top_k import best_of_values
+from hpo.search.top_k import best_per_value
 from hpo.search.trial import State, read_trials
 from hpo.storage.journal import read_lines
 from hpo.storage.study_folder import StudyFolder
@@ -39,12 +39,12 @@ def search_here(controller, run_trial, resources):
 
         def report(measurement, number=trial.number):
             nonlocal going
-            going = controller.measured(number, measurement)
+            going = controller.on_result(number, measurement)
             return going
 
-        run_trial(trial.to_worker(), report)
+        run_trial(trial.worker_config(), report)
         if going:
-            controller.ended(trial.number, State.COMPLETE)
+            controller.on_trial_end(trial.number, State.COMPLETE)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def done(tmp_path_factory):
     place = tmp_path_factory.mktemp("project")
     patch = pytest.MonkeyPatch()
     patch.chdir(place)
-    patch.setattr("hpo.search.ray.driver.search", search_here)
+    patch.setattr("hpo.search.ray.driver.run_search", search_here)
     (place / "corpus").mkdir()
     for split, count in {"train": 60, "dev": 30, "test": 30}.items():
         lines = [
@@ -73,7 +73,7 @@ def test_the_defaults_are_scored_beside_the_best_and_their_model_is_kept(done):
     record = read_record(folder)
     best = max(record.trials, key=lambda trial: trial.best.sort_key)
     assert record.trials[0].params == study.space.defaults
-    of_sizes = {trial.number for trial in best_of_values(study.space, record.trials).values()}
+    of_sizes = {trial.number for trial in best_per_value(study.space, record.trials).values()}
     assert set(record.scores) == {0, best.number} | of_sizes
     assert (folder.default / "model.safetensors").exists() == (best.number != 0)
     for number, trial in ((0, record.trials[0]), (best.number, best)):
@@ -114,7 +114,7 @@ def test_a_reranking_that_is_killed_goes_on_and_ranks_means_with_a_score_for_eve
 
         search_here(controller, counted, resources)
 
-    monkeypatch.setattr("hpo.search.ray.driver.search", killed_in_the_third)
+    monkeypatch.setattr("hpo.search.ray.driver.run_search", killed_in_the_third)
     with pytest.raises(Killed):
         rerank("small", 1, 2, Console(quiet=True))
     assert not folder.reranking.exists()
@@ -143,7 +143,7 @@ def test_a_reranking_that_is_killed_goes_on_and_ranks_means_with_a_score_for_eve
 
 def test_a_reranking_that_is_interrupted_says_how_to_go_on(done, monkeypatch):
     shutil.rmtree(StudyFolder("small").reranked.path, ignore_errors=True)
-    monkeypatch.setattr("hpo.search.ray.driver.search", lambda controller, run_trial, resources: None)
+    monkeypatch.setattr("hpo.search.ray.driver.run_search", lambda controller, run_trial, resources: None)
     with pytest.raises(StudyInterrupted, match="go on with: hpo rerank small --top 1 --seeds 2"):
         rerank("small", 1, 2, Console(quiet=True))
     shutil.rmtree(StudyFolder("small").reranked.path)

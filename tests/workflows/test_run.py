@@ -14,7 +14,7 @@ from hpo.evaluation.checkpoint_scores import evaluate_checkpoint
 from hpo.evaluation.matrix import read_matrix
 from hpo.reporting.group_by import group_trials
 from hpo.reporting.study_record import read_record
-from hpo.search.trial import State, ranked, read_trials
+from hpo.search.trial import State, rank_trials, read_trials
 from hpo.storage.journal import read_lines
 from hpo.storage.study_folder import StudyFolder
 from hpo.workflows.grid import plan_rows
@@ -96,9 +96,10 @@ def test_the_row_is_the_best_epoch_of_the_best_trial(done):
     trials = read_trials(read_lines(folder.trials))
     assert len(trials) == 4
     best = max(each.f1 for trial in trials for each in trial.measurements)
-    assert ranked(trials)[0].best.f1 == best
+    assert rank_trials(trials, include_failed=True)[0].best.f1 == best
     assert row.f1("dev", "cased") == best
-    assert row.hyperparameters["learning_rate"] == ranked(trials)[0].params["learning_rate"]
+    winner = rank_trials(trials, include_failed=True)[0]
+    assert row.hyperparameters["learning_rate"] == winner.params["learning_rate"]
 
 
 def test_only_the_best_models_stay_and_no_state_of_ray(done):
@@ -319,7 +320,7 @@ def test_labels_and_windows_can_be_searched_and_each_model_is_scored_as_it_was_t
     )
     row = run(study, quiet=True)
     folder = StudyFolder("schemes")
-    trials = ranked(read_trials(read_lines(folder.trials)))
+    trials = rank_trials(read_trials(read_lines(folder.trials)), include_failed=True)
     assert len({tuple(trial.params.values()) for trial in trials}) == 4
     gold = set()
     for rank, trial in enumerate(trials, 1):

@@ -41,14 +41,14 @@ class Peer(ABC):
         self.trials.append(trial)
         return trial
 
-    def measured(self, number: int, measurement: Measurement) -> bool:
+    def on_result(self, number: int, measurement: Measurement) -> bool:
         """Take a measurement in, and say whether the trial is to go on."""
         trial = self.trials[number]
         trial.measurements.append(measurement)
         trial.state = self.hear(trial, measurement)
         return trial.state == State.RUNNING
 
-    def ended(self, number: int, state: State, reason: str = "") -> None:
+    def on_trial_end(self, number: int, state: State, reason: str = "") -> None:
         """A curve's end, which every peer has been told of by its last measurement."""
         self.trials[number].state = state
 

@@ -45,9 +45,9 @@ class RayTuneSearcher(_Unsaved, Searcher):
             return None
         trial = self._controller.next_trial()
         if trial is None:
-            return str(Searcher.FINISHED) if self._controller.finished_with(len(self._live)) else None
+            return str(Searcher.FINISHED) if self._controller.no_trials_left(len(self._live)) else None
         self._live.add(trial_id)
-        return trial.to_worker()
+        return trial.worker_config()
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -70,18 +70,18 @@ class RayTuneScheduler(_Unsaved, FIFOScheduler):
         """Take in a measurement, or the reason of a failure or a loss."""
         number = trial.config["number"]
         if reason := result.get("failure"):
-            self._controller.ended(number, State.FAILED, reason)
+            self._controller.on_trial_end(number, State.FAILED, reason)
             return str(TrialScheduler.STOP)
         if reason := result.get("lost"):
-            self._controller.lost(number, reason)
+            self._controller.on_worker_failure(number, reason)
             return str(TrialScheduler.STOP)
-        continues = self._controller.measured(number, result["measurement"])
+        continues = self._controller.on_result(number, result["measurement"])
         return str(TrialScheduler.CONTINUE if continues else TrialScheduler.STOP)
 
     def on_trial_complete(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> None:
         """Note that a trial ran to its last epoch; one that was stopped has ended already."""
         if "lost" not in result:  # of a trial that lost a process, which has not ended
-            self._controller.ended(trial.config["number"], State.COMPLETE)
+            self._controller.on_trial_end(trial.config["number"], State.COMPLETE)
         _forget_windows(trial)
 
     def on_trial_error(self, tune_controller: Any, trial: RayTrial) -> None:
@@ -89,9 +89,9 @@ class RayTuneScheduler(_Unsaved, FIFOScheduler):
         error = trial.get_pickled_error()
         last = (str(error).strip() or "its worker died").splitlines()[-1] if error else "its worker died"
         if error is None or isinstance(error, _DIED):
-            self._controller.lost(trial.config["number"], last)
+            self._controller.on_worker_failure(trial.config["number"], last)
         else:
-            self._controller.ended(trial.config["number"], State.FAILED, last)
+            self._controller.on_trial_end(trial.config["number"], State.FAILED, last)
 
 
 def _forget_windows(trial: RayTrial) -> None:

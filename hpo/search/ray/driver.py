@@ -130,7 +130,7 @@ def cluster_nodes() -> list[tuple[int, int]]:
     return [(int(has.get("CPU", 0)), int(has.get("GPU", 0))) for has in alive]
 
 
-def search(controller: TrialController, run_trial: TrialFunction, resources: Resources) -> None:
+def run_search(controller: TrialController, run_trial: TrialFunction, resources: Resources) -> None:
     """Run trials until the controller has no more, or until the user interrupts.
 
     ``run_trial`` is called in Ray's workers, which stay warm from trial to trial. A trial that raises is

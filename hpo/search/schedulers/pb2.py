@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hpo.config.search_space import Parameter, Params
 from hpo.search.schedulers.pbt import PBT
-from hpo.search.trial import Change, Trial
+from hpo.search.trial import ParamsChange, Trial
 
 Floats = NDArray[np.float64]
 
@@ -89,7 +89,7 @@ class PB2(PBT):
         measured = self._at(start, source)
         return (measured.epoch, measured.f1) if measured else None
 
-    def _copied_at(self, change: Change, stage: int) -> bool:
+    def _copied_at(self, change: ParamsChange, stage: int) -> bool:
         return change.donor is not None and self._stage(change.epoch) == stage
 
     def _pending(self, stage: int, trials: Sequence[Trial]) -> Iterator[Params]:

@@ -15,7 +15,7 @@ from hpo.search.ray.driver import (
     _worker_environment,
     plan_cluster,
     plan_resources,
-    search,
+    run_search,
 )
 from hpo.search.trial import State, read_trials
 from hpo.storage.journal import read_lines
@@ -39,7 +39,7 @@ def conduct(tmp_path, run_trial, trials, workers=2, **settings):
     folder = StudyFolder("s", tmp_path / "results")
     controller = TrialController(study, folder)
     try:
-        search(controller, run_trial, Resources(workers=workers, threads=1, gpus=0.0))
+        run_search(controller, run_trial, Resources(workers=workers, threads=1, gpus=0.0))
     finally:
         controller.close()
     return controller, folder
@@ -72,7 +72,7 @@ def test_a_trial_that_raises_is_recorded_with_its_reason(mixed):
 
 def test_a_worker_that_dies_costs_no_trial(mixed):
     controller, _ = mixed
-    assert controller.trials[2].losses == 1
+    assert controller.trials[2].failures == 1
     assert controller.trials[2].state == State.STOPPED
     assert [each.f1 for each in controller.trials[2].measurements] == [0.3]
     assert [trial.number for trial in controller.trials] == list(range(9))
@@ -86,7 +86,7 @@ def test_a_trial_whose_worker_dies_each_time_fails_in_the_end(tmp_path):
 
     controller, _ = conduct(tmp_path, run_trial, trials=2, workers=1)
     assert [trial.state for trial in controller.trials] == [State.FAILED, State.COMPLETE]
-    assert controller.trials[0].losses == MAX_WORKER_FAILURES
+    assert controller.trials[0].failures == MAX_WORKER_FAILURES
     assert "3 times before" in controller.trials[0].reason
 
 

@@ -99,11 +99,11 @@ class Course:
     def step(self, trial, measure):
         epoch = int(trial.epochs) + 1
         if (trial.number, epoch) in self.failures:
-            self.controller.ended(trial.number, State.FAILED, "as if")
-        elif self.controller.measured(trial.number, measure(epoch, self.f1_of(trial.number, epoch))):
+            self.controller.on_trial_end(trial.number, State.FAILED, "as if")
+        elif self.controller.on_result(trial.number, measure(epoch, self.f1_of(trial.number, epoch))):
             if epoch < self.most:
                 return
-            self.controller.ended(trial.number, State.COMPLETE)
+            self.controller.on_trial_end(trial.number, State.COMPLETE)
         self.running.remove(trial)
 
 

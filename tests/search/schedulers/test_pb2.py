@@ -15,7 +15,7 @@ from hpo.search.schedulers.pb2 import (
     from_unit,
     to_unit,
 )
-from hpo.search.trial import Change, State, Trial
+from hpo.search.trial import ParamsChange, State, Trial
 
 SPACE = Space.model_validate(
     {
@@ -98,9 +98,9 @@ def test_gains_are_per_epoch_and_from_the_weights_that_an_interval_began_with(me
     scheduler = PB2(SPACE, 0, 2, 2, 2.0, 10)
     old = {"learning_rate": 1e-4, "batch_size": 16}
     changed = member(
-        0, 1e-2, [measure(2, 0.2), measure(4, 0.7)], [Change(0.0, old, None), Change(2.0, {}, 1)]
+        0, 1e-2, [measure(2, 0.2), measure(4, 0.7)], [ParamsChange(0.0, old, None), ParamsChange(2.0, {}, 1)]
     )
-    changed.changes[1] = Change(2.0, changed.params, 1)
+    changed.changes[1] = ParamsChange(2.0, changed.params, 1)
     donor = member(1, 1e-3, [measure(2, 0.6), measure(4, 0.8)])
     seen = list(scheduler._observations([changed, donor], ["learning_rate"]))
     assert [(start, pytest.approx(point)) for start, point, _ in seen] == [

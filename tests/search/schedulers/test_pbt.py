@@ -18,7 +18,7 @@ from hpo.search.controller import TrialController
 from hpo.search.schedulers.base import Continuation, SchedulerDecision
 from hpo.search.schedulers.pbt import PBT, perturb
 from hpo.search.trial import (
-    Change,
+    ParamsChange,
     State,
     Trial,
     read_trials,
@@ -74,7 +74,7 @@ class Worker:
             return self.trial is not None
         number, place = self.trial.number, self.controller.folder.snapshot(self.trial.number)
         snapshot = read_snapshot(place)
-        if snapshot and snapshot.last.epoch > self.trial.to_worker()["measured"]:
+        if snapshot and snapshot.last.epoch > self.trial.worker_config()["reported_epoch"]:
             self._report(snapshot.last)
             return True
         epoch, score = (snapshot.last.epoch, snapshot.last.f1) if snapshot else (0.0, 0.0)
@@ -93,11 +93,11 @@ class Worker:
         return True
 
     def _report(self, measurement):
-        if not self.controller.measured(self.trial.number, measurement):
+        if not self.controller.on_result(self.trial.number, measurement):
             self.trial = None
 
     def _end(self, state):
-        self.controller.ended(self.trial.number, state)
+        self.controller.on_trial_end(self.trial.number, state)
         self.trial = None
 
 
@@ -136,7 +136,7 @@ def test_the_worst_fifth_copies_the_best_fifth_worked_by_hand(measure):
     scheduler = PBT(RATE, 1, 10, 10, 1, 4)
     while chosen := scheduler.next_trial_to_resume(trials):
         taken.append(chosen)
-        trials[chosen.number].go_on_from(1.0, chosen.params, chosen.donor)
+        trials[chosen.number].resume_from(1.0, chosen.params, chosen.donor)
     assert [each.number for each in taken] == [1, 4, 0, 2, 3, 5, 6, 7, 8, 9]
     assert {each.donor for each in taken[:2]} <= {3, 6}
     assert all(each == Continuation(each.number) for each in taken[2:])
@@ -177,7 +177,7 @@ def test_a_member_that_was_changed_at_a_boundary_is_not_paused_there_again(measu
     trial = paused(0, measure, 0.5)
     scheduler = PBT(RATE, 1, 2, 2, 1, 4)
     assert scheduler.on_trial_result(trial, trial.measurements[-1], [trial]) == SchedulerDecision.PAUSE
-    trial.changes = [Change(0.0, {}, None), Change(1.0, {}, 1)]
+    trial.changes = [ParamsChange(0.0, {}, None), ParamsChange(1.0, {}, 1)]
     assert scheduler.on_trial_result(trial, trial.measurements[-1], [trial]) == SchedulerDecision.CONTINUE
 
 
@@ -236,7 +236,7 @@ def test_all_members_train_to_the_end_and_the_journal_holds_it_all(folder, measu
     assert read_trials(read_lines(folder.trials)) == controller.trials
     controller.close()
     assert read_trials(read_lines(folder.trials)) == controller.trials
-    assert controller.finished_with(0)
+    assert controller.no_trials_left(0)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
