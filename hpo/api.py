@@ -266,11 +266,11 @@ def predict(checkpoint: str | Path, texts: str | Iterable[str | Sequence[str]]) 
         if the folder is no checkpoint.
     """
     from hpo.inference.predict import predict as predict_texts
-    from hpo.inference.tokenize_text import from_line, from_tokens
+    from hpo.inference.tokenize_text import from_tokens, tokenize_line
 
     given = [texts] if isinstance(texts, str) else texts
     read = (
-        from_line(text, str(number)) if isinstance(text, str) else from_tokens(text, str(number))
+        tokenize_line(text, str(number)) if isinstance(text, str) else from_tokens(text, str(number))
         for number, text in enumerate(given, 1)
     )
     return list(predict_texts(Path(checkpoint), read))

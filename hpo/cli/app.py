@@ -323,13 +323,13 @@ def corpus(
 
     Example: hpo corpus my-corpus/ --tags conll
     """
-    from hpo.corpora.profile import lines, survey
+    from hpo.corpora.profile import format_profile, profile_data
 
-    found = survey(data, tags=tags)
+    found = profile_data(data, tags=tags)
     if as_json:
         _print_json(found.to_json())
     else:
-        print("\n".join(lines(found)))
+        print("\n".join(format_profile(found)))
     if found.issues:
         sys.exit(UserError.exit_code)
 
@@ -341,9 +341,9 @@ def families(as_json: AsJson = False) -> None:
     Example: hpo families
     """
     from hpo.corpora.tag_families import load_family
-    from hpo.storage.presets import members
+    from hpo.storage.presets import list_presets
 
-    known = [load_family(str(path)) for path in members("tag_families").values()]
+    known = [load_family(str(path)) for path in list_presets("tag_families").values()]
     if as_json:
         _print_json([family.model_dump(mode="json") for family in known])
     else:

@@ -54,10 +54,10 @@ def predict(
         raise UserError(Issue("predict", "needs a text or a file", None, "give one of --text and --file"))
     from hpo.evaluation.checkpoint_scores import checkpoint_labels
     from hpo.inference.predict import predict as predict_spans
-    from hpo.inference.tokenize_text import from_lines, read_texts
+    from hpo.inference.tokenize_text import read_texts, tokenize_lines
 
     checkpoint_labels(checkpoint)  # refused before a long text is read
-    texts = read_texts(file, input) if file else list(from_lines(text or ()))
+    texts = read_texts(file, input) if file else list(tokenize_lines(text or ()))
     written = _write(predict_spans(checkpoint, texts), format)
     if out is None:
         sys.stdout.writelines(written)

@@ -14,7 +14,7 @@ from hpo.cluster.ray_jobs import RayJobs, RaySettings
 from hpo.cluster.slurm.backend import Slurm
 from hpo.cluster.slurm.site_profile import Site, load_site
 from hpo.errors import Issue, UserError, unknown
-from hpo.storage.yaml_files import Document, validate
+from hpo.storage.yaml_files import YamlFile, validate
 
 
 class Place(NamedTuple):
@@ -51,7 +51,7 @@ def read_settings(name: str, profile: Path | None, given: dict[str, Any]) -> Bas
     ]
     if issues:
         raise UserError(issues)
-    return validate(model, Document(Path(f"--backend {name}"), given, {}))
+    return validate(model, YamlFile(Path(f"--backend {name}"), given, {}))
 
 
 def open_backend(submission: Submission) -> Backend:
@@ -66,4 +66,4 @@ def open_backend(submission: Submission) -> Backend:
         raise unknown(f"study {submission.study}", "backend", submission.backend, BACKENDS)
     place = BACKENDS[submission.backend]
     where = Path(f"study {submission.study}")
-    return place.build(validate(place.settings, Document(where, submission.settings, {})))
+    return place.build(validate(place.settings, YamlFile(where, submission.settings, {})))

@@ -13,7 +13,7 @@ from hpo.errors import Issue, UserError
 from hpo.storage.atomic import read_json, write_json
 from hpo.storage.journal import read_lines
 from hpo.storage.study_folder import StudyFolder
-from hpo.storage.yaml_files import Document, validate
+from hpo.storage.yaml_files import YamlFile, validate
 
 
 class JobState(StrEnum):
@@ -89,7 +89,7 @@ def read_submission(folder: StudyFolder) -> Submission | None:
         return None
     except ValueError as error:
         raise UserError(Issue(str(folder.submission), "is not valid JSON", str(error))) from None
-    submission = validate(Submission, Document(folder.submission, data, {}))
+    submission = validate(Submission, YamlFile(folder.submission, data, {}))
     later = [line["job"] for line in read_lines(folder.jobs) if "after" in line]
     return submission.model_copy(update={"job": later[-1]}) if later else submission
 

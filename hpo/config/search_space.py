@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from hpo.config.training_config import TrainingConfig
 from hpo.config.training_rules import Possible, joint_issues, unread_hyperparameters
-from hpo.storage.presets import find
+from hpo.storage.presets import find_preset
 from hpo.storage.yaml_files import (
     Key,
     ValidationIssues,
@@ -227,4 +227,4 @@ def load_space(name: str) -> Space:
     UserError
         with every problem of the file, each at its line.
     """
-    return validate(Space, read_yaml(find("search_spaces", name)))
+    return validate(Space, read_yaml(find_preset("search_spaces", name)))

@@ -25,9 +25,9 @@ from hpo.corpora.variants import VARIANTS
 from hpo.errors import Issue, UserError
 from hpo.storage.study_folder import STUDY_NAME, StudyFolder
 from hpo.storage.yaml_files import (
-    Document,
     Key,
     ValidationIssues,
+    YamlFile,
     dump_yaml,
     read_yaml,
     validate,
@@ -287,7 +287,7 @@ def load_study(path: Path, overrides: dict[str, Any] | None = None) -> Study:
         data = document.data | given
         if "fixed" in given and isinstance(document.data.get("fixed"), dict):
             data["fixed"] = document.data["fixed"] | given["fixed"]
-        document = Document(document.path, with_defaults(data), document.lines)
+        document = YamlFile(document.path, with_defaults(data), document.lines)
     return validate(Study, document)
 
 
@@ -314,7 +314,7 @@ def build_study(options: dict[str, Any]) -> Study:
     UserError
         with every problem, each at its option.
     """
-    return validate(Study, Document(Path("study"), with_defaults(options), {}))
+    return validate(Study, YamlFile(Path("study"), with_defaults(options), {}))
 
 
 def with_defaults(options: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from hpo.corpora.spans import BoolArray, IntArray
 
 BIO, PLAIN, BILOU, AUTO = "bio", "plain", "bilou", "auto"
-OWN_SETS: Mapping[str, str] = {
+DEFAULT_LABEL_SETS: Mapping[str, str] = {
     "plain": PLAIN, "IOB1": BIO, "IOB2": BIO, "BIOES": BILOU, "BILOU": BILOU, "BMES": BILOU
 }  # fmt: skip
 """For each scheme that a corpus may be written in, the label set in which ``auto`` trains."""
@@ -29,8 +29,8 @@ class LabelSet:
     """
 
     parts: tuple[str, ...]
-    write: Callable[[IntArray, IntArray], IntArray]
-    read: Callable[[IntArray, IntArray], IntArray]
+    from_iob2: Callable[[IntArray, IntArray], IntArray]
+    to_iob2: Callable[[IntArray, IntArray], IntArray]
 
     def names(self, types: Sequence[str]) -> tuple[str, ...]:
         """The labels of some entity types, in the order of their numbers."""
@@ -97,7 +97,7 @@ LABEL_SETS: Mapping[str, LabelSet] = {
 }
 
 
-def recognize(names: Sequence[str]) -> tuple[str, tuple[str, ...]] | None:
+def detect_label_set(names: Sequence[str]) -> tuple[str, tuple[str, ...]] | None:
     """The label set, by name, and the entity types that make just these labels; None if no set does."""
     for scheme, labels in LABEL_SETS.items():
         held = names[1 :: len(labels.parts)]
@@ -108,7 +108,7 @@ def recognize(names: Sequence[str]) -> tuple[str, tuple[str, ...]] | None:
     return None
 
 
-def count_joined(labels: IntArray, sentence_offsets: IntArray) -> tuple[int, int]:
+def count_adjacent(labels: IntArray, sentence_offsets: IntArray) -> tuple[int, int]:
     """How many entities stand right behind one of their type, which plain labels join, and of how many."""
     types, begins, _ = _edges(labels, sentence_offsets)
     first = _first(labels, sentence_offsets)[:-1]

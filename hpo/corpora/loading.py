@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from hpo.corpora.formats.options import CorpusOptions, read_options
 from hpo.corpora.formats.sources import Findings, RawSentence, RawSplit, decode
 from hpo.corpora.label_schemes import LabelReader, find_outside, find_scheme
 from hpo.corpora.sentences import Corpus, Sentence
-from hpo.corpora.splits import check_shares, cut_dev_from_train, keep_shares
+from hpo.corpora.splits import check_shares, split_dev_from_train, subsample
 from hpo.errors import Issue, UserError
 
 DEMO = "demo"
@@ -24,8 +24,8 @@ _FILE_NAME = re.compile(r".*\.(?:jsonl?|[ct]sv|txt|ya?ml|conll\w*|iob2?|bio|bioe
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A corpus, and how many labels of each of its splits were repaired (both layers together)."""
+class LoadedCorpus:
+    """A corpus, and the number of labels repaired in each split (both label layers together)."""
 
     corpus: Corpus
     repaired: Mapping[str, int]
@@ -38,9 +38,9 @@ def load(
     dev_share: float = 0.1,
     options: CorpusOptions | None = None,
     prune: Mapping[str, float] | None = None,
-    cut_dev: bool = True,
+    split_dev: bool = True,
 ) -> Corpus:
-    """The corpus that ``data`` names, its labels in IOB2.
+    """Load the corpus that ``data`` names, with its labels converted to IOB2.
 
     Parameters
     ----------
@@ -48,58 +48,47 @@ def load(
         ``demo``, ``demo:multinerd``, a file, a folder of files or of a saved dataset, or a hub id
         ``name:config``.
     seed
-        of the demo, of a cut dev split and of pruning; any integer.
+        seeds the demo corpus, the dev split drawn from train, and the subsampling; any integer.
     dev_share
-        the share of train, in (0, 1), that becomes dev where there is none.
+        the share of train, in (0, 1), that becomes dev if the corpus has no dev split.
     options
-        told facts; each goes before what the folder's `corpus.yaml` tells.
+        facts about the corpus; each takes precedence over the folder's `corpus.yaml`.
     prune
-        the share of a split, in (0, 1], to keep; a smaller share is a subset of a larger one.
-    cut_dev
-        whether a missing dev split is cut from train.
+        the share of each named split, in (0, 1], to keep; a smaller share is a subset of a larger one.
+    split_dev
+        whether to split a missing dev split from train.
 
     Raises
     ------
     UserError
-        if there is no such data, or with every problem of every file, each at its line.
+        if the data does not exist, or with every issue of every file, each at its line.
     """
-    return read(data, seed=seed, dev_share=dev_share, options=options, prune=prune, cut_dev=cut_dev).corpus
+    check_shares(dev_share, prune or {})
+    corpus = read(data, seed=seed, options=options).corpus
+    if split_dev and "train" in corpus.splits and "dev" not in corpus.splits:
+        corpus = split_dev_from_train(corpus, dev_share, seed)
+    return subsample(corpus, prune, seed) if prune else corpus
 
 
-def read(
-    data: str,
-    *,
-    seed: int = 42,
-    dev_share: float = 0.1,
-    options: CorpusOptions | None = None,
-    prune: Mapping[str, float] | None = None,
-    cut_dev: bool = True,
-) -> Reading:
-    """As `load`, with what was repaired.
+def read(data: str, *, seed: int = 42, options: CorpusOptions | None = None) -> LoadedCorpus:
+    """Read the corpus that ``data`` names with the splits of its source; ``seed`` seeds the demo corpus.
 
     Raises
     ------
     UserError
         as `load`.
     """
-    check_shares(dev_share, prune or {})
-    reading = _read_demo(data, seed) if data.partition(":")[0] == DEMO else _read_data(data, options)
-    corpus = reading.corpus
-    if cut_dev and "train" in corpus.splits and "dev" not in corpus.splits:
-        corpus = cut_dev_from_train(corpus, dev_share, seed)
-    if prune:
-        corpus = keep_shares(corpus, prune, seed)
-    return replace(reading, corpus=corpus)
+    return _read_demo(data, seed) if data.partition(":")[0] == DEMO else _read_data(data, options)
 
 
-def _read_demo(data: str, seed: int) -> Reading:
+def _read_demo(data: str, seed: int) -> LoadedCorpus:
     from hpo.corpora.demo import generate
 
     corpus = generate(seed, data.removeprefix(DEMO).removeprefix(":"))
-    return Reading(corpus, dict.fromkeys(corpus.splits, 0))
+    return LoadedCorpus(corpus, dict.fromkeys(corpus.splits, 0))
 
 
-def _read_data(data: str, options: CorpusOptions | None) -> Reading:
+def _read_data(data: str, options: CorpusOptions | None) -> LoadedCorpus:
     try:
         return _read_place(_expand(data), options)
     except OSError as error:  # any step on the way to a file may be forbidden, or too long a name
@@ -115,7 +104,7 @@ def _expand(data: str) -> str:
         raise UserError(Issue(data, "no such home folder", None, "write the path out")) from None
 
 
-def _read_place(data: str, options: CorpusOptions | None) -> Reading:
+def _read_place(data: str, options: CorpusOptions | None) -> LoadedCorpus:
     findings = Findings()
     path = Path(data)
     saved = Path(data.partition(":")[0])
@@ -165,7 +154,7 @@ def _convert(
     options: CorpusOptions,
     also_outside: Iterable[str],
     findings: Findings,
-) -> Reading:
+) -> LoadedCorpus:
     """Turn both layers' labels into IOB2; every problem of every split ends the reading here."""
     for split in splits:
         if not split.sentences and not findings.has_faults(split.place):
@@ -188,7 +177,7 @@ def _convert(
         findings.notes.append(f"labels are {manual.scheme} and were turned into IOB2")
     places = _find_places(splits, converted)
     corpus = Corpus(name, converted, sha256, tuple(findings.notes), places, manual.scheme)
-    return Reading(corpus, repaired)
+    return LoadedCorpus(corpus, repaired)
 
 
 def _each(splits: Sequence[RawSplit]) -> Iterator[RawSentence]:

@@ -54,7 +54,7 @@ class Profile:
         return {**asdict(self), "notes": list(self.notes), "issues": [str(issue) for issue in self.issues]}
 
 
-def survey(
+def profile_data(
     data: str, *, tags: str | None = None, seed: int = 42, options: CorpusOptions | None = None
 ) -> Profile:
     """The profile of what ``data`` names, as it lies there: no dev split is cut, problems are told.
@@ -68,7 +68,7 @@ def survey(
     """
     family = load_family(tags) if tags else None
     try:
-        reading = read(data, seed=seed, options=options, cut_dev=False)
+        reading = read(data, seed=seed, options=options)
         corpus = apply_family(family, reading.corpus) if family else reading.corpus
     except UserError as error:
         return Profile(data, issues=error.issues)
@@ -108,7 +108,7 @@ def _count_shared(corpus: Corpus) -> dict[str, int]:
 _COLUMNS = ("sentences", "tokens", "entities", "duplicates", "longest", "repaired")
 
 
-def lines(profile: Profile) -> list[str]:
+def format_profile(profile: Profile) -> list[str]:
     """The profile as lines of text with aligned columns."""
     told = [f"{profile.name}  sha256 {profile.sha256[:12]}"] if profile.sha256 else [profile.name]
     if profile.splits:

@@ -43,7 +43,7 @@ def _rank(sentences: Sequence[Sentence], seed: int, purpose: str) -> list[int]:
     return sorted(range(len(sentences)), key=draw)
 
 
-def cut_dev_from_train(corpus: Corpus, share: float, seed: int) -> Corpus:
+def split_dev_from_train(corpus: Corpus, share: float, seed: int) -> Corpus:
     """The corpus with this share of train, in (0, 1), as dev; a train of one sentence stays whole."""
     train = corpus.splits["train"]
     if len(train) < 2:
@@ -59,7 +59,7 @@ def cut_dev_from_train(corpus: Corpus, share: float, seed: int) -> Corpus:
     return replace(corpus, splits={**cut, **rest}, notes=(*corpus.notes, note))
 
 
-def keep_shares(corpus: Corpus, shares: Mapping[str, float], seed: int) -> Corpus:
+def subsample(corpus: Corpus, shares: Mapping[str, float], seed: int) -> Corpus:
     """The corpus with this share, in (0, 1], of each named split; of each at least one sentence.
 
     Raises

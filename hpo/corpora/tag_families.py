@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from hpo.corpora.sentences import Corpus, Sentence
 from hpo.errors import Issue, UserError
-from hpo.storage import presets as catalogue
+from hpo.storage.presets import find_preset
 from hpo.storage.yaml_files import read_yaml, validate
 
 
@@ -82,7 +82,7 @@ def load_family(name_or_path: str) -> TagFamily:
     UserError
         if there is no such family, or its file has problems.
     """
-    return validate(TagFamily, read_yaml(catalogue.find("tag_families", name_or_path)))
+    return validate(TagFamily, read_yaml(find_preset("tag_families", name_or_path)))
 
 
 def apply(family: TagFamily, corpus: Corpus) -> Corpus:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from transformers import PreTrainedTokenizerBase
 
 from hpo.config.training_config import TINY
-from hpo.corpora.label_sets import OWN_SETS, PLAIN, count_joined
+from hpo.corpora.label_sets import DEFAULT_LABEL_SETS, PLAIN, count_adjacent
 from hpo.corpora.sentences import Corpus
 from hpo.corpora.spans import label_names
 from hpo.corpora.tag_families import TagFamily
@@ -56,7 +56,7 @@ def prepare(
     window = min(max_length, longest)
     tokenizer.model_max_length = window  # saved with it, so that a checkpoint is scored as it was trained
     names = label_names(family.types)
-    own = OWN_SETS[corpus.scheme]
+    own = DEFAULT_LABEL_SETS[corpus.scheme]
     key = _fingerprint(corpus, (*names, own), tokenizer, window, context, seed)
     folder = cached(
         key,
@@ -93,7 +93,7 @@ def joined_notes(data: EncodedCorpus, schemes: Iterable[str]) -> tuple[str, ...]
     if all(data.model_labels(scheme)[0] != PLAIN for scheme in schemes):
         return ()
     splits = {name: data.split(name) for name in data.splits}
-    counted = {name: count_joined(split.labels, split.sentence_offsets) for name, split in splits.items()}
+    counted = {name: count_adjacent(split.labels, split.sentence_offsets) for name, split in splits.items()}
     return tuple(
         f"{name}: {joined} of {entities} entities stand right behind one of their own type, and are one with "
         "it in plain labels"

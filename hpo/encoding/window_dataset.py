@@ -124,7 +124,7 @@ def subtoken_labels(split: EncodedSplit, alignment: str, label_set: str = BIO) -
     """
     first = split.first_subtokens()
     scheme = LABEL_SETS[label_set]
-    labels = scheme.write(split.labels, split.sentence_offsets)
+    labels = scheme.from_iob2(split.labels, split.sentence_offsets)
     labels = labels[split.tokens].astype(np.int32)  # the last token's where it is CONTEXT
     if alignment == "all":
         said = np.where(first, labels, scheme.inside(labels))

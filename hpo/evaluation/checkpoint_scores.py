@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from hpo.config.training_config import TrainingConfig
-from hpo.corpora.label_sets import recognize
+from hpo.corpora.label_sets import detect_label_set
 from hpo.corpora.loading import load
 from hpo.corpora.spans import Scores
 from hpo.corpora.tag_families import apply as apply_family
@@ -106,7 +106,7 @@ def require_matching_labels(folder: Path, data: EncodedCorpus) -> None:
     UserError
         if they are not, in any label set.
     """
-    found = recognize(checkpoint_labels(folder))
+    found = detect_label_set(checkpoint_labels(folder))
     if found is None or found[1] != data.types:
         raise UserError(
             Issue(
@@ -122,7 +122,7 @@ def predict_split(model: Model, data: EncodedCorpus, name: str) -> tuple[SplitPr
     """What a model makes of every encoding of a split, and the split."""
     split = data.split(name)
     every = np.arange(len(split.sentences))
-    found = recognize([model.config.id2label[number] for number in range(model.config.num_labels)])
+    found = detect_label_set([model.config.id2label[number] for number in range(model.config.num_labels)])
     assert found is not None, "its labels were looked at before it was loaded"
     return SplitEvaluator(split, every, data.pad_id, len(data.types), found[0]).read(model), split
 
@@ -172,7 +172,7 @@ def encode_for_checkpoint(folder: Path, data: str, tags: str, seed: int) -> Enco
     """
     family = load_family(tags)
     checkpoint_labels(folder)  # refused before the corpus is read
-    corpus = apply_family(family, load(data, seed=seed, cut_dev=False))
+    corpus = apply_family(family, load(data, seed=seed, split_dev=False))
     present = {name: sentences for name, sentences in corpus.splits.items() if sentences}
     model = str(folder.resolve())  # a folder may be called as a model is
     window, context = window_and_context(folder)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from hpo.corpora.spans import IntArray, Spans, extract, label_names
 from hpo.storage.atomic import read_json
-from hpo.storage.yaml_files import Document, validate
+from hpo.storage.yaml_files import YamlFile, validate
 
 OUTSIDE = "O"
 NO_ENTITY = "nothing"
@@ -187,4 +187,4 @@ def read_confusions(path: Path) -> dict[str, Confusion]:
     """
     if not path.exists():
         return {}
-    return validate(Confusions, Document(path, {"splits": read_json(path)}, {})).splits
+    return validate(Confusions, YamlFile(path, {"splits": read_json(path)}, {})).splits

@@ -15,7 +15,7 @@ from hpo.corpora.spans import Scores
 from hpo.corpora.variants import VARIANTS
 from hpo.errors import Issue, UserError
 from hpo.storage.atomic import read_json
-from hpo.storage.yaml_files import Document, validate
+from hpo.storage.yaml_files import YamlFile, validate
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Score = Scores | Share | None
@@ -87,7 +87,7 @@ def read_matrix(path: Path) -> Matrix:
         raise UserError(Issue(str(path), "cannot be read", str(error))) from None
     except json.JSONDecodeError as error:
         raise UserError(Issue(f"{path}:{error.lineno}", "is not valid JSON", error.msg)) from None
-    return validate(Matrix, Document(path, data, {}))
+    return validate(Matrix, YamlFile(path, data, {}))
 
 
 def sort_rows(rows: Iterable[MatrixRow]) -> list[MatrixRow]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from hpo.corpora.spans import Scores
 from hpo.storage.atomic import read_json, write_json
-from hpo.storage.yaml_files import Document, validate
+from hpo.storage.yaml_files import YamlFile, validate
 
 ScoresBySplit = Mapping[str, Mapping[str, Scores]]
 """Scores by split, then by case variant."""
@@ -36,7 +36,7 @@ def read_all_scores(folder: Path) -> dict[int, ScoresBySplit]:
         if a file has problems.
     """
     return {
-        int(path.stem): validate(_Stored, Document(path, {"scores": read_json(path)}, {})).scores
+        int(path.stem): validate(_Stored, YamlFile(path, {"scores": read_json(path)}, {})).scores
         for path in sorted(folder.glob("*.json"))
         if path.stem.isdigit()
     }

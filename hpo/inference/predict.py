@@ -8,12 +8,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from hpo.corpora.label_sets import LABEL_SETS, LabelSet, recognize
+from hpo.corpora.label_sets import LABEL_SETS, LabelSet, detect_label_set
 from hpo.corpora.spans import extract
 from hpo.errors import Issue, UserError
 from hpo.evaluation.checkpoint_scores import checkpoint_labels, window_and_context
 from hpo.inference.token_classifier import TokenClassifier
-from hpo.inference.tokenize_text import Text
+from hpo.inference.tokenize_text import TokenizedText
 
 CHUNK_SENTENCES = 2048
 """Sentences that are sorted by length and labelled together."""
@@ -64,7 +64,7 @@ class Prediction:
         return "".join(f"{token}\t{label}\n" for token, label in rows) + "\n"
 
 
-def predict(checkpoint: Path, texts: Iterable[Text]) -> Iterator[Prediction]:
+def predict(checkpoint: Path, texts: Iterable[TokenizedText]) -> Iterator[Prediction]:
     """The spans that a checkpoint finds in each text, one prediction per text, in their order.
 
     Labels that are no valid IOB2 are read as seqeval reads them in its default mode, as everywhere in this
@@ -90,7 +90,7 @@ def checkpoint_types(folder: Path) -> tuple[str, tuple[str, ...]]:
         if its labels are those of no set in `hpo.corpora.label_sets.LABEL_SETS`.
     """
     labels = checkpoint_labels(folder)
-    found = recognize(labels)
+    found = detect_label_set(labels)
     if found is None:
         rule = "its labels must be O, B-x, I-x, B-y, I-y … (or those of plain or bilou)"
         raise UserError(Issue(str(folder), rule, ", ".join(labels), "give a model folder of a study"))
@@ -98,7 +98,7 @@ def checkpoint_types(folder: Path) -> tuple[str, tuple[str, ...]]:
 
 
 def _predict(
-    labeller: TokenClassifier, scheme: LabelSet, types: Sequence[str], texts: Iterator[Text]
+    labeller: TokenClassifier, scheme: LabelSet, types: Sequence[str], texts: Iterator[TokenizedText]
 ) -> Iterator[Prediction]:
     while chunk := list(islice(texts, CHUNK_SENTENCES)):
         spans = _find([text for text in chunk if text.tokens], labeller, scheme, types)
@@ -107,12 +107,12 @@ def _predict(
 
 
 def _find(
-    texts: list[Text], labeller: TokenClassifier, scheme: LabelSet, types: Sequence[str]
+    texts: list[TokenizedText], labeller: TokenClassifier, scheme: LabelSet, types: Sequence[str]
 ) -> Iterator[tuple[Span, ...]]:
     if not texts:
         return
     found = labeller.label([text.tokens for text in texts])
-    spans = extract(scheme.read(found.numbers, found.offsets), found.offsets)
+    spans = extract(scheme.to_iob2(found.numbers, found.offsets), found.offsets)
     rows = zip(spans.starts.tolist(), spans.ends.tolist(), spans.types.tolist(), strict=True)
     row = next(rows, None)
     for text, offset, end in zip(texts, found.offsets[:-1].tolist(), found.offsets[1:].tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""Text that is to be labelled: lines of plain text split into words, or the sentences of a corpus file."""
+"""Turn plain text into tokens with character offsets, or read the sentences of a corpus file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hpo.errors import Issue, UserError, unknown
 STDIN = "-"
 PLAIN = "plain"
 AUTO = "auto"
-KINDS = (AUTO, PLAIN, *FORMATS)
+INPUT_FORMATS = (AUTO, PLAIN, *FORMATS)
 """What a file may be said to be; ``auto`` looks at its name and at what it holds."""
 
 _COLUMN_FILE = re.compile(r".*\.(?:conll\w*|iob\w*|bio\w*|bmes|tsv|csv)", re.IGNORECASE)
@@ -34,7 +34,7 @@ _WORD = re.compile(r"[wd]+(?:(?:[-.']|(?<=d)[,:](?=d))[wd]+)*|[^ ]")
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class TokenizedText:
     """One sentence or paragraph: its text, its tokens, and from where to where each stands in the text.
 
     ``spans`` counts characters, ends exclusive. Tokens of a corpus stand in the text with one space
@@ -72,44 +72,44 @@ def _kind(character: str) -> str:
     return {"’": "'", "‐": "-", "‑": "-"}.get(character, "?" if category[0] != "P" else character)
 
 
-def from_line(line: str, name: str = "") -> Text:
+def tokenize_line(line: str, name: str = "") -> TokenizedText:
     """A line of plain text, split by `split_words`."""
     spans = split_words(line)
-    return Text(line, tuple(line[start:end] for start, end in spans), tuple(spans), name)
+    return TokenizedText(line, tuple(line[start:end] for start, end in spans), tuple(spans), name)
 
 
-def from_tokens(tokens: Sequence[str], name: str = "") -> Text:
+def from_tokens(tokens: Sequence[str], name: str = "") -> TokenizedText:
     """A sentence that is split already; its text is its tokens with a space between each two."""
     starts = [0, *accumulate(len(token) + 1 for token in tokens)]
     spans = tuple((start, start + len(token)) for start, token in zip(starts, tokens, strict=False))
-    return Text(" ".join(tokens), tuple(tokens), spans, name)
+    return TokenizedText(" ".join(tokens), tuple(tokens), spans, name)
 
 
-def from_lines(lines: Iterable[str]) -> Iterator[Text]:
+def tokenize_lines(lines: Iterable[str]) -> Iterator[TokenizedText]:
     """Each line that is not blank, with its number from 1 as its id."""
     for number, line in enumerate(lines, 1):
         if line.strip():
-            yield from_line(line, str(number))
+            yield tokenize_line(line, str(number))
 
 
-def read_texts(file: str, kind: str = AUTO) -> list[Text]:
+def read_texts(file: str, kind: str = AUTO) -> list[TokenizedText]:
     """What a file holds, line by line or, where it is a corpus, sentence by sentence; labels are not read.
 
-    ``file`` is a path, or ``-`` for what comes in on standard input. ``kind`` is one of `KINDS`.
+    ``file`` is a path, or ``-`` for what comes in on standard input. ``kind`` is one of `INPUT_FORMATS`.
 
     Raises
     ------
     UserError
         if the file cannot be read, or with every problem of its lines.
     """
-    if kind not in KINDS:
-        raise unknown("--input", "kind of text", kind, KINDS)
+    if kind not in INPUT_FORMATS:
+        raise unknown("--input", "kind of text", kind, INPUT_FORMATS)
     findings = Findings()
     source = decode(_read_bytes(file), "stdin" if file == STDIN else file, "test", findings)
     findings.stop_at_faults()
     chosen = _recognize(source) if kind == AUTO else kind
     if chosen == PLAIN:
-        return list(from_lines(source.text.split("\n")))
+        return list(tokenize_lines(source.text.split("\n")))
     options = CorpusOptions() if file == STDIN else read_options(Path(file).parent)
     return [from_tokens(raw.tokens, raw.id) for raw in _read_sentences(source, chosen, options)]
 

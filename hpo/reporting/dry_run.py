@@ -13,7 +13,7 @@ from hpo.environment import available_cores
 from hpo.reporting.matrix_tables import render_table
 from hpo.search.checkpoint_store import max_live_snapshots
 from hpo.search.trial import REPORTED_TRIAL_COUNTS
-from hpo.storage.presets import members
+from hpo.storage.presets import list_presets
 
 
 def render_dry_run(study: Study) -> str:
@@ -69,7 +69,7 @@ def list_spaces() -> list[dict[str, Any]]:
     return [
         {"name": name, "purpose": _header(path.read_text(encoding="utf-8"))}
         | load_space(str(path)).model_dump(mode="json", exclude_none=True)
-        for name, path in members("search_spaces").items()
+        for name, path in list_presets("search_spaces").items()
     ]
 
 

@@ -54,7 +54,7 @@ def _summary(record: StudyRecord, folder: StudyFolder) -> dict[str, Any]:
     row = read_matrix(folder.matrix).rows[0] if folder.matrix.exists() else None
     return {
         "study": study.name,
-        "state": "done" if row else "running" if folder.is_held else "open",
+        "state": "done" if row else "running" if folder.is_locked else "open",
         "started": datetime.fromtimestamp(folder.study.stat().st_mtime, UTC).isoformat(timespec="seconds"),
         "data": study.data,
         "tags": study.tags,

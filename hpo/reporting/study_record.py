@@ -15,7 +15,7 @@ from hpo.search.trial import Trial, read_trials
 from hpo.storage.atomic import read_json
 from hpo.storage.journal import read_lines
 from hpo.storage.study_folder import StudyFolder
-from hpo.storage.yaml_files import Document, validate
+from hpo.storage.yaml_files import YamlFile, validate
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def read_record(folder: StudyFolder) -> StudyRecord:
 
 def _row(folder: StudyFolder) -> MatrixRow | None:
     path = folder.best / "1" / "scores.json"
-    return validate(MatrixRow, Document(path, read_json(path), {})) if path.exists() else None
+    return validate(MatrixRow, YamlFile(path, read_json(path), {})) if path.exists() else None
 
 
 def stored_trials(folder: StudyFolder) -> list[Trial]:

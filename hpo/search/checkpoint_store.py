@@ -41,14 +41,14 @@ def use_memory_scratch(folder: StudyFolder, state_bytes: int, memory: Path = MEM
     """
     _sweep(memory)
     if found := _stored(folder):
-        return folder.with_live(found)
+        return folder.with_scratch(found)
     if not memory.is_dir() or _COPIES * state_bytes > SHARE_OF_MEMORY * _free_bytes(memory):
         return folder
     live = _ours(memory) / f"{folder.name}-{secrets.token_hex(4)}"
-    write_text(folder.live_marker, str(live))
+    write_text(folder.scratch_marker, str(live))
     live.mkdir(parents=True, mode=0o700)
     write_text(live / STUDY, str(folder.path.resolve()))  # last: it is what makes another sweep it away
-    return folder.with_live(live)
+    return folder.with_scratch(live)
 
 
 def max_live_snapshots(study: Study, workers: int) -> int:
@@ -70,7 +70,7 @@ def _free_bytes(memory: Path) -> int:
 def _stored(folder: StudyFolder) -> Path | None:
     """Where the study's state stands in this machine's memory, from a driver before."""
     try:
-        live = Path(folder.live_marker.read_text(encoding="utf-8"))
+        live = Path(folder.scratch_marker.read_text(encoding="utf-8"))
         owner = (live / STUDY).stat().st_uid
     except OSError:
         return None
@@ -84,7 +84,7 @@ def _sweep(memory: Path) -> None:
             study = Path((live / STUDY).read_text(encoding="utf-8"))
         except OSError:
             continue  # it is just being made, or holds nothing
-        marker = study / StudyFolder.LIVE_MARKER
+        marker = study / StudyFolder.SCRATCH_MARKER
         if not marker.exists() or marker.read_text(encoding="utf-8") != str(live):
             shutil.rmtree(live, ignore_errors=True)
 
@@ -100,7 +100,7 @@ class CheckpointStore:
         self._folder = folder
         self._clock = clock
         self._saved_at: dict[int, float] = {}
-        self._pool = ThreadPoolExecutor(1) if folder.has_live_elsewhere else None
+        self._pool = ThreadPoolExecutor(1) if folder.has_separate_scratch else None
         self._pending: list[Future[object]] = []
 
     def bring_back(self, trials: Iterable[int]) -> None:
@@ -153,10 +153,10 @@ class CheckpointStore:
     def free(self) -> None:
         """Give memory and disk back, once the study has no more use for the states of its trials."""
         shutil.rmtree(self._folder.snapshots, ignore_errors=True)
-        if self._folder.has_live_elsewhere:
+        if self._folder.has_separate_scratch:
             shutil.rmtree(self._folder.persisted_snapshots, ignore_errors=True)
-            shutil.rmtree(self._folder.live, ignore_errors=True)
-            self._folder.live_marker.unlink(missing_ok=True)
+            shutil.rmtree(self._folder.scratch, ignore_errors=True)
+            self._folder.scratch_marker.unlink(missing_ok=True)
 
     def _submit(self, task: Callable[..., object], *arguments: object) -> None:
         if not self._pool:
@@ -177,7 +177,7 @@ class CheckpointStore:
 
     def _save(self, number: int) -> None:
         """Copy what its trial may replace meanwhile: linked first, so that it stays whole."""
-        held = self._folder.live / f".{number}.held"
+        held = self._folder.scratch / f".{number}.held"
         if link_folder(self._folder.snapshot(number), held / "snapshot"):
             # Linked after the state, the model is never older; written before it, it is never missing.
             if link_folder(self._folder.candidate(number), held / "candidate"):

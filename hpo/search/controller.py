@@ -269,7 +269,7 @@ class TrialController:
         kept = {trial.number for trial in (*self.best, *self._top_k.always_kept)}
         for number in kept:
             self._checkpoints.keep(number)
-        for number in {int(folder.name) for folder in self.folder.written_checkpoints()} - kept:
+        for number in {int(folder.name) for folder in self.folder.complete_checkpoints()} - kept:
             if number >= len(self.trials) or not self.trials[number].is_open:
                 self._checkpoints.drop(number)
 

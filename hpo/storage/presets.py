@@ -12,7 +12,7 @@ Kind = Literal["tag_families", "search_spaces"]
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def folders(kind: Kind) -> list[Path]:
+def preset_folders(kind: Kind) -> list[Path]:
     """The folders searched, first match wins: the working directory, the checkout, the wheel."""
     candidates = [Path.cwd() / kind, _PACKAGE.parent / kind, _PACKAGE / kind]
     found: list[Path] = []
@@ -22,16 +22,16 @@ def folders(kind: Kind) -> list[Path]:
     return found
 
 
-def members(kind: Kind) -> dict[str, Path]:
+def list_presets(kind: Kind) -> dict[str, Path]:
     """Every member by name, in alphabetical order."""
     named: dict[str, Path] = {}
-    for folder in folders(kind):
+    for folder in preset_folders(kind):
         for path in folder.glob("*.yaml"):
             named.setdefault(path.stem, path)
     return dict(sorted(named.items()))
 
 
-def find(kind: Kind, name: str) -> Path:
+def find_preset(kind: Kind, name: str) -> Path:
     """The file of a member, given by its name or as a path to a YAML file.
 
     Raises
@@ -41,7 +41,7 @@ def find(kind: Kind, name: str) -> Path:
     """
     if name.endswith((".yaml", ".yml")):
         return Path(name)
-    known = members(kind)
+    known = list_presets(kind)
     if name not in known:
         raise unknown(kind.replace("_", " "), "name", name, known)
     return known[name]

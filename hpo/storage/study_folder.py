@@ -25,9 +25,9 @@ class StudyFolder:
         if the name cannot be a study's; it may lead out of the root.
     """
 
-    LIVE_MARKER = ".live"
+    SCRATCH_MARKER = ".live"
 
-    def __init__(self, name: str, root: Path = ROOT, live: Path | None = None) -> None:
+    def __init__(self, name: str, root: Path = ROOT, scratch: Path | None = None) -> None:
         if not re.fullmatch(STUDY_NAME, name):
             raise UserError(
                 Issue(
@@ -62,20 +62,20 @@ class StudyFolder:
         self.tracking = self.path / "tracking.json"
         self.tensorboard = self.path / "tensorboard"
         self.wandb = self.path / "wandb"
-        self.live_marker = self.path / self.LIVE_MARKER
-        self.live = live or self.path
-        self.snapshots = self.live / "snapshots"
+        self.scratch_marker = self.path / self.SCRATCH_MARKER
+        self.scratch = scratch or self.path
+        self.snapshots = self.scratch / "snapshots"
         self.persisted_snapshots = self.path / "snapshots"
-        self.threshold = self.live / "checkpoints" / "threshold.json"
+        self.threshold = self.scratch / "checkpoints" / "threshold.json"
 
-    def with_live(self, live: Path) -> StudyFolder:
+    def with_scratch(self, scratch: Path) -> StudyFolder:
         """The same folder, with what its running trials leave behind under another."""
-        return StudyFolder(self.name, self.path.parent, live)
+        return StudyFolder(self.name, self.path.parent, scratch)
 
     @property
-    def has_live_elsewhere(self) -> bool:
+    def has_separate_scratch(self) -> bool:
         """Whether running trials leave their state outside the study's folder."""
-        return self.live != self.path
+        return self.scratch != self.path
 
     @property
     def reranked(self) -> StudyFolder:
@@ -96,14 +96,14 @@ class StudyFolder:
 
     def candidate(self, trial: int) -> Path:
         """The folder of a running trial's best model so far, if it may be among the best of the study."""
-        return self.live / "checkpoints" / str(trial)
+        return self.scratch / "checkpoints" / str(trial)
 
     def checkpoint(self, trial: int) -> Path:
         """The folder of a trial's best model, while it is among the best of the study."""
         return self.checkpoints / str(trial)
 
     @property
-    def is_held(self) -> bool:
+    def is_locked(self) -> bool:
         """Whether a driver holds the study at this moment."""
         try:
             with (self.path / ".lock").open("r") as file:
@@ -114,13 +114,13 @@ class StudyFolder:
             return True
         return False
 
-    def written_checkpoints(self) -> list[Path]:
+    def complete_checkpoints(self) -> list[Path]:
         """The folders of models that are whole; one that is being written has a hidden name."""
-        places = dict.fromkeys((self.checkpoints, self.live / "checkpoints"))
+        places = dict.fromkeys((self.checkpoints, self.scratch / "checkpoints"))
         return [path for place in places for path in place.glob("*") if path.name.isdigit()]
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Hold the study against a second driver.
 
         Raises

@@ -18,14 +18,14 @@ Key = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
-class Document:
+class YamlFile:
     """A parsed YAML file: plain data, and the line of every key and list item."""
 
     path: Path
     data: Any
     lines: dict[Key, int]
 
-    def place(self, key: Sequence[str | int] = ()) -> str:
+    def location(self, key: Sequence[str | int] = ()) -> str:
         """``file:line`` of a key, or of its nearest parent that stands in the file.
 
         Data that were not read from a text have no lines, and the place is their name alone.
@@ -106,7 +106,7 @@ def dump_yaml(value: Any) -> str:
     return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
 
 
-def read_yaml(path: Path) -> Document:
+def read_yaml(path: Path) -> YamlFile:
     """Read one YAML file.
 
     Raises
@@ -123,7 +123,7 @@ def read_yaml(path: Path) -> Document:
     return parse_yaml(text, path)
 
 
-def parse_yaml(text: str, path: Path) -> Document:
+def parse_yaml(text: str, path: Path) -> YamlFile:
     """As `read_yaml`, of a text that is already at hand."""
     try:
         root = yaml.compose(text, Loader=_Loader)
@@ -133,7 +133,7 @@ def parse_yaml(text: str, path: Path) -> Document:
             _index(root, (), path, lines, issues)
         if issues:
             raise UserError(issues)
-        return Document(path, yaml.load(text, Loader=_Loader), lines)
+        return YamlFile(path, yaml.load(text, Loader=_Loader), lines)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UserError(Issue(f"{path}:{line}", "is not valid YAML", error.problem)) from None
@@ -161,7 +161,7 @@ def _index(node: yaml.Node, key: Key, path: Path, lines: dict[Key, int], issues:
             _index(item, (*key, place), path, lines, issues)
 
 
-def validate(model: type[Model], document: Document, **context: Any) -> Model:
+def validate(model: type[Model], document: YamlFile, **context: Any) -> Model:
     """Read a model out of a document.
 
     Raises
@@ -171,14 +171,14 @@ def validate(model: type[Model], document: Document, **context: Any) -> Model:
     """
     if not isinstance(document.data, dict):
         raise UserError(
-            Issue(document.place(), "must be a mapping of keys to values", type(document.data).__name__)
+            Issue(document.location(), "must be a mapping of keys to values", type(document.data).__name__)
         )
     try:
         read = model.model_validate(document.data, context=context or None)
     except ValidationError as error:
         raise UserError(issues_of(error, document, model)) from None
     issues = [
-        Issue(document.place(key), _at(key, "must be a number"), value)
+        Issue(document.location(key), _at(key, "must be a number"), value)
         for key, value in _truths_as_numbers(document.data, read)
     ]
     if issues:
@@ -200,14 +200,14 @@ def _truths_as_numbers(told: Any, read: Any, key: Key = ()) -> Iterator[tuple[Ke
             yield from _truths_as_numbers(value, inner, (*key, place))
 
 
-def issues_of(error: ValidationError, document: Document, model: type[BaseModel]) -> list[Issue]:
+def issues_of(error: ValidationError, document: YamlFile, model: type[BaseModel]) -> list[Issue]:
     """Pydantic's errors in the words of this project, each at its line."""
     issues = []
     for problem in error.errors():
         cause = problem.get("ctx", {}).get("error")
         if isinstance(cause, ValidationIssues):
             places = [((*problem["loc"], *inside), rule) for inside, rule in cause.rules]
-            issues += [Issue(document.place(place), _at(place, rule)) for place, rule in places]
+            issues += [Issue(document.location(place), _at(place, rule)) for place, rule in places]
             continue
         rule = problem["msg"].removeprefix("Value error, ")
         hint = ""
@@ -217,7 +217,7 @@ def issues_of(error: ValidationError, document: Document, model: type[BaseModel]
         shown = (
             None if problem["type"] == "missing" or isinstance(problem["input"], dict) else problem["input"]
         )
-        issues.append(Issue(document.place(problem["loc"]), _at(problem["loc"], rule), shown, hint))
+        issues.append(Issue(document.location(problem["loc"]), _at(problem["loc"], rule), shown, hint))
     return issues
 
 

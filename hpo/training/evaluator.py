@@ -128,7 +128,7 @@ class SplitEvaluator:
         places = ranges(self._passes.starts, self._passes.lengths)
         self._gold = np.asarray(split.labels[places], np.int64)
         self._labels = LABEL_SETS[label_set]
-        self._learned = np.asarray(self._labels.write(self._gold, self._passes.offsets), np.int64)
+        self._learned = np.asarray(self._labels.from_iob2(self._gold, self._passes.offsets), np.int64)
 
     def read(self, model: torch.nn.Module, autocast: torch.dtype | None = None) -> SplitPredictions:
         """Run the model over every encoding once."""
@@ -142,7 +142,7 @@ class SplitEvaluator:
 
         self._passes.run(model, mark, autocast)
         offsets = self._passes.offsets
-        predicted = np.asarray(self._labels.read(predicted, offsets), np.int64)
+        predicted = np.asarray(self._labels.to_iob2(predicted, offsets), np.int64)
         return SplitPredictions(
             counts=count(self._gold, predicted, offsets, self._n_types),
             losses=np.add.reduceat(losses, offsets[:-1]) if len(losses) else losses,

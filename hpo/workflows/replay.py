@@ -92,7 +92,7 @@ def replay(name: str, tell: Tell) -> tuple[Path, dict[str, VariantScores]]:
     seed = winners[0].seed if winners else study.seed
     corpus, family = read_corpus(study)
     data = encode(study, corpus, family)
-    with folder.locked():
+    with folder.lock():
         shutil.rmtree(folder.replay_state, ignore_errors=True)
         try:
             checkpoint = train_schedule(study, segments, data, seed, folder.replay_state, tell)

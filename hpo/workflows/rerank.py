@@ -81,7 +81,7 @@ def rerank(
     planned = plan_rerank(record, top, seeds)
     inner = folder.reranked
     _refuse_other_numbers(name, inner, planned)
-    with folder.locked():
+    with folder.lock():
         try:
             run_in(inner, planned, console)
         except StudyInterrupted:

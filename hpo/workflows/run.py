@@ -65,7 +65,7 @@ def run_in(folder: StudyFolder, study: Study, console: Console) -> MatrixRow:
         schemes = study.space.possible(study.space.fixed | study.fixed)["label_scheme"]
         joined = joined_notes(next(iter(readings.values())), schemes)
         corpus = replace(corpus, notes=(*corpus.notes, *window_notes(readings), *joined))
-    with folder.locked(), tracked(study, folder, lambda line: console.print(line, markup=False)) as tracking:
+    with folder.lock(), tracked(study, folder, lambda line: console.print(line, markup=False)) as tracking:
         environment = describe_environment() | {"corpus_sha256": corpus.sha256, "notes": corpus.notes}
         if not folder.study.exists():  # its time is when the study was started
             write_text(folder.study, study.to_yaml())

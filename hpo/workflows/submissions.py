@@ -84,7 +84,7 @@ def _issues(study: Study, folder: StudyFolder) -> Sequence[Issue]:
         live = submission is not None and open_backend(submission).look(submission).state.is_live
     except UserError as error:
         return error.issues
-    if live or folder.is_held:
+    if live or folder.is_locked:
         return (Issue(f"study {study.name}", "is being run", None, f"hpo status {study.name} says where"),)
     return ()
 

@@ -13,8 +13,8 @@ from hpo.corpora.formats import FORMATS
 from hpo.corpora.formats.options import CorpusOptions
 from hpo.corpora.tag_families import TagFamily, load_family
 from hpo.errors import Issue, UserError
-from hpo.storage.presets import members
-from hpo.storage.yaml_files import Document, read_yaml, validate
+from hpo.storage.presets import list_presets
+from hpo.storage.yaml_files import YamlFile, read_yaml, validate
 
 KINDS: dict[str, tuple[type[BaseModel], str]] = {
     "search space": (Space, "parameters"),
@@ -33,7 +33,7 @@ def validate_file(path: Path) -> str:
     """
     document = read_yaml(path)
     if not isinstance(document.data, dict):
-        raise UserError(Issue(document.place(), "must be a mapping of keys to values"))
+        raise UserError(Issue(document.location(), "must be a mapping of keys to values"))
     if path.name == "corpus.yaml":
         _check_format(validate(CorpusOptions, document), document)
         return "corpus"
@@ -48,17 +48,17 @@ def validate_file(path: Path) -> str:
     return "study"
 
 
-def _check_format(options: CorpusOptions, document: Document) -> None:
+def _check_format(options: CorpusOptions, document: YamlFile) -> None:
     if options.format is not None and options.format not in FORMATS:
         hint = f"known: {', '.join(FORMATS)}"
         raise UserError(
-            Issue(document.place(("format",)), "format: unknown corpus format", options.format, hint)
+            Issue(document.location(("format",)), "format: unknown corpus format", options.format, hint)
         )
 
 
-def _check_tags(study: Study, document: Document) -> None:
-    known = members("tag_families")
+def _check_tags(study: Study, document: YamlFile) -> None:
+    known = list_presets("tag_families")
     if not study.tags.endswith((".yaml", ".yml")) and study.tags not in known:
         hint = f"known: {', '.join(known)}"
-        raise UserError(Issue(document.place(("tags",)), "tags: unknown tag family", study.tags, hint))
+        raise UserError(Issue(document.location(("tags",)), "tags: unknown tag family", study.tags, hint))
     load_family(study.tags)

@@ -15,7 +15,7 @@ from hpo.errors import UserError
 def read_text(folder: Path, text: str, options: CorpusOptions | None = None) -> Corpus:
     path = folder / "train.conll"
     path.write_text(text, encoding="utf-8")
-    return load(str(path), cut_dev=False, options=options)
+    return load(str(path), split_dev=False, options=options)
 
 
 def test_separators_may_change_within_a_file(tmp_path: Path) -> None:

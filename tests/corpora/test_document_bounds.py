@@ -20,7 +20,7 @@ NONE = "Ada B-PER\n\nran O\n\nGrace B-PER\n"
 )
 def test_documents_part_where_the_file_says_so(tmp_path, name, text):
     (tmp_path / name).write_text(text)
-    documents = [each.document for each in load(str(tmp_path), cut_dev=False).splits["train"]]
+    documents = [each.document for each in load(str(tmp_path), split_dev=False).splits["train"]]
     assert len(documents) == 3
     assert documents[0] == documents[1] != documents[2]
     assert all(each.startswith("train:") for each in documents)
@@ -28,11 +28,11 @@ def test_documents_part_where_the_file_says_so(tmp_path, name, text):
 
 def test_a_corpus_without_documents_is_all_one(tmp_path):
     (tmp_path / "train.conll").write_text(NONE)
-    assert {each.document for each in load(str(tmp_path), cut_dev=False).splits["train"]} == {""}
+    assert {each.document for each in load(str(tmp_path), split_dev=False).splits["train"]} == {""}
 
 
 def test_a_tag_family_leaves_documents_as_they_are(tmp_path):
     (tmp_path / "train.conll").write_text(DOCSTART)
-    corpus = load(str(tmp_path), cut_dev=False)
+    corpus = load(str(tmp_path), split_dev=False)
     mapped = apply(load_family("conll"), corpus).splits["train"]
     assert [each.document for each in mapped] == [each.document for each in corpus.splits["train"]]

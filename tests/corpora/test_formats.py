@@ -95,13 +95,13 @@ def save(folder: Path, name: str, content: str | bytes, stem: str = "train") -> 
 
 
 def read(path: Path, options: CorpusOptions | None = None) -> tuple[Sentence, ...]:
-    return load(str(path), cut_dev=False, options=options).splits["train"]
+    return load(str(path), split_dev=False, options=options).splits["train"]
 
 
 def issues_of(path: Path, options: CorpusOptions | None = None) -> list[tuple[str, str]]:
     """Where and which rule, of every problem that reading finds."""
     with pytest.raises(UserError) as caught:
-        load(str(path), cut_dev=False, options=options)
+        load(str(path), split_dev=False, options=options)
     assert caught.value.exit_code == 2
     return [(issue.location, issue.message) for issue in caught.value.issues]
 
@@ -226,7 +226,7 @@ def test_many_faults_of_one_rule_are_summed_up(name: str, tmp_path: Path) -> Non
 
 @every_format
 def test_places_are_where_a_type_stands_first(name: str, tmp_path: Path) -> None:
-    corpus = load(str(save(tmp_path, name, CONTRACTS[name].write(SENTENCES))), cut_dev=False)
+    corpus = load(str(save(tmp_path, name, CONTRACTS[name].write(SENTENCES))), split_dev=False)
     first = {"jsonl": (1, 1), "columns": (1, 5), "hipe": (3, 7), "csv-lists": (2, 2)}[name]
     file = tmp_path / f"train{CONTRACTS[name].suffix}"
     assert corpus.places == {"PER": f"{file}:{first[0]}", "LOC": f"{file}:{first[1]}"}
@@ -319,7 +319,7 @@ def test_hipe_ends_sentences_by_flag_and_by_document(tmp_path: Path) -> None:
         "#1\t_\tO\t_",
     ]
     path = write_flagged(tmp_path / "train.tsv", rows)
-    corpus = load(str(path), cut_dev=False)
+    corpus = load(str(path), split_dev=False)
     assert [sentence.tokens for sentence in corpus.splits["train"]] == [("Ajax", "."), ("Locrus",), ("#1",)]
     assert [sentence.labels for sentence in corpus.splits["train"]] == [
         ("B-pers", "I-pers"),

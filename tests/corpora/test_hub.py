@@ -45,14 +45,14 @@ def test_a_saved_folder_with_class_labels(tmp_path: Path) -> None:
 def test_a_saved_single_split_is_train(tmp_path: Path) -> None:
     rows = make([["Lund"]], [["B-LOC"]], auto_tags=[["B-ORG"]])
     rows.save_to_disk(str(tmp_path))
-    found = load(str(tmp_path), cut_dev=False).splits
+    found = load(str(tmp_path), split_dev=False).splits
     assert found == {"train": (Sentence(("Lund",), ("B-LOC",), "", ("B-ORG",)),)}
 
 
 def test_a_language_selects_rows(tmp_path: Path) -> None:
     rows = make([["Lund"], ["York"]], [["B-LOC"], ["B-LOC"]], lang=["sv", "en"])
     datasets.DatasetDict(train=rows).save_to_disk(str(tmp_path))
-    assert load(f"{tmp_path}:en", cut_dev=False).splits["train"][0].tokens == ("York",)
+    assert load(f"{tmp_path}:en", split_dev=False).splits["train"][0].tokens == ("York",)
     with pytest.raises(UserError, match=r"no row of this lang \(got 'fi'; known: en, sv\)"):
         load(f"{tmp_path}:fi")
 

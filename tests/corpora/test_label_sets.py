@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpo.corpora.label_schemes import SCHEMES, LabelReader
-from hpo.corpora.label_sets import BILOU, BIO, LABEL_SETS, OWN_SETS, PLAIN, count_joined, recognize
+from hpo.corpora.label_sets import (
+    BILOU,
+    BIO,
+    DEFAULT_LABEL_SETS,
+    LABEL_SETS,
+    PLAIN,
+    count_adjacent,
+    detect_label_set,
+)
 from hpo.corpora.spans import encode, extract, label_names
 
 TYPES = ("PER", "LOC", "ORG-x")
@@ -42,13 +50,13 @@ def in_words(numbers, offsets, names):
 def test_what_is_written_is_read_as_a_corpus_in_that_scheme_is(name, sentences):
     labels, offsets = encode(sentences, TYPES)
     scheme = LABEL_SETS[name]
-    written = scheme.write(labels, offsets)
+    written = scheme.from_iob2(labels, offsets)
     words = in_words(written, offsets, scheme.names(TYPES))
     reader = LabelReader(READERS[name])
     read = [reader.read(each) for each in words]
     assert all(not reader.fault_of(label) for each in words for label in each)
     assert sum(repaired for _, repaired in read) == 0
-    again = scheme.read(written, offsets)
+    again = scheme.to_iob2(written, offsets)
     assert in_words(again, offsets, label_names(TYPES)) == [list(each) for each, _ in read]
     if name != PLAIN:  # plain joins what touches
         assert np.array_equal(again, labels)
@@ -57,8 +65,8 @@ def test_what_is_written_is_read_as_a_corpus_in_that_scheme_is(name, sentences):
 @given(sentences=corpora())
 def test_plain_joins_entities_that_touch_and_nothing_else(sentences):
     labels, offsets = encode(sentences, TYPES)
-    again = LABEL_SETS[PLAIN].read(LABEL_SETS[PLAIN].write(labels, offsets), offsets)
-    joined, entities = count_joined(labels, offsets)
+    again = LABEL_SETS[PLAIN].to_iob2(LABEL_SETS[PLAIN].from_iob2(labels, offsets), offsets)
+    joined, entities = count_adjacent(labels, offsets)
     assert entities == len(extract(labels, offsets).starts)
     assert entities - joined == len(extract(again, offsets).starts)
     assert np.array_equal(again > 0, labels > 0)
@@ -74,7 +82,7 @@ def test_whatever_a_model_says_is_read_as_a_corpus_would_be(name, data):
         data.draw(st.lists(st.integers(0, len(names) - 1), min_size=sum(lengths), max_size=sum(lengths))),
         np.int64,
     )
-    read = LABEL_SETS[name].read(said, offsets)
+    read = LABEL_SETS[name].to_iob2(said, offsets)
     reader = LabelReader(READERS[name])
     expected = [list(reader.read(each)[0]) for each in in_words(said, offsets, names)]
     if name == BIO:  # taken as it stands; spans are what seqeval makes of it
@@ -93,15 +101,15 @@ def test_the_labels_of_each_set():
 
 @sets
 def test_a_set_is_known_by_its_labels(name):
-    assert recognize(LABEL_SETS[name].names(TYPES)) == (name, TYPES)
-    assert recognize(LABEL_SETS[name].names(("one",))) == (name, ("one",))
+    assert detect_label_set(LABEL_SETS[name].names(TYPES)) == (name, TYPES)
+    assert detect_label_set(LABEL_SETS[name].names(("one",))) == (name, ("one",))
 
 
 @pytest.mark.parametrize(
     "names", [("B-a", "I-a", "O"), ("O",), ("O", "B-a", "I-b"), ("O", "I-a", "B-a"), ("O", "B-a"), ()]
 )
 def test_labels_of_no_set_are_not_known(names):
-    assert recognize(names) is None
+    assert detect_label_set(names) is None
 
 
 def test_behind_its_first_subtoken_a_token_that_begins_goes_on():
@@ -110,5 +118,5 @@ def test_behind_its_first_subtoken_a_token_that_begins_goes_on():
 
 
 def test_every_scheme_of_a_corpus_has_a_set_of_its_own():
-    assert OWN_SETS.keys() == SCHEMES.keys()
-    assert set(OWN_SETS.values()) == set(LABEL_SETS)
+    assert DEFAULT_LABEL_SETS.keys() == SCHEMES.keys()
+    assert set(DEFAULT_LABEL_SETS.values()) == set(LABEL_SETS)

@@ -137,7 +137,7 @@ def test_missing_data_says_what_to_do(data: str) -> None:
 def test_the_scheme_is_that_of_all_splits(tmp_path: Path) -> None:
     (tmp_path / "train.conll").write_text("Lund\tI-LOC\ni\tO\n", encoding="utf-8")
     (tmp_path / "test.conll").write_text("i\tO\nLund\tB-LOC\n", encoding="utf-8")
-    reading = read(str(tmp_path), cut_dev=False)
+    reading = read(str(tmp_path))
     assert reading.repaired == {"train": 1, "test": 0}
     assert reading.corpus.notes == ("train: labels repaired to IOB2: 1",)
 
@@ -150,7 +150,7 @@ def test_a_missing_dev_split_is_cut_from_train(tmp_path: Path) -> None:
     assert corpus.notes == ("dev: 10 of 100 train sentences, cut off by a draw with seed 42",)
     assert words_of(path, "dev") != words_of(path, "dev", seed=43)
     assert sorted(words_of(path) + words_of(path, "dev")) == sorted(WORDS)
-    assert list(load(str(path), cut_dev=False).splits) == ["train"]
+    assert list(load(str(path), split_dev=False).splits) == ["train"]
 
 
 def test_the_cut_does_not_depend_on_order(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_a_train_of_one_sentence_stays_whole(tmp_path: Path) -> None:
 
 def test_a_smaller_share_is_a_subset_of_a_larger(tmp_path: Path) -> None:
     path = write(tmp_path / "train.jsonl", WORDS)
-    small, large = (words_of(path, cut_dev=False, prune={"train": share}) for share in (0.2, 0.5))
+    small, large = (words_of(path, split_dev=False, prune={"train": share}) for share in (0.2, 0.5))
     assert (len(small), len(large)) == (20, 50)
     assert set(small) < set(large)
     assert large == [word for word in WORDS if word in large]
@@ -252,4 +252,4 @@ def test_a_scheme_may_be_told_by_its_other_names(tmp_path: Path, told: str, labe
     line = json.dumps({"tokens": ["Ada", "Berg"], "ner_tags": rows.split()})
     (tmp_path / "test.jsonl").write_text(line, encoding="utf-8")
     (tmp_path / "corpus.yaml").write_text(f"scheme: {told}\n", encoding="utf-8")
-    assert load(str(tmp_path), cut_dev=False).splits["test"][0].labels == labels
+    assert load(str(tmp_path), split_dev=False).splits["test"][0].labels == labels

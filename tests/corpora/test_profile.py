@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from hpo.corpora.profile import lines, profile, survey
+from hpo.corpora.profile import format_profile, profile, profile_data
 from hpo.corpora.sentences import Corpus, Sentence
 
 LUND = Sentence(("Lund", "och", "Åsa"), ("B-LOC", "O", "B-PER"))
@@ -32,7 +32,7 @@ def test_a_profile_is_json() -> None:
 
 
 def test_lines_are_aligned() -> None:
-    told = lines(profile(CORPUS))
+    told = format_profile(profile(CORPUS))
     assert told[0] == "ort  sha256 abababababab"
     assert len({len(line) for line in told[2:5]}) == 1
     assert told[6:10] == [
@@ -47,11 +47,11 @@ def test_lines_are_aligned() -> None:
 def test_a_survey_tells_faults_and_cuts_nothing(tmp_path: Path) -> None:
     path = tmp_path / "train.conll"
     path.write_text("i\tO\nLund\tI-LOC\nvann\tO\nLund\tB-LOC\n", encoding="utf-8")
-    good = survey(str(path))
+    good = profile_data(str(path))
     assert list(good.splits) == ["train"]
     assert (good.splits["train"].repaired, good.issues) == (1, ())
     path.write_text("i\tO\nLund\tX-LOC\nLund\tB-LOC\n", encoding="utf-8")
-    bad = survey(str(path))
+    bad = profile_data(str(path))
     assert bad.to_json()["issues"] == [str(issue) for issue in bad.issues]
     assert [issue.location for issue in bad.issues] == [f"{path}:2"]
-    assert lines(bad)[1].startswith("problem: ")
+    assert format_profile(bad)[1].startswith("problem: ")

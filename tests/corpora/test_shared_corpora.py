@@ -10,7 +10,7 @@ import pytest
 
 from hpo.corpora.formats.options import CorpusOptions
 from hpo.corpora.loading import load
-from hpo.corpora.profile import Profile, profile, survey
+from hpo.corpora.profile import Profile, profile, profile_data
 
 DATA = Path(
     os.environ.get("HPO_SHARED_DATA") or Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -44,7 +44,7 @@ COUNTS = {
 
 @cache
 def survey_of(name: str) -> Profile:
-    return survey(str(DATA / name))
+    return profile_data(str(DATA / name))
 
 
 def counts_of(found: Profile) -> dict[str, tuple[int, int, int]]:
@@ -88,6 +88,6 @@ def test_repairs_and_the_row_without_a_label_are_told() -> None:
 
 
 def test_both_copies_of_sucx_are_the_same_sentences() -> None:
-    one = load(str(DATA / "sucx3_removed"), cut_dev=False).splits["train"]
+    one = load(str(DATA / "sucx3_removed"), split_dev=False).splits["train"]
     three = load(str(DATA / "sucx3_original_jsonl")).splits
     assert set(one) == {sentence for split in three.values() for sentence in split}

@@ -22,7 +22,7 @@ from hpo.inference.predict import (
     Span,
     predict,
 )
-from hpo.inference.tokenize_text import from_line, from_tokens
+from hpo.inference.tokenize_text import from_tokens, tokenize_line
 from hpo.models.build import build_model
 
 TYPES = load_family("conll").types
@@ -82,7 +82,7 @@ def test_predicted_spans_score_as_the_checkpoint_is_evaluated(checkpoint, empty_
 @settings(max_examples=20)
 @given(lines=st.lists(st.text(max_size=40) | st.sampled_from(["Ada in Åbo .", ""]), max_size=5))
 def test_spans_stand_in_their_text_in_order_and_apart(checkpoint, lines):
-    texts = [from_line(line, str(number)) for number, line in enumerate(lines)]
+    texts = [tokenize_line(line, str(number)) for number, line in enumerate(lines)]
     found = list(predict(checkpoint, texts))
     assert [(each.id, each.text, each.tokens) for each in found] == [
         (text.id, text.text, text.tokens) for text in texts
@@ -143,7 +143,7 @@ def test_the_command_prints_a_line_of_json_per_sentence(hpo, checkpoint):
     assert list(first) == ["id", "text", "tokens", "spans"]
     assert first["tokens"] == ["Ada", "in", "Åbo", "."]
     assert (first["id"], second["id"], second["text"]) == ("1", "2", "x")
-    expected, _ = predict(checkpoint, [from_line("Ada in Åbo.", "1"), from_line("x", "2")])
+    expected, _ = predict(checkpoint, [tokenize_line("Ada in Åbo.", "1"), tokenize_line("x", "2")])
     assert first == json.loads(json.dumps(expected.to_json()))
 
 

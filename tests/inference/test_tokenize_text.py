@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from hpo.errors import UserError
 from hpo.inference.tokenize_text import (
-    KINDS,
-    from_line,
+    INPUT_FORMATS,
     from_tokens,
     read_texts,
+    tokenize_line,
 )
 
 
@@ -33,12 +33,12 @@ from hpo.inference.tokenize_text import (
     ],
 )
 def test_words_are_split_by_the_rule(line, words):
-    assert "|".join(from_line(line).tokens) == words
+    assert "|".join(tokenize_line(line).tokens) == words
 
 
 @given(st.text(max_size=60))
 def test_words_stand_where_they_say_and_leave_out_spaces_alone(line):
-    text = from_line(line)
+    text = tokenize_line(line)
     covered = [False] * len(line)
     for token, (start, end) in zip(text.tokens, text.spans, strict=True):
         assert token == line[start:end] != ""
@@ -86,7 +86,7 @@ def test_what_a_file_is_can_be_told(tmp_path):
     path.write_text(json.dumps(ROW), encoding="utf-8")
     assert read_texts(str(path))[0].id == "a"
     assert read_texts(str(path), "plain")[0].tokens[:3] == ("{", '"', "id")
-    with pytest.raises(UserError, match=f"known: {', '.join(KINDS)}"):
+    with pytest.raises(UserError, match=f"known: {', '.join(INPUT_FORMATS)}"):
         read_texts(str(path), "xml")
 
 

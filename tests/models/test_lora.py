@@ -16,7 +16,7 @@ from hpo.encoding.window_dataset import Rows
 from hpo.errors import UserError
 from hpo.evaluation.checkpoint_scores import score_split
 from hpo.inference.predict import predict
-from hpo.inference.tokenize_text import from_line
+from hpo.inference.tokenize_text import tokenize_line
 from hpo.models.build import build_model
 from hpo.models.checkpoints import load_checkpoint
 from hpo.models.lora import merged_weights
@@ -224,6 +224,6 @@ def test_a_written_model_is_put_to_work_as_its_card_says(learned, family, encode
     else:
         assert 'aggregation_strategy="first"' in said
         pipeline("ner", str(whole), aggregation_strategy="first")(text)
-    (found,) = predict(whole, [from_line(text, "1")])
+    (found,) = predict(whole, [tokenize_line(text, "1")])
     assert found.tokens == tuple(text.split())
     assert all(text[span.start_char : span.end_char] == span.text for span in found.spans)

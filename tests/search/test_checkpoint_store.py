@@ -49,27 +49,27 @@ def test_states_stand_in_memory_and_are_found_there_again(disk, memory, folder):
     assert folder.candidate(3).is_relative_to(memory)
     assert folder.threshold.is_relative_to(memory)
     assert folder.checkpoint(3).is_relative_to(disk.path)
-    assert use_memory_scratch(disk, 1000, memory).live == folder.live
-    assert folder.live.stat().st_mode & 0o077 == 0
+    assert use_memory_scratch(disk, 1000, memory).scratch == folder.scratch
+    assert folder.scratch.stat().st_mode & 0o077 == 0
 
 
 def test_another_study_of_the_same_name_does_not_find_them(disk, memory, folder):
     shutil.rmtree(disk.path)
     disk.path.mkdir()
     other = use_memory_scratch(disk, 1000, memory)
-    assert other.live != folder.live
-    assert not folder.live.exists()  # nobody would ever have freed it
+    assert other.scratch != folder.scratch
+    assert not folder.scratch.exists()  # nobody would ever have freed it
 
 
 def test_what_memory_has_no_room_for_stands_on_disk(disk, memory, monkeypatch):
     monkeypatch.setattr(keeping, "available_memory_bytes", lambda: 8000)
-    assert use_memory_scratch(disk, 1001, memory).live == disk.path
-    assert not disk.live_marker.exists()
-    assert use_memory_scratch(disk, 1000, memory).live != disk.path
+    assert use_memory_scratch(disk, 1001, memory).scratch == disk.path
+    assert not disk.scratch_marker.exists()
+    assert use_memory_scratch(disk, 1000, memory).scratch != disk.path
 
 
 def test_a_machine_without_files_in_memory_uses_the_disk(disk, tmp_path):
-    assert use_memory_scratch(disk, 1, tmp_path / "none").live == disk.path
+    assert use_memory_scratch(disk, 1, tmp_path / "none").scratch == disk.path
 
 
 def test_a_model_is_on_disk_once_its_trial_is_kept(folder):
@@ -79,7 +79,7 @@ def test_a_model_is_on_disk_once_its_trial_is_kept(folder):
     store.close()
     assert (folder.checkpoint(1) / "weights").read_text() == "best"
     assert not folder.candidate(1).exists()
-    assert folder.written_checkpoints() == [folder.checkpoint(1)]
+    assert folder.complete_checkpoints() == [folder.checkpoint(1)]
 
 
 def test_what_is_kept_and_then_dropped_is_gone(folder):
@@ -90,7 +90,7 @@ def test_what_is_kept_and_then_dropped_is_gone(folder):
     store.drop(1)
     store.drop(2)
     store.close()
-    assert folder.written_checkpoints() == []
+    assert folder.complete_checkpoints() == []
 
 
 def test_a_running_trial_is_saved_every_few_minutes(folder):
@@ -118,7 +118,7 @@ def test_a_stopped_search_is_on_disk_and_goes_on_on_another_machine(disk, memory
 
     elsewhere = tmp_path / "other-shm"
     elsewhere.mkdir()
-    shutil.rmtree(folder.live)
+    shutil.rmtree(folder.scratch)
     there = use_memory_scratch(disk, 1000, elsewhere)
     store = CheckpointStore(there)
     store.bring_back([7, 8, 9])
@@ -145,7 +145,7 @@ def test_a_study_that_is_done_leaves_nothing_behind(folder, memory):
     store = CheckpointStore(folder)
     store.close([1])
     store.free()
-    assert not folder.live.exists() and not folder.live_marker.exists()
+    assert not folder.scratch.exists() and not folder.scratch_marker.exists()
     assert not folder.persisted_snapshot(1).parent.exists()
 
 

@@ -246,7 +246,7 @@ def test_checkpoints_of_the_best_and_of_running_trials_stay_and_others_go(folder
         controller.on_trial_end(number, State.COMPLETE)
     controller.on_trial_end(3, State.FAILED)
     # Trial 4 has written its model, and its measurement is still on the way.
-    assert sorted(path.name for path in folder.written_checkpoints()) == ["1", "2", "4"]
+    assert sorted(path.name for path in folder.complete_checkpoints()) == ["1", "2", "4"]
 
 
 CHOICES = {
@@ -273,7 +273,7 @@ def test_the_best_of_each_value_of_a_choice_is_written_and_stays_to_be_scored(fo
         controller.on_result(trial.number, measure(1, f1))
         controller.on_trial_end(trial.number, State.COMPLETE)
     assert written == [0, 1, 2], "3 and 4 are behind the best of their value"
-    assert sorted(path.name for path in folder.written_checkpoints()) == ["1", "2"]
+    assert sorted(path.name for path in folder.complete_checkpoints()) == ["1", "2"]
     of_values = best_per_value(study.space, controller.trials)
     assert {value: trial.number for (_, value), trial in of_values.items()} == {16: 1, 32: 2}
     assert run._place(9, {"batch_size": 8}, measure(1, 0.0)), "nothing has been heard of 8"
@@ -324,4 +324,4 @@ def test_a_cut_off_trial_keeps_its_checkpoint_which_may_be_its_best(folder, meas
     after = TrialController(study_of(), folder)
     start(after, 1)
     after.on_result(0, measure(1, 0.5))
-    assert folder.written_checkpoints() == [folder.checkpoint(0)]
+    assert folder.complete_checkpoints() == [folder.checkpoint(0)]

@@ -128,7 +128,7 @@ def test_the_model_of_the_defaults_is_written_and_stays_however_many_are_better(
             place.mkdir(parents=True)
         controller.on_result(number, measure(1, f1))
         controller.on_trial_end(number, State.COMPLETE)
-    assert sorted(path.name for path in folder.written_checkpoints()) == ["0", "1"]
+    assert sorted(path.name for path in folder.complete_checkpoints()) == ["0", "1"]
     assert run._place(0, {}, measure(2, 0.0)) == folder.checkpoint(0)
     assert run._place(3, {}, measure(2, 0.0)) is None
 
@@ -143,7 +143,7 @@ def test_who_led_after_so_many_trials_stays_to_be_scored(tmp_path, measure):
         folder.checkpoint(number).mkdir(parents=True)
         controller.on_result(number, measure(1, {3: 0.5, 11: 0.6}.get(number, 0.1)))
         controller.on_trial_end(number, State.COMPLETE)
-    assert sorted(path.name for path in folder.written_checkpoints()) == ["11", "3"]
+    assert sorted(path.name for path in folder.complete_checkpoints()) == ["11", "3"]
 
 
 def test_a_leader_at_a_milestone_is_the_best_of_the_trials_up_to_there(measure):

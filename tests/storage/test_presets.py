@@ -3,35 +3,35 @@
 import pytest
 
 from hpo.errors import UserError
-from hpo.storage.presets import find, folders, members
+from hpo.storage.presets import find_preset, list_presets, preset_folders
 
 
 @pytest.mark.parametrize("kind", ["tag_families", "search_spaces"])
 def test_the_files_of_the_checkout_are_found_from_any_folder(kind, empty_folder):
-    known = members(kind)
+    known = list_presets(kind)
     assert known
     assert list(known) == sorted(known)
-    assert all(find(kind, name) == path and path.is_file() for name, path in known.items())
+    assert all(find_preset(kind, name) == path and path.is_file() for name, path in known.items())
 
 
 def test_a_file_of_the_working_directory_comes_before_one_of_the_same_name(empty_folder):
     mine = empty_folder / "search_spaces" / "demo.yaml"
     mine.parent.mkdir()
     mine.write_text("")
-    assert find("search_spaces", "demo") == mine
-    assert "suc" in members("search_spaces"), "the others are still there"
+    assert find_preset("search_spaces", "demo") == mine
+    assert "suc" in list_presets("search_spaces"), "the others are still there"
 
 
 def test_each_folder_is_searched_once(monkeypatch):
-    checkout = folders("search_spaces")[-1].parent
+    checkout = preset_folders("search_spaces")[-1].parent
     monkeypatch.chdir(checkout)
-    assert len(folders("search_spaces")) == 1
+    assert len(preset_folders("search_spaces")) == 1
 
 
 def test_a_path_is_taken_as_it_is():
-    assert str(find("search_spaces", "mine/space.yml")) == "mine/space.yml"
+    assert str(find_preset("search_spaces", "mine/space.yml")) == "mine/space.yml"
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
     with pytest.raises(UserError, match=r"search spaces: unknown name \(got 'suk'; known: .*demo, .*suc"):
-        find("search_spaces", "suk")
+        find_preset("search_spaces", "suk")

@@ -170,23 +170,23 @@ def test_processes_that_race_for_derived_data_all_get_the_same(tmp_path):
 
 def test_a_second_driver_of_a_study_is_refused(tmp_path):
     with (
-        StudyFolder("s", tmp_path).locked(),
+        StudyFolder("s", tmp_path).lock(),
         pytest.raises(UserError, match=r"study s: is being run by another process \(wait for it"),
-        StudyFolder("s", tmp_path).locked(),
+        StudyFolder("s", tmp_path).lock(),
     ):
         pass
 
 
 def test_a_study_is_free_again_when_its_driver_ends_or_fails(tmp_path):
     folder = StudyFolder("s", tmp_path)
-    with pytest.raises(RuntimeError), folder.locked():
+    with pytest.raises(RuntimeError), folder.lock():
         raise RuntimeError
-    with folder.locked():
+    with folder.lock():
         pass
 
 
 def test_two_studies_do_not_lock_each_other(tmp_path):
-    with StudyFolder("a", tmp_path).locked(), StudyFolder("b", tmp_path).locked():
+    with StudyFolder("a", tmp_path).lock(), StudyFolder("b", tmp_path).lock():
         pass
 
 
@@ -218,11 +218,11 @@ def test_studies_are_listed_oldest_first_and_nothing_else_is_listed(tmp_path):
 
 def test_a_checkpoint_that_is_being_written_is_not_listed(tmp_path):
     folder = StudyFolder("s", tmp_path)
-    assert folder.written_checkpoints() == []
+    assert folder.complete_checkpoints() == []
     for name in ("7", ".7.123", ".7.123.old"):
         (folder.checkpoints / name).mkdir(parents=True)
     write_json(folder.threshold, [0.5, -0.1])
-    assert folder.written_checkpoints() == [folder.checkpoint(7)]
+    assert folder.complete_checkpoints() == [folder.checkpoint(7)]
 
 
 def test_a_rank_goes_through_json_unchanged(tmp_path):

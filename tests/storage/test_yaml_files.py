@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hpo.errors import UserError
 from hpo.storage.yaml_files import (
-    Document,
     ValidationIssues,
+    YamlFile,
     dump_yaml,
     parse_yaml,
     read_yaml,
@@ -135,14 +135,14 @@ def test_a_validator_that_finds_several_faults_tells_each_at_its_line():
 
 def test_lists_within_lists_know_their_lines():
     document = parse_yaml("a:\n- - 1\n  - 2\n- - 3\n", FILE)
-    assert document.place(("a", 0, 1)) == "file.yaml:3"
-    assert document.place(("a", 1, 0)) == "file.yaml:4"
-    assert document.place(("a", 1, 0, "deeper")) == "file.yaml:4"
+    assert document.location(("a", 0, 1)) == "file.yaml:3"
+    assert document.location(("a", 1, 0)) == "file.yaml:4"
+    assert document.location(("a", 1, 0, "deeper")) == "file.yaml:4"
 
 
 def test_data_that_were_no_text_have_a_place_without_a_line():
     with pytest.raises(UserError, match=r"^options: count: "):
-        validate(Outer, Document(Path("options"), {"name": "x", "count": 0}, {}))
+        validate(Outer, YamlFile(Path("options"), {"name": "x", "count": 0}, {}))
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "- a\n- b\n", "just words\n", "5\n"])

@@ -109,7 +109,7 @@ def test_subtokens_carry_their_tokens_label_of_the_scheme(corpus, scheme, alignm
     split = corpus.split("train")
     rows = Rows(split, split.forms[0], corpus.pad_id, alignment, label_set=scheme)
     names = LABEL_SETS[scheme].names(TYPES)
-    written = LABEL_SETS[scheme].write(split.labels, split.sentence_offsets)
+    written = LABEL_SETS[scheme].from_iob2(split.labels, split.sentence_offsets)
     for row in range(40):
         labels = rows.__getitems__([row])["labels"][0].numpy()
         tokens = split.tokens[split.row_offsets[row] : split.row_offsets[row + 1]]

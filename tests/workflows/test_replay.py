@@ -45,7 +45,7 @@ def done(tmp_path_factory):
     def tell(self, trial):
         whole = [path for path in self.folder.snapshots.glob("*") if path.name.isdigit()]
         living = sum(each.is_open for each in self.trials)
-        counts.append((len(whole), len(self.folder.written_checkpoints()), living))
+        counts.append((len(whole), len(self.folder.complete_checkpoints()), living))
 
     patch.setattr(TrialController, "_tell", tell)
     row = run(build_study(options | {"algorithm": "pbt", "keep_checkpoints": 2}), Console(quiet=True))

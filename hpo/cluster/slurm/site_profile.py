@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from hpo.errors import Issue, UserError
-from hpo.storage.yaml_files import Document, read_yaml, validate
+from hpo.storage.yaml_files import YamlFile, read_yaml, validate
 
 _NO_CONTROL = r"^[^\x00-\x1f\x7f]+$"
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.,:=@%+&|()\[\]*/!-]*$", max_length=200)]
@@ -67,13 +67,13 @@ def load_site(profile: Path | None, given: dict[str, Any]) -> Site:
         with every problem, each at its line.
     """
     if profile is None:
-        return validate(Site, Document(Path("--backend slurm"), given, {}))
+        return validate(Site, YamlFile(Path("--backend slurm"), given, {}))
     document = read_yaml(profile)
     if document.data is None:
-        document = Document(document.path, {}, document.lines)
+        document = YamlFile(document.path, {}, document.lines)
     if not isinstance(document.data, dict):
-        raise UserError(Issue(document.place(), "must be a mapping of keys to values"))
-    return validate(Site, Document(document.path, document.data | given, document.lines))
+        raise UserError(Issue(document.location(), "must be a mapping of keys to values"))
+    return validate(Site, YamlFile(document.path, document.data | given, document.lines))
 
 
 def refuse_too_many_gpus(site: Site, gpus_per_trial: Mapping[str, float]) -> None:

@@ -326,10 +326,10 @@ def test_no_more_snapshots_than_members_and_no_more_models_than_members_and_the_
         snapshots = [path for path in folder.snapshots.glob("*") if path.is_dir()]
         living = sum(trial.is_open for trial in controller.trials)
         assert len(snapshots) <= min(study.population_size, living)
-        assert len(folder.written_checkpoints()) <= living + study.keep_checkpoints
+        assert len(folder.complete_checkpoints()) <= living + study.keep_checkpoints
 
     work(controller, measure, {(1, 1.5), (3, 2.0)}, workers=3, look=count)
-    assert len(folder.written_checkpoints()) == study.keep_checkpoints
+    assert len(folder.complete_checkpoints()) == study.keep_checkpoints
     assert not list(folder.snapshots.glob("*"))
 
 
