@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from hpo.config.algorithms import ALGORITHMS, CHANGEABLE, TPE_LIBRARIES
 from hpo.config.objective import TRAINED_ON, Objective, parse_objective
+from hpo.config.option import DATA, OUTPUT, RESOURCES, SEARCH, TRAINING, option
 from hpo.config.search_space import (
     Params,
     Space,
@@ -47,57 +48,72 @@ class Study(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    name: Name = Field(description="the folder under results/")
-    data: str = Field("demo", min_length=1, description="demo, a file, a folder, or a hub id name:config")
-    tags: str = Field("suc-original", min_length=1, description="a tag family, by name or as a YAML file")
-    train_on: str = Field("cased", description="the case variant of train and dev")
-    model: str = Field("tiny", min_length=1, description="tiny, a hub id, or a folder with safetensors")
-    algorithm: str = Field("asha", description="how trials are chosen and stopped")
-    objective: str = Field(
-        TRAINED_ON,
-        description="what is maximized: trained-on, a variant, mean(…) or min(…) of several",
+    name: Name = option(
+        OUTPUT, "the folder under results/", flag="study", default_text="derived from the settings"
     )
-    sampler: str = Field("optuna", description="who proposes the configurations of asha")
-    trials: int = Field(50, ge=1, le=100_000, description="configurations to try")
-    seed: int = Field(
-        42, ge=0, lt=2**32, description="of the search, the trainings, the mixes and the cut dev split"
+    data: str = option(DATA, "demo, a file, a folder, or a hub id name:config", "demo", min_length=1)
+    tags: str = option(DATA, "a tag family, by name or as a YAML file", "suc-original", min_length=1)
+    train_on: str = option(DATA, "the case variant of train and dev", "cased")
+    model: str = option(DATA, "tiny, a hub id, or a folder with safetensors", "tiny", min_length=1)
+    algorithm: str = option(SEARCH, "how trials are chosen and stopped", "asha", flag="alg")
+    objective: str = option(
+        SEARCH, "what is maximized: trained-on, a variant, mean(…) or min(…) of several", TRAINED_ON
     )
-    seeds: int = Field(
-        1, ge=1, le=1000, description="runs of each configuration of grid and random: seed, seed + 1 …"
+    sampler: str = option(SEARCH, "who proposes the configurations of asha", "optuna")
+    trials: int = option(SEARCH, "configurations to try", 50, ge=1, le=100_000)
+    seed: int = option(
+        TRAINING, "of the search, the trainings, the mixes and the cut dev split", 42, ge=0, lt=2**32
     )
-    baseline: bool = Field(
-        True, description="trial 0 is the default configuration, trained to its last epoch and scored"
+    seeds: int = option(
+        SEARCH, "runs of each configuration of grid and random: seed, seed + 1 …", 1, ge=1, le=1000
     )
-    space: Space = Field(description="what is searched over, by name, as a YAML file, or written out")
-    warm_start: tuple[Name, ...] = Field(
-        (), description="studies whose best are the search's points to evaluate"
+    baseline: bool = option(
+        SEARCH, "trial 0 is the default configuration, trained to its last epoch and scored", True
     )
-    fixed: Params = Field(
+    space: Space = option(
+        SEARCH,
+        "what is searched over, by name, as a YAML file, or written out",
+        default_text="demo for the tiny model, else suc",
+    )
+    warm_start: tuple[Name, ...] = option(
+        SEARCH, "studies whose best are the search's points to evaluate", ()
+    )
+    fixed: Params = option(
+        TRAINING,
+        "hyperparameters that are set; they win over those that the space sets",
         {},
-        description="hyperparameters that are set; they win over those that the space sets",
+        shorthands=("epochs",),
     )
-    grace_epochs: int = Field(1, ge=1, le=1000, description="no trial is stopped before")
-    reduction_factor: int = Field(3, ge=2, le=100, description="one in so many passes a rung")
-    population_size: int = Field(
-        8, ge=2, le=100_000, description="members of pbt and pb2; trials are all that are ever started"
+    grace_epochs: int = option(SEARCH, "no trial is stopped before", 1, ge=1, le=1000)
+    reduction_factor: int = option(SEARCH, "one in so many passes a rung", 3, ge=2, le=100)
+    population_size: int = option(
+        SEARCH, "members of pbt and pb2; trials are all that are ever started", 8, ge=2, le=100_000
     )
-    perturbation_interval: float = Field(
-        1, gt=0, le=1000, description="epochs after which members of pbt and pb2 are compared and copied"
+    perturbation_interval: float = option(
+        SEARCH, "epochs after which members of pbt and pb2 are compared and copied", 1, gt=0, le=1000
     )
-    keep_checkpoints: int = Field(3, ge=1, le=100, description="how many trials' best models stay on disk")
-    dev_fraction: float = Field(
-        0.1, gt=0, lt=1, description="of train, cut off where a corpus has no dev split"
+    keep_checkpoints: int = option(OUTPUT, "how many trials' best models stay on disk", 3, ge=1, le=100)
+    dev_fraction: float = option(DATA, "of train, cut off where a corpus has no dev split", 0.1, gt=0, lt=1)
+    train_splits: tuple[SplitName, ...] = option(DATA, "what is trained on", ("train",), min_length=1)
+    subsample: dict[SplitName, Annotated[float, Field(gt=0, le=1)]] = option(
+        DATA, "share of a split to use", {}
     )
-    train_splits: tuple[SplitName, ...] = Field(("train",), min_length=1, description="what is trained on")
-    subsample: dict[SplitName, Annotated[float, Field(gt=0, le=1)]] = Field(
-        {}, description="share of a split to use"
+    workers: int | None = option(
+        RESOURCES,
+        "trials side by side; all cores or GPUs",
+        None,
+        ge=1,
+        le=100_000,
+        default_text="all cores or GPUs",
     )
-    workers: int | None = Field(None, ge=1, le=100_000, description="trials side by side; all cores or GPUs")
-    gpus_per_trial: float = Field(
-        1, ge=0, le=64, description="what one trial takes: a share of a GPU, or so many; 0 trains on the CPU"
+    gpus_per_trial: float = option(
+        RESOURCES, "what one trial takes: a share of a GPU, or so many; 0 trains on the CPU", 1, ge=0, le=64
     )
-    trackers: tuple[str, ...] = Field(
-        ("tensorboard",), description="who else is told: tensorboard, mlflow or mlflow:URI, wandb:PROJECT"
+    trackers: tuple[str, ...] = option(
+        OUTPUT,
+        "who else is told: tensorboard, mlflow or mlflow:URI, wandb:PROJECT",
+        ("tensorboard",),
+        flag="tracker",
     )
 
     @field_validator("space", mode="before")
