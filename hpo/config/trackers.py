@@ -10,7 +10,7 @@ from hpo.errors import Issue, UserError
 
 
 @dataclass(frozen=True)
-class Needs:
+class TrackerRequirements:
     """What a tracker needs: a module, the extra of this project that brings it, and perhaps a target."""
 
     module: str
@@ -19,10 +19,10 @@ class Needs:
     """What may stand behind a colon after its name, if anything may."""
 
 
-TRACKERS: Mapping[str, Needs] = {
-    "tensorboard": Needs("tensorboardX", None, None),
-    "mlflow": Needs("mlflow", "mlflow", "a tracking URI"),
-    "wandb": Needs("wandb", "wandb", "a project"),
+TRACKERS: Mapping[str, TrackerRequirements] = {
+    "tensorboard": TrackerRequirements("tensorboardX", None, None),
+    "mlflow": TrackerRequirements("mlflow", "mlflow", "a tracking URI"),
+    "wandb": TrackerRequirements("wandb", "wandb", "a project"),
 }
 
 

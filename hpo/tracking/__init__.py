@@ -1,0 +1,1 @@
+"""Export of a running study to experiment trackers: TensorBoard, MLflow, Weights & Biases."""

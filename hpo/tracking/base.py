@@ -1,4 +1,4 @@
-"""What a tracker is told, and what it must do with it."""
+"""The interface of an experiment tracker, and the data that it receives."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from hpo.storage.atomic import read_json, write_json
 from hpo.storage.study_folder import StudyFolder
 from hpo.training.measurement import Measurement
 
+BEST_F1 = "best/dev_f1"
+
 
 @dataclass(frozen=True)
 class TrialReport:
-    """A trial as it stands at one moment, with all its measurements so far.
+    """An immutable copy of a trial at one moment, with all its measurements so far.
 
-    ``params`` are those that it began with, ``changes`` the epochs from which others were in force.
+    ``params`` are the trial's first hyperparameters. ``changes`` lists the epochs from which others apply.
     """
 
     number: int
@@ -32,7 +34,7 @@ class TrialReport:
 
     @classmethod
     def of(cls, trial: Trial) -> TrialReport:
-        """A copy of what may change in the trial."""
+        """Copy the mutable parts of a trial."""
         return cls(
             trial.number,
             dict(trial.changes[0].params if trial.changes else trial.params),
@@ -54,17 +56,17 @@ class TrialReport:
         return max(self.measurements, key=lambda each: each.sort_key, default=None)
 
     def hyperparameters_at(self, measurement: Measurement) -> dict[str, float]:
-        """The numbers among the parameters in force at a measurement, where any change on the way."""
-        held: Params = {}
+        """Return the numeric hyperparameters in effect at a measurement; {} if none ever changed."""
+        in_effect: Params = {}
         for epoch, params in self.changes:
-            if epoch < measurement.epoch or not held:
-                held = params
-        return {name: value for name, value in held.items() if isinstance(value, int | float)}
+            if epoch < measurement.epoch or not in_effect:
+                in_effect = params
+        return {name: value for name, value in in_effect.items() if isinstance(value, int | float)}
 
 
 @dataclass(frozen=True)
-class Ground:
-    """What a tracker stands on: the study, its folder, and what stands behind the tracker's name."""
+class TrackerContext:
+    """The study that a tracker records, its folder, and the target, such as ``URI`` in ``mlflow:URI``."""
 
     study: Study
     folder: StudyFolder
@@ -72,37 +74,40 @@ class Ground:
 
     @property
     def id(self) -> str:
-        """A name of this study's runs that no other study has, the same each time that it is taken up."""
+        """A unique id of the study's runs, stored in the study's folder and reused when the study resumes."""
         if not self.folder.tracking.exists():
             write_json(self.folder.tracking, {"id": secrets.token_hex(6)})
         return str(read_json(self.folder.tracking)["id"])
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The study's fields that are a word or a number."""
+        """The study's fields that are strings or numbers."""
         fields = self.study.model_dump(mode="json")
         return {name: value for name, value in fields.items() if isinstance(value, str | int | float)}
 
 
 class Tracker(Protocol):
-    """Writes a study down somewhere. It may raise anything: it is then left out, and no trial is lost."""
+    """Records a study in an external format. Any exception disables the tracker and affects no trial."""
 
-    def hear(self, report: TrialReport) -> None:
-        """Take in a trial that has changed.
+    def on_trial_update(self, report: TrialReport) -> None:
+        """Record a trial that has changed.
 
-        When a study is taken up, each of its trials is reported once more: what has been written down
-        already must not be written twice.
+        A resumed study reports each of its trials again; what is already recorded must not be recorded
+        twice.
         """
 
-    def score(self, scores: Mapping[str, float]) -> None:
-        """Take in the study's final scores, by names such as ``test/cased``."""
+    def on_scores(self, scores: Mapping[str, float]) -> None:
+        """Record the study's final scores, keyed by names such as ``test/cased``."""
 
     def close(self, state: str) -> None:
-        """Write out what is left; ``state`` is ``done``, ``failed`` or ``interrupted``."""
+        """Flush pending data; ``state`` is ``done``, ``failed`` or ``interrupted``."""
 
 
-def metrics_of(measurement: Measurement) -> dict[str, float]:
-    """A measurement under the names that trackers show, grouped by what stands before the slash."""
+def metrics_at(report: TrialReport, measurement: Measurement) -> dict[str, float]:
+    """Return a measurement's metrics by the names that trackers show, grouped by the part before the slash.
+
+    ``hyperparameter/NAME`` is included only for trials whose hyperparameters change during training.
+    """
     return {
         "dev/f1": measurement.f1,
         "dev/precision": measurement.precision,
@@ -110,9 +115,4 @@ def metrics_of(measurement: Measurement) -> dict[str, float]:
         "dev/loss": measurement.loss,
         "train/loss": measurement.train_loss,
         "train/epoch": measurement.epoch,
-    }
-
-
-def hyperparameter_metrics(report: TrialReport, measurement: Measurement) -> dict[str, float]:
-    """Where parameters change on the way, those in force, as ``hyperparameter/NAME``."""
-    return {f"hyperparameter/{name}": value for name, value in report.hyperparameters_at(measurement).items()}
+    } | {f"hyperparameter/{name}": value for name, value in report.hyperparameters_at(measurement).items()}

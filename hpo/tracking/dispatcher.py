@@ -1,4 +1,4 @@
-"""The trackers of a running study, each in a thread of its own, so that none can hold a trial up."""
+"""Dispatch of a study's events to its trackers, each in its own thread so that none delays a trial."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from hpo.errors import StudyInterrupted
 from hpo.evaluation.matrix import MatrixRow
 from hpo.search.trial import Trial
 from hpo.storage.study_folder import StudyFolder
-from hpo.tracking.base import Ground, Tracker, TrialReport
+from hpo.tracking.base import Tracker, TrackerContext, TrialReport
 
-Tell = Callable[[str], object]
-"""Told in a line of a tracker that is left out."""
-Deed = Callable[[Tracker], object]
+Warn = Callable[[str], object]
+"""Receives one line about each tracker that is disabled."""
+Event = Callable[[Tracker], object]
+"""Calls one method of a tracker."""
 
-CLOSE_S = 60.0
-"""How long the end of a study waits for a tracker to write out what it has left."""
-_CLASSES = {
+CLOSE_TIMEOUT_S = 60.0
+"""How long the end of a study waits for a tracker to flush its data."""
+TRACKER_CLASSES = {
     "tensorboard": "hpo.tracking.tensorboard_events:TensorBoardEvents",
     "mlflow": "hpo.tracking.mlflow_runs:MlflowRuns",
     "wandb": "hpo.tracking.wandb_runs:WandbRuns",
@@ -30,96 +31,96 @@ _CLASSES = {
 
 
 @contextmanager
-def tracked(study: Study, folder: StudyFolder, tell: Tell) -> Iterator[Tracking]:
-    """Have a study's trackers at hand while the block runs."""
+def start_trackers(study: Study, folder: StudyFolder, warn: Warn) -> Iterator[TrackerDispatcher]:
+    """Run a study's trackers while the block runs, and close them with the block's outcome."""
     threads = []
     for tracker in study.trackers:
         name, target = take_apart(tracker)
-        threads.append(_TrackerThread(name, Ground(study, folder, target), tell))
-    tracking = Tracking(threads)
+        threads.append(_TrackerThread(name, TrackerContext(study, folder, target), warn))
+    dispatcher = TrackerDispatcher(threads)
     state = "failed"
     try:
-        yield tracking
+        yield dispatcher
         state = "done"
     except (StudyInterrupted, KeyboardInterrupt):
         state = "interrupted"
         raise
     finally:
-        tracking.close(state)
+        dispatcher.close(state)
 
 
-class Tracking:
-    """All trackers of a study; what it is told returns at once."""
+class TrackerDispatcher:
+    """Forwards events to all trackers of a study; every method but `close` returns at once."""
 
     def __init__(self, threads: Iterable[_TrackerThread]) -> None:
         self._threads = list(threads)
 
-    def catch_up(self, trials: Iterable[Trial]) -> None:
-        """Tell the trackers of trials that were there before."""
+    def report_existing(self, trials: Iterable[Trial]) -> None:
+        """Report the trials of a resumed study."""
         for trial in trials:
-            self.hear(trial)
+            self.on_trial_update(trial)
 
-    def hear(self, trial: Trial) -> None:
-        """Tell the trackers of a trial that has changed."""
+    def on_trial_update(self, trial: Trial) -> None:
+        """Report a trial that has changed."""
         if self._threads:
             report = TrialReport.of(trial)
-            self._do(lambda tracker: tracker.hear(report))
+            self._dispatch(lambda tracker: tracker.on_trial_update(report))
 
-    def score(self, row: MatrixRow) -> None:
-        """Tell the trackers of the study's final scores."""
+    def on_scores(self, row: MatrixRow) -> None:
+        """Report the study's final scores."""
         scores = {
             f"{split}/{variant}": f1
             for split, by_variant in row.scores.items()
             for variant in by_variant
             if (f1 := row.f1(split, variant)) is not None
         }
-        self._do(lambda tracker: tracker.score(scores))
+        self._dispatch(lambda tracker: tracker.on_scores(scores))
 
     def close(self, state: str) -> None:
-        """Wait until the trackers have written all down, or too long."""
-        self._do(lambda tracker: tracker.close(state))
+        """Close the trackers, and wait up to `CLOSE_TIMEOUT_S` for each."""
+        self._dispatch(lambda tracker: tracker.close(state))
         for thread in self._threads:
-            thread.end()
+            thread.close()
 
-    def _do(self, deed: Deed) -> None:
+    def _dispatch(self, event: Event) -> None:
         for thread in self._threads:
-            thread.put(deed)
+            thread.put(event)
 
 
 class _TrackerThread(Thread):
-    """Does what one tracker is to do, one thing after the other, until one fails."""
+    """Handles one tracker's events in order, until one raises."""
 
-    def __init__(self, name: str, ground: Ground, tell: Tell) -> None:
+    def __init__(self, name: str, context: TrackerContext, warn: Warn) -> None:
         super().__init__(name=f"tracker {name}", daemon=True)
-        self._ground = ground
-        self._tell = tell
-        self._deeds: SimpleQueue[Deed | None] = SimpleQueue()
-        self._dropped = False
-        self._place, _, self._class = _CLASSES[name].partition(":")
+        self._context = context
+        self._warn = warn
+        self._events: SimpleQueue[Event | None] = SimpleQueue()
+        self._disabled = False
+        self._module, _, self._class = TRACKER_CLASSES[name].partition(":")
         self.start()
 
-    def put(self, deed: Deed) -> None:
-        if not self._dropped:
-            self._deeds.put(deed)
+    def put(self, event: Event) -> None:
+        if not self._disabled:
+            self._events.put(event)
 
-    def end(self) -> None:
-        self._deeds.put(None)
-        self.join(CLOSE_S)
+    def close(self) -> None:
+        self._events.put(None)
+        self.join(CLOSE_TIMEOUT_S)
         if self.is_alive():
-            self._drop(f"is not done after {CLOSE_S:g} s")
+            self._disable(f"did not finish within {CLOSE_TIMEOUT_S:g} s")
 
     def run(self) -> None:
         try:
             tracker: Tracker | None = None
-            while (deed := self._deeds.get()) is not None:
-                # Its library is imported with the first thing that there is to tell.
-                tracker = tracker or getattr(import_module(self._place), self._class)(self._ground)
-                deed(tracker)
-        except BaseException as error:  # whatever a foreign library raises, the search goes on
-            said = (str(error).strip() or "no message").split("\n", 1)[0]
-            self._drop(f"{type(error).__name__}: {said}")
+            while (event := self._events.get()) is not None:
+                # Imported on the first event, in this thread, so that a slow library delays nothing else.
+                tracker = tracker or getattr(import_module(self._module), self._class)(self._context)
+                event(tracker)
+        except BaseException as error:  # the search continues whatever a foreign library raises
+            message = (str(error).strip() or "no message").split("\n", 1)[0]
+            self._disable(f"{type(error).__name__}: {message}")
 
-    def _drop(self, reason: str) -> None:
-        if not self._dropped:
-            self._dropped = True
-            self._tell(f"{self.name} failed and is left out; the search goes on: {reason}")
+    def _disable(self, reason: str) -> None:
+        if not self._disabled:
+            self._disabled = True
+            self._warn(f"{self.name} failed and is disabled; the search continues: {reason}")

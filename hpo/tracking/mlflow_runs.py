@@ -1,4 +1,4 @@
-"""MLflow: a parent run for the study, a child run for each trial, in a local store or on a server."""
+"""MLflow: a parent run per study and a child run per trial, in a local store or on a server."""
 
 from __future__ import annotations
 
@@ -12,43 +12,38 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 
 from hpo.search.trial import State
-from hpo.tracking.base import (
-    Ground,
-    TrialReport,
-    hyperparameter_metrics,
-    metrics_of,
-)
+from hpo.tracking.base import BEST_F1, TrackerContext, TrialReport, metrics_at
 
 EXPERIMENT = "hpo-ner"
-"""Where MLFLOW_EXPERIMENT_NAME does not say another one."""
+"""Default experiment, unless MLFLOW_EXPERIMENT_NAME names one."""
 STUDY = "study"
-_END = {"done": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
-_METRICS_PER_CALL = 500  # MLflow takes 1000
+"""Key of the study's run among the runs of its trials, which are keyed by trial number."""
+_END_STATUS = {"done": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
+_METRICS_PER_CALL = 500  # MLflow accepts at most 1000
 
 
 class MlflowRuns:
-    """Finds the runs of a study that is taken up by their tags, and goes on where they end.
+    """Logs to MLflow; a resumed study finds its runs by their tags and continues them.
 
-    The store is the target, or MLFLOW_TRACKING_URI, or ``results/mlflow.db``.
+    The store is the target, else MLFLOW_TRACKING_URI, else ``results/mlflow.db``.
     """
 
-    def __init__(self, ground: Ground) -> None:
-        for name in ("mlflow", "alembic"):  # they tell of every table that they make
+    def __init__(self, context: TrackerContext) -> None:
+        for name in ("mlflow", "alembic"):  # they log every table that they create
             logging.getLogger(name).setLevel(logging.ERROR)
-        root = ground.folder.path.resolve().parent
-        own = f"sqlite:///{root / 'mlflow.db'}"
-        uri = ground.target or os.environ.get("MLFLOW_TRACKING_URI") or own
-        self._client = MlflowClient(uri)
-        self._ground = ground
-        self._id = ground.id
-        self._experiment = self._find_experiment(f"{(root / 'mlflow-artifacts').as_uri()}")
+        root = context.folder.path.resolve().parent
+        local = f"sqlite:///{root / 'mlflow.db'}"
+        self._client = MlflowClient(context.target or os.environ.get("MLFLOW_TRACKING_URI") or local)
+        self._context = context
+        self._id = context.id
+        self._experiment = self._find_experiment((root / "mlflow-artifacts").as_uri())
         found = self._find_runs()
         self._runs = {number: run.info.run_id for number, run in found.items() if number != STUDY}
-        self._states = {number: run.info.status for number, run in found.items()}
+        self._statuses = {number: run.info.status for number, run in found.items()}
         self._steps: dict[str, int] = {}
         self._best = -1.0
         self._parent = found[STUDY].info.run_id if STUDY in found else self._start_study()
-        self._set_state(STUDY, self._parent, "RUNNING")
+        self._set_status(STUDY, self._parent, "RUNNING")
 
     def _find_experiment(self, artifacts: str) -> str:
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
@@ -58,7 +53,7 @@ class MlflowRuns:
         return str(self._client.create_experiment(name, artifact_location=artifacts))
 
     def _find_runs(self) -> dict[str, Run]:
-        """The study's runs by the number of the trial, and its own as `STUDY`."""
+        """Return all runs of this study, keyed by trial number or `STUDY`."""
         runs: dict[str, Run] = {}
         token: str | None = ""
         while token is not None:
@@ -70,21 +65,21 @@ class MlflowRuns:
         return runs
 
     def _start_study(self) -> str:
-        run_id = self._create(STUDY, self._ground.study.name)
-        self._log(run_id, params=self._ground.settings)
+        run_id = self._create(STUDY, self._context.study.name)
+        self._log(run_id, params=self._context.settings)
         return run_id
 
     def _create(self, number: str, name: str, parent: str | None = None) -> str:
-        tags = {"hpo.id": self._id, "hpo.trial": number, "hpo.config.study": self._ground.study.name}
+        tags = {"hpo.id": self._id, "hpo.trial": number, "hpo.study": self._context.study.name}
         tags |= {"mlflow.parentRunId": parent} if parent else {}
         run = self._client.create_run(self._experiment, run_name=name, tags=tags)
-        self._states[number] = run.info.status
+        self._statuses[number] = run.info.status
         return str(run.info.run_id)
 
-    def hear(self, report: TrialReport) -> None:
-        """Log the measurements that the trial's run does not have yet, and its state."""
+    def on_trial_update(self, report: TrialReport) -> None:
+        """Log the trial's new measurements and its state."""
         number = str(report.number)
-        if number in self._runs and self._states[number] in ("FINISHED", "FAILED") and not report.is_open:
+        if number in self._runs and self._statuses[number] in ("FINISHED", "FAILED") and not report.is_open:
             return
         if number not in self._runs:
             self._runs[number] = self._create(number, f"trial {number}", self._parent)
@@ -94,33 +89,31 @@ class MlflowRuns:
         if number not in self._steps:
             history = self._client.get_metric_history(run_id, "dev/f1")
             self._steps[number] = max((metric.step for metric in history), default=-1)
-        fresh = [each for each in report.measurements if each.step > self._steps[number]]
-        self._log(
-            run_id, metrics=[(metrics_of(m) | hyperparameter_metrics(report, m), m.step) for m in fresh]
-        )
-        self._steps[number] = max((each.step for each in fresh), default=self._steps[number])
+        new = [each for each in report.measurements if each.step > self._steps[number]]
+        self._log(run_id, metrics=[(metrics_at(report, each), each.step) for each in new])
+        self._steps[number] = max((each.step for each in new), default=self._steps[number])
         if report.best is not None and report.best.f1 > self._best:
             self._best = report.best.f1
-            self._log(self._parent, metrics=[({"best/dev_f1": self._best}, report.number)])
-        self._end_or_go_on(report, number, run_id)
+            self._log(self._parent, metrics=[({BEST_F1: self._best}, report.number)])
+        self._update_status(report, number, run_id)
 
-    def _end_or_go_on(self, report: TrialReport, number: str, run_id: str) -> None:
+    def _update_status(self, report: TrialReport, number: str, run_id: str) -> None:
         if report.is_open:
-            self._set_state(number, run_id, "RUNNING")
+            self._set_status(number, run_id, "RUNNING")
             return
-        best = {} if report.best is None else {"best/dev_f1": report.best.f1}
+        best = {} if report.best is None else {BEST_F1: report.best.f1}
         tags = {"hpo.state": report.state.value} | ({"hpo.reason": report.reason} if report.reason else {})
         self._log(run_id, metrics=[(best, 0)], tags=tags)
-        self._set_state(number, run_id, "FAILED" if report.state == State.FAILED else "FINISHED")
+        self._set_status(number, run_id, "FAILED" if report.state == State.FAILED else "FINISHED")
 
-    def _set_state(self, number: str, run_id: str, state: str) -> None:
-        if self._states.get(number) == state:
+    def _set_status(self, number: str, run_id: str, status: str) -> None:
+        if self._statuses.get(number) == status:
             return
-        if state == "RUNNING":
-            self._client.update_run(run_id, status=state)
+        if status == "RUNNING":
+            self._client.update_run(run_id, status=status)
         else:
-            self._client.set_terminated(run_id, state)
-        self._states[number] = state
+            self._client.set_terminated(run_id, status)
+        self._statuses[number] = status
 
     def _log(
         self,
@@ -134,20 +127,22 @@ class MlflowRuns:
         flat = [
             Metric(name, float(v), now_ms, step) for row, step in metrics or () for name, v in row.items()
         ]
-        told = [Param(name, str(value)) for name, value in (params or {}).items()]
-        marks = [RunTag(name, value) for name, value in (tags or {}).items()]
-        if told or marks:
-            self._client.log_batch(run_id, params=told, tags=marks)
+        if params or tags:
+            self._client.log_batch(
+                run_id,
+                params=[Param(name, str(value)) for name, value in (params or {}).items()],
+                tags=[RunTag(name, value) for name, value in (tags or {}).items()],
+            )
         for start in range(0, len(flat), _METRICS_PER_CALL):
             self._client.log_batch(run_id, metrics=flat[start : start + _METRICS_PER_CALL])
 
-    def score(self, scores: Mapping[str, float]) -> None:
+    def on_scores(self, scores: Mapping[str, float]) -> None:
         """Log the final scores to the study's run."""
         self._log(self._parent, metrics=[(dict(scores), 0)])
 
     def close(self, state: str) -> None:
-        """End the study's run, and those of trials that are cut off with it."""
+        """End the study's run and the runs of interrupted trials."""
         for number, run_id in self._runs.items():
-            if self._states[number] == "RUNNING":
-                self._set_state(number, run_id, "KILLED")
-        self._set_state(STUDY, self._parent, _END[state])
+            if self._statuses[number] == "RUNNING":
+                self._set_status(number, run_id, "KILLED")
+        self._set_status(STUDY, self._parent, _END_STATUS[state])

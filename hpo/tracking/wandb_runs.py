@@ -1,4 +1,4 @@
-"""Weights & Biases: a run per trial, grouped by study, on the disk alone unless an account is given."""
+"""Weights & Biases: one run per trial, grouped by study, offline unless an account is configured."""
 
 from __future__ import annotations
 
@@ -10,70 +10,65 @@ import wandb
 
 from hpo.search.trial import State
 from hpo.storage.atomic import read_json, write_json
-from hpo.tracking.base import (
-    Ground,
-    TrialReport,
-    hyperparameter_metrics,
-    metrics_of,
-)
+from hpo.tracking.base import BEST_F1, TrackerContext, TrialReport, metrics_at
 
 PROJECT = "hpo-ner"
-"""Where neither the study nor WANDB_PROJECT names another one."""
+"""Default project, unless the study or WANDB_PROJECT names one."""
 ENDED = -1
+"""Logged step of a trial whose run is finished."""
 
 
 class WandbRuns:
-    """Writes under the study's folder, and sends it on where WANDB_MODE or WANDB_API_KEY has it so.
+    """Writes runs under the study's folder; uploads them if WANDB_MODE or WANDB_API_KEY asks for it.
 
-    What a run was told up to which step is kept beside the runs, since one that was written offline
-    cannot be asked; ``wandb sync results/STUDY/wandb/offline-run-*`` sends it later, parts of one trial
-    into one run.
+    The last logged step of each run is stored beside the runs, because offline runs cannot be queried.
+    ``wandb sync results/STUDY/wandb/offline-run-*`` uploads them later and merges the parts of a trial into
+    one run.
     """
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
-        self._id = ground.id
-        self._project = ground.target or os.environ.get("WANDB_PROJECT") or PROJECT
+    def __init__(self, context: TrackerContext) -> None:
+        self._context = context
+        self._id = context.id
+        self._project = context.target or os.environ.get("WANDB_PROJECT") or PROJECT
         self._mode = os.environ.get("WANDB_MODE") or (
             "online" if os.environ.get("WANDB_API_KEY") else "offline"
         )
-        self._told_file = ground.folder.wandb / "told.json"
-        self._told: dict[str, int] = read_json(self._told_file) if self._told_file.exists() else {}
+        self._steps_file = context.folder.wandb / "told.json"
+        self._logged_steps: dict[str, int] = read_json(self._steps_file) if self._steps_file.exists() else {}
         self._runs: dict[str, Any] = {}
 
-    def hear(self, report: TrialReport) -> None:
-        """Log the measurements that the trial's run does not have yet, and its end."""
+    def on_trial_update(self, report: TrialReport) -> None:
+        """Log the trial's new measurements, and finish its run when the trial has ended."""
         number = str(report.number)
-        last = self._told.get(number, 0)
+        last = self._logged_steps.get(number, 0)
         if last == ENDED:
             return
         run = self._runs.get(number)
         if run is None:
             run = self._runs[number] = self._start(
-                number, f"{self._ground.study.name} trial {number}", report.params | {"seed": report.seed}
+                number, f"{self._context.study.name} trial {number}", report.params | {"seed": report.seed}
             )
-        fresh = [each for each in report.measurements if each.step > last]
-        for each in fresh:
-            run.log(metrics_of(each) | hyperparameter_metrics(report, each), step=each.step)
+        new = [each for each in report.measurements if each.step > last]
+        for each in new:
+            run.log(metrics_at(report, each), step=each.step)
         if not report.is_open:
-            best = {} if report.best is None else {"best/dev_f1": report.best.f1}
+            best = {} if report.best is None else {BEST_F1: report.best.f1}
             run.summary.update(best | {"state": report.state.value, "reason": report.reason})
             self._runs.pop(number).finish(exit_code=int(report.state == State.FAILED))
-        told = ENDED if not report.is_open else fresh[-1].step if fresh else last
-        if told != self._told.get(number):
-            self._told[number] = told
-            write_json(self._told_file, self._told)
+        logged = ENDED if not report.is_open else new[-1].step if new else last
+        if logged != self._logged_steps.get(number):
+            self._logged_steps[number] = logged
+            write_json(self._steps_file, self._logged_steps)
 
     def _start(self, number: str, name: str, config: Mapping[str, Any]) -> Any:
-        place = self._ground.folder.path.resolve()
         return wandb.init(
             project=self._project,
-            group=self._ground.study.name,
+            group=self._context.study.name,
             job_type="study" if number == "study" else "trial",
             id=f"{self._id}-{number}",
             name=name,
-            dir=str(place),
-            config=dict(config) | {"study": self._ground.settings},
+            dir=str(self._context.folder.path.resolve()),
+            config=dict(config) | {"study": self._context.settings},
             resume="allow",
             reinit="create_new",
             settings=wandb.Settings(
@@ -82,18 +77,18 @@ class WandbRuns:
                 console="off",
                 disable_git=True,
                 disable_code=True,
-                x_disable_stats=True,  # of this machine, on which the trials need not run
+                x_disable_stats=True,  # statistics of this machine, but trials may run elsewhere
             ),
         )
 
-    def score(self, scores: Mapping[str, float]) -> None:
-        """Log the final scores as the summary of a run of the study's own."""
-        run = self._start("study", self._ground.study.name, {})
+    def on_scores(self, scores: Mapping[str, float]) -> None:
+        """Log the final scores as the summary of a separate run for the study."""
+        run = self._start("study", self._context.study.name, {})
         run.summary.update(dict(scores))
         run.finish()
 
     def close(self, state: str) -> None:
-        """End the runs of trials that are cut off with the study; they go on with it."""
+        """Finish the runs of interrupted trials; a resumed study continues them."""
         for run in self._runs.values():
             run.finish(exit_code=int(state == "failed"))
         self._runs.clear()

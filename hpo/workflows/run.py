@@ -17,7 +17,7 @@ from hpo.errors import Issue, StudyInterrupted
 from hpo.evaluation.matrix import MatrixRow, read_matrix
 from hpo.storage.atomic import write_json, write_text
 from hpo.storage.study_folder import StudyFolder
-from hpo.tracking.dispatcher import Tracking, tracked
+from hpo.tracking.dispatcher import TrackerDispatcher, start_trackers
 from hpo.workflows.export import export_best
 from hpo.workflows.prepare import encode_each, plan_search, read_corpus, refuse_another
 
@@ -65,15 +65,18 @@ def run_in(folder: StudyFolder, study: Study, console: Console) -> MatrixRow:
         schemes = study.space.possible(study.space.fixed | study.fixed)["label_scheme"]
         joined = joined_notes(next(iter(readings.values())), schemes)
         corpus = replace(corpus, notes=(*corpus.notes, *window_notes(readings), *joined))
-    with folder.lock(), tracked(study, folder, lambda line: console.print(line, markup=False)) as tracking:
+    with (
+        folder.lock(),
+        start_trackers(study, folder, lambda line: console.print(line, markup=False)) as trackers,
+    ):
         environment = describe_environment() | {"corpus_sha256": corpus.sha256, "notes": corpus.notes}
         if not folder.study.exists():  # its time is when the study was started
             write_text(folder.study, study.to_yaml())
         write_json(folder.environment, environment)
-        _search(study, folder, readings, resources, clustered, console, tracking)
+        _search(study, folder, readings, resources, clustered, console, trackers)
         with console.status("scoring the best models …"):
             row = export_best(study, folder, family, corpus, readings, environment)
-        tracking.score(row)
+        trackers.on_scores(row)
         return row
 
 
@@ -84,7 +87,7 @@ def _search(
     resources: Resources,
     clustered: bool,
     console: Console,
-    tracking: Tracking,
+    trackers: TrackerDispatcher,
 ) -> None:
     from hpo.models.build import state_bytes
     from hpo.reporting.progress import show_progress
@@ -100,8 +103,8 @@ def _search(
             absolute, max_live_snapshots(study, resources.workers) * state_bytes(study.model)
         )
     controller = TrialController(study, absolute)
-    tracking.catch_up(controller.trials)
-    controller.add_listener(tracking.hear)
+    trackers.report_existing(controller.trials)
+    controller.add_listener(trackers.on_trial_update)
     local = study.model != TINY and Path(study.model).is_dir()
     model = str(Path(study.model).resolve()) if local else study.model
     folders = {reading: data.folder for reading, data in readings.items()}

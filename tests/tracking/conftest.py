@@ -1,4 +1,4 @@
-"""A study as its trackers see it: trials that begin, measure and end."""
+"""Fixtures of the tracker tests: a study, its folder, and trials in several states."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def folder(empty_folder):
 
 @pytest.fixture
 def trials(measure):
-    """Three trials: one that ended, one that failed before it measured, one that runs and was changed."""
+    """Three trials: one stopped, one failed without a measurement, one running after a change."""
     first = Trial(0, {"learning_rate": 1e-4, "lr_schedule": "linear"}, seed=11)
     first.measurements += [measure(1, 0.25), measure(2, 0.5), measure(3, 0.375)]
     first.state = State.STOPPED

@@ -1,4 +1,4 @@
-"""Whatever a tracker does, the search goes on, and it is told once."""
+"""The dispatcher: events arrive in order, and a tracker that fails or hangs affects nothing else."""
 
 import threading
 import time
@@ -6,100 +6,106 @@ import time
 import pytest
 
 from hpo.errors import StudyInterrupted
-from hpo.tracking import dispatcher as listener
-from hpo.tracking.dispatcher import tracked
+from hpo.tracking import dispatcher as dispatcher_module
+from hpo.tracking.dispatcher import start_trackers
 
 
 class Recorder:
-    """Keeps what it was told, and misbehaves where it is asked to."""
+    """Records its calls, and fails or blocks on request."""
 
     fails_at: str | None = None
     waits: threading.Event | None = None
-    heard: list
+    calls: list
 
-    def __init__(self, ground):
-        self.heard = type(self).heard  # one that hung may go on while the next test has a list of its own
-        self._do("init")
+    def __init__(self, context):
+        self.calls = type(self).calls  # a blocked recorder may continue during the next test
+        self._record("init")
 
-    def _do(self, what, *facts):
+    def _record(self, method, *arguments):
         if self.waits:
             self.waits.wait(20)
-        if what == self.fails_at:
+        if method == self.fails_at:
             raise SystemExit("no\nmore")
-        self.heard.append((what, *facts))
+        self.calls.append((method, *arguments))
 
-    def hear(self, report):
-        self._do("hear", report.number, len(report.measurements), report.state.value)
+    def on_trial_update(self, report):
+        self._record("update", report.number, len(report.measurements), report.state.value)
 
-    def score(self, scores):
-        self._do("score", scores)
+    def on_scores(self, scores):
+        self._record("scores", scores)
 
     def close(self, state):
-        self._do("close", state)
+        self._record("close", state)
 
 
 @pytest.fixture
 def recorder(monkeypatch):
-    monkeypatch.setitem(listener._CLASSES, "wandb", f"{__name__}:Recorder")
-    monkeypatch.setattr(listener, "import_module", lambda name: type("Module", (), {"Recorder": Recorder}))
-    monkeypatch.setattr(Recorder, "heard", [], raising=False)
+    monkeypatch.setitem(dispatcher_module.TRACKER_CLASSES, "wandb", f"{__name__}:Recorder")
+    monkeypatch.setattr(
+        dispatcher_module, "import_module", lambda name: type("Module", (), {"Recorder": Recorder})
+    )
+    monkeypatch.setattr(Recorder, "calls", [], raising=False)
     return Recorder
 
 
-def test_a_tracker_hears_all_in_order(recorder, study, folder, trials):
-    told = []
-    with tracked(study("wandb"), folder, told.append) as tracking:
-        tracking.catch_up(trials)
-    assert recorder.heard == [
-        ("init",), ("hear", 0, 3, "stopped"), ("hear", 1, 0, "failed"), ("hear", 2, 2, "running"),
+def test_dispatcher_existing_trials_reach_the_tracker_in_order(recorder, study, folder, trials):
+    warnings = []
+    with start_trackers(study("wandb"), folder, warnings.append) as dispatcher:
+        dispatcher.report_existing(trials)
+    assert recorder.calls == [
+        ("init",), ("update", 0, 3, "stopped"), ("update", 1, 0, "failed"), ("update", 2, 2, "running"),
         ("close", "done"),
     ]  # fmt: skip
-    assert told == []
+    assert warnings == []
 
 
-def test_what_is_heard_is_the_trial_as_it_stood(recorder, study, folder, trials, measure, monkeypatch):
+def test_on_trial_update_later_change_of_the_trial_is_not_reported(
+    recorder, study, folder, trials, measure, monkeypatch
+):
     monkeypatch.setattr(recorder, "waits", threading.Event())
-    with tracked(study("wandb"), folder, print) as tracking:
-        tracking.hear(trials[2])
+    with start_trackers(study("wandb"), folder, print) as dispatcher:
+        dispatcher.on_trial_update(trials[2])
         trials[2].measurements.append(measure(3, 0.5))
         recorder.waits.set()
-    assert ("hear", 2, 2, "running") in recorder.heard
+    assert ("update", 2, 2, "running") in recorder.calls
 
 
-@pytest.mark.parametrize("where", ["init", "hear", "score", "close"])
-def test_a_tracker_that_fails_is_left_out_and_told_of_once(
-    recorder, study, folder, trials, monkeypatch, where
+@pytest.mark.parametrize("method", ["init", "update", "scores", "close"])
+def test_dispatcher_failing_tracker_is_disabled_with_one_warning(
+    recorder, study, folder, trials, monkeypatch, method
 ):
-    monkeypatch.setattr(recorder, "fails_at", where)
-    told = []
-    with tracked(study("wandb"), folder, told.append) as tracking:
-        tracking.catch_up(trials)
-        tracking.score(type("Row", (), {"scores": {}})())
-    assert told == ["tracker wandb failed and is left out; the search goes on: SystemExit: no"]
-    assert ("close", "done") not in recorder.heard
+    monkeypatch.setattr(recorder, "fails_at", method)
+    warnings = []
+    with start_trackers(study("wandb"), folder, warnings.append) as dispatcher:
+        dispatcher.report_existing(trials)
+        dispatcher.on_scores(type("Row", (), {"scores": {}})())
+    assert warnings == ["tracker wandb failed and is disabled; the search continues: SystemExit: no"]
+    assert ("close", "done") not in recorder.calls
 
 
-def test_a_tracker_that_hangs_holds_nothing_up(recorder, study, folder, trials, monkeypatch):
+def test_close_hanging_tracker_returns_after_the_timeout(recorder, study, folder, trials, monkeypatch):
     monkeypatch.setattr(recorder, "waits", threading.Event())
-    monkeypatch.setattr(listener, "CLOSE_S", 0.2)
-    told, began = [], time.monotonic()
-    with tracked(study("wandb"), folder, told.append) as tracking:
-        tracking.catch_up(trials)
+    monkeypatch.setattr(dispatcher_module, "CLOSE_TIMEOUT_S", 0.2)
+    warnings, began = [], time.monotonic()
+    with start_trackers(study("wandb"), folder, warnings.append) as dispatcher:
+        dispatcher.report_existing(trials)
     assert time.monotonic() - began < 10
-    assert told == ["tracker wandb failed and is left out; the search goes on: is not done after 0.2 s"]
+    assert warnings == [
+        "tracker wandb failed and is disabled; the search continues: did not finish within 0.2 s"
+    ]
     recorder.waits.set()
 
 
 @pytest.mark.parametrize(
     ("error", "state"), [(StudyInterrupted([]), "interrupted"), (ValueError("x"), "failed")]
 )
-def test_a_tracker_is_told_how_the_study_ended(recorder, study, folder, error, state):
-    with pytest.raises(type(error)), tracked(study("wandb"), folder, print):
+def test_start_trackers_error_in_block_closes_with_its_state(recorder, study, folder, error, state):
+    with pytest.raises(type(error)), start_trackers(study("wandb"), folder, print):
         raise error
-    assert recorder.heard == [("init",), ("close", state)]
+    assert recorder.calls == [("init",), ("close", state)]
 
 
-def test_a_study_without_trackers_tells_nobody(study, folder, trials):
-    with tracked(study(), folder, print) as tracking:
-        tracking.catch_up(trials)
+def test_dispatcher_without_trackers_writes_nothing(study, folder, trials):
+    with start_trackers(study(), folder, print) as dispatcher:
+        dispatcher.report_existing(trials)
     assert not folder.path.exists()

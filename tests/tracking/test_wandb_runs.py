@@ -1,4 +1,4 @@
-"""What Weights & Biases writes of a study when it is offline."""
+"""The Weights & Biases tracker, checked by reading its offline runs."""
 
 import json
 import struct
@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from hpo.search.trial import State
-from hpo.tracking.dispatcher import tracked
+from hpo.tracking.dispatcher import start_trackers
 
 pytest.importorskip("wandb", reason="the extra wandb is not installed")
 
@@ -18,23 +18,23 @@ def offline(monkeypatch):
 
 
 def records(data):
-    """The records of a file in LevelDB's log format: blocks of 32 KiB, a record in one or more parts."""
+    """Yield the records of a LevelDB log file: blocks of 32 KiB, each record in one or more parts."""
     assert data[:4] == b":W&B"
-    place, parts = 7, b""
-    while place + 7 <= len(data):
-        if 32768 - place % 32768 < 7:
-            place += 32768 - place % 32768
+    offset, parts = 7, b""
+    while offset + 7 <= len(data):
+        if 32768 - offset % 32768 < 7:
+            offset += 32768 - offset % 32768
             continue
-        length, kind = struct.unpack("<HB", data[place + 4 : place + 7])
-        parts += data[place + 7 : place + 7 + length]
-        place += 7 + length
+        length, kind = struct.unpack("<HB", data[offset + 4 : offset + 7])
+        parts += data[offset + 7 : offset + 7 + length]
+        offset += 7 + length
         if kind in (1, 4):  # whole, or the last part
             yield parts
             parts = b""
 
 
 def read_runs(folder):
-    """What the files of the runs hold: their name, group and history, by the number of the trial."""
+    """Return each run's name, group, config, history and summary, keyed by trial number."""
     from wandb.proto.wandb_internal_pb2 import Record
 
     runs = {}
@@ -59,15 +59,15 @@ def read_runs(folder):
 
 
 def track(study, folder, trials, row=None):
-    told = []
-    with tracked(study("wandb:mine"), folder, told.append) as tracking:
-        tracking.catch_up(trials)
+    warnings = []
+    with start_trackers(study("wandb:mine"), folder, warnings.append) as dispatcher:
+        dispatcher.report_existing(trials)
         if row:
-            tracking.score(row)
-    assert told == []
+            dispatcher.on_scores(row)
+    assert warnings == []
 
 
-def test_a_trial_is_an_offline_run_in_the_group_of_its_study(study, folder, trials, measure):
+def test_wandb_runs_resumed_offline_study_continues_one_run_per_trial(study, folder, trials, measure):
     from hpo.evaluation.matrix import MatrixRow
 
     row = MatrixRow(tag_family="F", trained_on="cased", algorithm="A", scores={"test": {"cased": 0.5}})
@@ -82,7 +82,7 @@ def test_a_trial_is_an_offline_run_in_the_group_of_its_study(study, folder, tria
     assert runs["1"]["summary"]["reason"] == "out of memory"
     assert runs["study"]["summary"]["test/cased"] == 0.5
 
-    # Taken up, it goes on under the same names with what is new alone.
+    # A resumed study logs only new measurements, under the same ids.
     trials[2].measurements.append(measure(3, 0.875))
     trials[2].state = State.COMPLETE
     track(study, folder, trials)

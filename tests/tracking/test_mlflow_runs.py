@@ -1,16 +1,16 @@
-"""What a real MLflow store holds of a study."""
+"""The MLflow tracker, checked against a real store."""
 
 import pytest
 
 from hpo.search.trial import State
-from hpo.tracking.dispatcher import tracked
+from hpo.tracking.dispatcher import start_trackers
 
 mlflow = pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """One store for all tests, since making its tables takes seconds; studies do not meet in it."""
+    """One store for all tests, because creating its tables takes seconds; each study has its own id in it."""
     return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'runs.db'}"
 
 
@@ -21,12 +21,12 @@ def no_settings(monkeypatch):
 
 
 def track(study, folder, trials, uri, row=None):
-    told = []
-    with tracked(study(f"mlflow:{uri}"), folder, told.append) as tracking:
-        tracking.catch_up(trials)
+    warnings = []
+    with start_trackers(study(f"mlflow:{uri}"), folder, warnings.append) as dispatcher:
+        dispatcher.report_existing(trials)
         if row:
-            tracking.score(row)
-    assert told == []
+            dispatcher.on_scores(row)
+    assert warnings == []
 
 
 def runs_of(uri, folder):
@@ -46,7 +46,7 @@ def history(client, run, metric):
     return [(each.step, each.value) for each in client.get_metric_history(run.info.run_id, metric)]
 
 
-def test_a_study_is_a_run_and_each_trial_a_run_under_it(study, folder, trials, store):
+def test_mlflow_runs_study_with_three_trials_nests_a_run_per_trial(study, folder, trials, store):
     from hpo.evaluation.matrix import MatrixRow
 
     row = MatrixRow(tag_family="F", trained_on="cased", algorithm="A", scores={"test": {"cased": 0.5}})
@@ -67,7 +67,7 @@ def test_a_study_is_a_run_and_each_trial_a_run_under_it(study, folder, trials, s
     assert runs["1"].data.tags["hpo.reason"] == "out of memory"
 
 
-def test_a_study_that_is_taken_up_goes_on_in_its_runs(study, folder, trials, store, measure):
+def test_mlflow_runs_resumed_study_continues_the_same_runs(study, folder, trials, store, measure):
     track(study, folder, trials, store)
     _, before = runs_of(store, folder)
     trials[2].measurements.append(measure(3, 0.875))
@@ -82,7 +82,7 @@ def test_a_study_that_is_taken_up_goes_on_in_its_runs(study, folder, trials, sto
     assert runs["2"].info.status == runs["study"].info.status == "FINISHED"
 
 
-def test_another_study_of_the_same_name_has_runs_of_its_own(study, folder, trials, store):
+def test_mlflow_runs_other_study_of_the_same_name_creates_separate_runs(study, folder, trials, store):
     track(study, folder, trials[:1], store)
     _, first = runs_of(store, folder)
     folder.tracking.unlink()
@@ -91,10 +91,10 @@ def test_another_study_of_the_same_name_has_runs_of_its_own(study, folder, trial
     assert {run.info.run_id for run in first.values()}.isdisjoint(run.info.run_id for run in second.values())
 
 
-def test_a_store_that_cannot_be_reached_costs_the_tracker_alone(study, folder, trials):
-    told = []
-    with tracked(study("mlflow:nonsense://x"), folder, told.append) as tracking:
-        tracking.catch_up(trials)
-    assert len(told) == 1
-    assert told[0].startswith("tracker mlflow failed and is left out; the search goes on: ")
-    assert "\n" not in told[0]
+def test_mlflow_runs_unreachable_store_disables_only_the_tracker(study, folder, trials):
+    warnings = []
+    with start_trackers(study("mlflow:nonsense://x"), folder, warnings.append) as dispatcher:
+        dispatcher.report_existing(trials)
+    assert len(warnings) == 1
+    assert warnings[0].startswith("tracker mlflow failed and is disabled; the search continues: ")
+    assert "\n" not in warnings[0]

@@ -1,4 +1,4 @@
-"""What TensorBoard would read from a study's event files."""
+"""The TensorBoard tracker, checked by reading its event files."""
 
 import struct
 
@@ -7,7 +7,7 @@ from tensorboardX.crc32c import crc32c
 from tensorboardX.proto.event_pb2 import Event
 
 from hpo.search.trial import State
-from hpo.tracking.dispatcher import tracked
+from hpo.tracking.dispatcher import start_trackers
 
 
 def masked(data):
@@ -16,7 +16,7 @@ def masked(data):
 
 
 def events(folder):
-    """The events of a run, by the format of TFRecord files, both checksums held."""
+    """Yield the events of a run from its TFRecord files, after checking both checksums of each record."""
     for path in sorted(folder.iterdir()):
         data = path.read_bytes()
         while data:
@@ -38,15 +38,15 @@ def scalars(folder):
 
 
 def track(study, folder, trials, row=None):
-    told = []
-    with tracked(study("tensorboard"), folder, told.append) as tracking:
-        tracking.catch_up(trials)
+    warnings = []
+    with start_trackers(study("tensorboard"), folder, warnings.append) as dispatcher:
+        dispatcher.report_existing(trials)
         if row:
-            tracking.score(row)
-    assert told == []
+            dispatcher.on_scores(row)
+    assert warnings == []
 
 
-def test_a_trial_is_a_run_with_its_measurements(study, folder, trials):
+def test_tensorboard_events_trials_write_one_run_each(study, folder, trials):
     track(study, folder, trials)
     assert sorted(path.name for path in folder.tensorboard.iterdir()) == [
         "trial-0000", "trial-0001", "trial-0002",
@@ -61,7 +61,7 @@ def test_a_trial_is_a_run_with_its_measurements(study, folder, trials):
     assert "hyperparameter/learning_rate" not in first and "best/dev_f1" not in third
 
 
-def test_the_hyperparameters_stand_in_the_tab_for_them(study, folder, trials):
+def test_tensorboard_events_trial_writes_the_hparams_summaries(study, folder, trials):
     from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData
 
     track(study, folder, trials)
@@ -80,7 +80,7 @@ def test_the_hyperparameters_stand_in_the_tab_for_them(study, folder, trials):
     assert "_hparams_/session_end_info" in plugin
 
 
-def test_a_study_that_is_taken_up_has_no_point_twice(study, folder, trials, measure):
+def test_tensorboard_events_resumed_study_writes_no_duplicate_points(study, folder, trials, measure):
     track(study, folder, trials)
     trials[2].measurements.append(measure(3, 0.875))
     trials[2].state = State.COMPLETE
@@ -91,21 +91,21 @@ def test_a_study_that_is_taken_up_has_no_point_twice(study, folder, trials, meas
     assert third["best/dev_f1"] == [(30, 0.875)]
 
 
-def test_a_trial_that_pauses_and_goes_on_is_one_run(study, folder, trials, measure):
+def test_tensorboard_events_paused_and_resumed_trial_is_one_run(study, folder, trials, measure):
     trial = trials[2]
-    with tracked(study("tensorboard"), folder, print) as tracking:
-        tracking.hear(trial)
+    with start_trackers(study("tensorboard"), folder, print) as dispatcher:
+        dispatcher.on_trial_update(trial)
         trial.state = State.PAUSED
-        tracking.hear(trial)
+        dispatcher.on_trial_update(trial)
         trial.resume_from(2)
-        tracking.hear(trial)
+        dispatcher.on_trial_update(trial)
         trial.measurements.append(measure(3, 0.5))
-        tracking.hear(trial)
+        dispatcher.on_trial_update(trial)
     assert scalars(folder.tensorboard / "trial-0002")["dev/f1"] == [(10, 0.125), (20, 0.75), (30, 0.5)]
     assert len(list((folder.tensorboard / "trial-0002").iterdir())) == 2
 
 
-def test_the_final_scores_are_a_run(study, folder, trials):
+def test_tensorboard_events_final_scores_are_a_separate_run(study, folder, trials):
     from hpo.evaluation.matrix import MatrixRow
 
     row = MatrixRow(
