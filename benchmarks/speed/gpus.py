@@ -21,7 +21,7 @@ from benchmarks.speed.environments import describe_machine
 from benchmarks.speed.materials import make
 from hpo.config.training_config import TrainingConfig
 from hpo.encoding.encoded_corpus import EncodedCorpus
-from hpo.encoding.window_dataset import Rows
+from hpo.encoding.window_dataset import WindowDataset
 from hpo.errors import Issue, UserError
 from hpo.models.build import build_model
 from hpo.models.packed_attention import reading
@@ -188,9 +188,11 @@ def _plain_rate(spec: Mapping[str, Any]) -> float:
 ARMS = {"trial": _trial_rate, "plain": _plain_rate}
 
 
-def _rows(data: EncodedCorpus) -> Rows:
+def _rows(data: EncodedCorpus) -> WindowDataset:
     split = data.split("train")
-    return Rows(split, split.forms[0], data.pad_id, TrainingConfig.model_validate({}).label_alignment)
+    return WindowDataset(
+        split, split.forms[0], data.pad_id, TrainingConfig.model_validate({}).label_alignment
+    )
 
 
 def _settle() -> None:

@@ -11,16 +11,16 @@ import torch
 
 from benchmarks.speed.watches import read_watch, watching
 from hpo.config.training_config import TINY, TrainingConfig
-from hpo.encoding.batch_samplers import LengthGroupedBatches, PackedBatches, RandomBatches
+from hpo.encoding.batch_samplers import LengthGroupedBatchSampler, PackedBatchSampler, RandomBatchSampler
 from hpo.encoding.encoded_corpus import EncodedCorpus
-from hpo.encoding.window_dataset import Batch, Rows, alone
+from hpo.encoding.window_dataset import Batch, WindowDataset, alone
 from hpo.models.build import build_model
 from hpo.models.packed_attention import reading
 from hpo.training import trainer
 from hpo.training.measurement import Measurement
 
 EPOCHS = 6
-PADDED = {"random": RandomBatches, "similar length": LengthGroupedBatches}
+PADDED = {"random": RandomBatchSampler, "similar length": LengthGroupedBatchSampler}
 """Batches with a line for each sentence, in place of packed ones."""
 
 
@@ -72,8 +72,8 @@ def _train(data: EncodedCorpus, training_config: TrainingConfig, seed: int, note
 
 def _batches(data: EncodedCorpus, training_config: TrainingConfig, seed: int) -> Iterator[Batch]:
     split = data.split("train")
-    rows = Rows(split, split.forms[0], data.pad_id, training_config.label_alignment)
-    batches = PackedBatches(rows.lengths, training_config.batch_size, seed)
+    rows = WindowDataset(split, split.forms[0], data.pad_id, training_config.label_alignment)
+    batches = PackedBatchSampler(rows.lengths, training_config.batch_size, seed)
     for epoch in range(training_config.epochs):
         batches.set_epoch(epoch)
         for placement in batches:

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Sampler
 
-from hpo.encoding.packing import Placement, pack
-from hpo.encoding.windows import Ints
+from hpo.corpora.spans import IntArray
+from hpo.encoding.packing import PackingPlan, pack
 
 CHUNK = 100
 """Batches that are sorted by length together; fewer shuffle better, more pad less."""
 
 
-class RandomBatches(Sampler[Any]):
+class RandomBatchSampler(Sampler[Any]):
     """Batches of rows, drawn anew each epoch from a seed, each row on a line of its own.
 
     `set_epoch` chooses the draw, so that a run that goes on in the middle of an epoch sees the batches that
@@ -27,7 +27,7 @@ class RandomBatches(Sampler[Any]):
     """
 
     def __init__(
-        self, lengths: Ints, batch_size: int, seed: int, own: int = 0, count: int = 1, parts: int = 1
+        self, lengths: IntArray, batch_size: int, seed: int, own: int = 0, count: int = 1, parts: int = 1
     ) -> None:
         self.lengths = lengths
         self.batch_size = batch_size
@@ -42,7 +42,7 @@ class RandomBatches(Sampler[Any]):
     def __len__(self) -> int:
         return -(-len(self.lengths) // self.batch_size)
 
-    def __iter__(self) -> Iterator[Placement]:
+    def __iter__(self) -> Iterator[PackingPlan]:
         batches = self._longest_first(self._draw(np.random.default_rng([self.seed, self.epoch])))
         missing = max(0, self._count - batches.shape[1])
         own = np.pad(batches, ((0, 0), (0, missing)), constant_values=-1)[:, self._own :: self._count]
@@ -51,36 +51,36 @@ class RandomBatches(Sampler[Any]):
         for placement, fills in zip(self._place(own), idle, strict=True):
             yield replace(placement, labelled=False) if fills else placement
 
-    def _draw(self, generator: np.random.Generator) -> Ints:
+    def _draw(self, generator: np.random.Generator) -> IntArray:
         """The epoch's batches; *shape:* (batches, rows), -1 where the last has no more."""
         return self._cut(generator.permutation(len(self.lengths)))
 
-    def _place(self, batches: Ints) -> Iterator[Placement]:
+    def _place(self, batches: IntArray) -> Iterator[PackingPlan]:
         for rows in batches:
             held = rows[rows >= 0]
-            yield Placement.one_to_a_line(held, self.lengths[held])
+            yield PackingPlan.one_window_per_row(held, self.lengths[held])
 
-    def _cut(self, order: Ints) -> Ints:
+    def _cut(self, order: IntArray) -> IntArray:
         size = min(self.batch_size, len(order))  # which may be far fewer than a batch is to have
         missing = len(self) * size - len(order)
         return np.pad(order, (0, missing), constant_values=-1).reshape(-1, size)
 
-    def _longest_first(self, batches: Ints) -> Ints:
+    def _longest_first(self, batches: IntArray) -> IntArray:
         lengths = np.where(batches < 0, 0, self.lengths[batches])
         return np.take_along_axis(batches, np.argsort(-lengths, axis=1, kind="stable"), 1)
 
 
-class PackedBatches(RandomBatches):
+class PackedBatchSampler(RandomBatchSampler):
     """The same batches, whose rows share their lines."""
 
-    def _place(self, batches: Ints) -> Iterator[Placement]:
+    def _place(self, batches: IntArray) -> Iterator[PackingPlan]:
         return pack(batches, self.lengths, narrow=self._parts > 1)
 
 
-class LengthGroupedBatches(RandomBatches):
+class LengthGroupedBatchSampler(RandomBatchSampler):
     """Batches of rows of similar length: sorted within chunks of `CHUNK` batches, which are shuffled then."""
 
-    def _draw(self, generator: np.random.Generator) -> Ints:
+    def _draw(self, generator: np.random.Generator) -> IntArray:
         order = generator.permutation(len(self.lengths))
         chunk = CHUNK * self.batch_size
         for start in range(0, len(order), chunk):

@@ -21,17 +21,9 @@ from hpo.corpora.label_sets import AUTO, BIO, LABEL_SETS
 from hpo.corpora.sentences import Sentence
 from hpo.corpora.spans import IntArray
 from hpo.corpora.variants import FORMS, draw
-from hpo.encoding.windows import CONTEXT as CONTEXT
-from hpo.encoding.windows import (
-    Windows,
-    document_bounds,
-    offsets_of,
-    reach,
-)
-from hpo.encoding.windows import ranges as ranges
-from hpo.encoding.word_table import Lexicon
-
-Ints = IntArray
+from hpo.encoding.ragged import concatenate_ranges, offsets_from_lengths
+from hpo.encoding.windows import UNSCORED, Windows, document_bounds, reach
+from hpo.encoding.word_table import WordTable
 
 
 @dataclass(frozen=True)
@@ -41,31 +33,31 @@ class EncodedSplit:
     A *row* is one window as the model reads it, special subtokens included. An *encoding* is one
     distinct form of one sentence: one row, or several where it is longer than a window.
 
-    *Shapes:* ``ids`` and ``tokens`` (subtokens,), ``row_offsets`` (rows + 1,), ``row_encodings``
+    *Shapes:* ``ids`` and ``tokens`` (subtokens,), ``window_offsets`` (rows + 1,), ``window_encodings``
     (rows,), ``labels`` (tokens,), ``sentence_offsets`` (sentences + 1,), ``forms`` (3, sentences):
     the encoding of each sentence in each form of `FORMS`, ``sentences`` (encodings,): the sentence
     of each encoding, ``drawn`` (sentences,): whether a mix takes the lowered form.
-    ``tokens`` counts tokens over the split, `CONTEXT` where a subtoken belongs to none.
+    ``tokens`` counts tokens over the split, `UNSCORED` where a subtoken belongs to none.
     """
 
-    ids: Ints
-    tokens: Ints
-    row_offsets: Ints
-    row_encodings: Ints
-    labels: Ints
-    sentence_offsets: Ints
-    forms: Ints
-    sentences: Ints
+    ids: IntArray
+    tokens: IntArray
+    window_offsets: IntArray
+    window_encodings: IntArray
+    labels: IntArray
+    sentence_offsets: IntArray
+    forms: IntArray
+    sentences: IntArray
     drawn: npt.NDArray[np.bool_]
 
-    def first_subtokens(self, of: Ints | slice = slice(None)) -> npt.NDArray[np.bool_]:
+    def first_subtokens(self, of: IntArray | slice = slice(None)) -> npt.NDArray[np.bool_]:
         """Which of some whole rows' subtokens are the first of a token; *shape:* that of ``tokens[of]``."""
         tokens = self.tokens[of]
-        first = tokens != CONTEXT
+        first = tokens != UNSCORED
         first[1:] &= tokens[1:] != tokens[:-1]
         return np.asarray(first)
 
-    def composition(self, variant_forms: Ints, variant_sentences: Ints) -> Ints:
+    def variant_encodings(self, variant_forms: IntArray, variant_sentences: IntArray) -> IntArray:
         """The encodings that make up a case variant, in its order; *shape:* (sentences of the variant,)."""
         return np.asarray(self.forms[variant_forms, variant_sentences])
 
@@ -88,14 +80,14 @@ def encode(
     in the form that it has itself: whole tokens, in equal shares of what ``max_length`` leaves free
     (FLERT; Schweter and Akbik 2020, arXiv:2011.06993). A sentence of several windows has none.
     """
-    lexicon = Lexicon.of(sentences, tokenizer)
+    lexicon = WordTable.of(sentences, tokenizer)
     return _encode(sentences, label_ids, lexicon, max_length=max_length, seed=seed, context=context)
 
 
 def _encode(
     sentences: Sequence[Sentence],
     label_ids: Mapping[str, int],
-    lexicon: Lexicon,
+    lexicon: WordTable,
     *,
     max_length: int,
     seed: int,
@@ -117,23 +109,23 @@ def _encode(
     forms, chosen, sentence_of = _distinct(words, *read)
 
     starts, stops = (ends[chosen, sentence_of] for ends in read)
-    tokens = ranges(starts, stops - starts)
+    tokens = concatenate_ranges(starts, stops - starts)
     scored = tokens
     if context:
         first, last = (np.repeat(offsets[sentence_of + end], stops - starts) for end in (0, 1))
-        scored = np.where((tokens >= first) & (tokens < last), tokens, CONTEXT)
+        scored = np.where((tokens >= first) & (tokens < last), tokens, UNSCORED)
     rows = Windows.cut(
         words[np.repeat(chosen, stops - starts), tokens],
         scored,
-        offsets_of(stops - starts),
+        offsets_from_lengths(stops - starts),
         pieces,
         window,
     )
     return EncodedSplit(
         ids=rows.ids,
         tokens=rows.tokens,
-        row_offsets=rows.offsets,
-        row_encodings=rows.encodings,
+        window_offsets=rows.offsets,
+        window_encodings=rows.encodings,
         labels=labels,
         sentence_offsets=offsets,
         forms=forms,
@@ -142,23 +134,25 @@ def _encode(
     )
 
 
-def _token_offsets(sentences: Sequence[Sentence]) -> Ints:
-    return offsets_of(np.fromiter((len(each.tokens) for each in sentences), np.int64, len(sentences)))
+def _token_offsets(sentences: Sequence[Sentence]) -> IntArray:
+    return offsets_from_lengths(
+        np.fromiter((len(each.tokens) for each in sentences), np.int64, len(sentences))
+    )
 
 
-def _distinct(words: Ints, starts: Ints, stops: Ints) -> tuple[Ints, Ints, Ints]:
+def _distinct(words: IntArray, starts: IntArray, stops: IntArray) -> tuple[IntArray, IntArray, IntArray]:
     """Give one encoding to each (form, sentence), an old one where a form before it comes out alike.
 
     Returns the encoding of each form of each sentence, and the form and the sentence of each encoding.
     """
     sentences = starts.shape[1]
     forms = np.empty((len(words), sentences), np.int32)
-    encoded: list[Ints] = []
+    encoded: list[IntArray] = []
     made = 0
     for form in range(len(words)):
         fresh = np.ones(sentences, bool)
         for before in range(form):
-            unlike = offsets_of(words[form] != words[before])
+            unlike = offsets_from_lengths(words[form] != words[before])
             differs = unlike[stops[form]] > unlike[starts[form]]
             differs |= (starts[form] != starts[before]) | (stops[form] != stops[before])
             same = fresh & ~differs
@@ -172,12 +166,12 @@ def _distinct(words: Ints, starts: Ints, stops: Ints) -> tuple[Ints, Ints, Ints]
     return forms, chosen, np.concatenate(encoded).astype(np.int32)
 
 
-def windows_note(split: EncodedSplit, name: str) -> str | None:
+def long_sentence_note(split: EncodedSplit, name: str) -> str | None:
     """What cutting long sentences off would lose of a split, in words; None where it is nothing."""
-    of_row = np.diff(split.row_offsets)
+    of_row = np.diff(split.window_offsets)
     later = np.zeros(len(of_row), bool)
-    later[1:] = np.diff(split.row_encodings) == 0
-    later &= np.isin(split.row_encodings, split.forms[FORMS.index("cased")])
+    later[1:] = np.diff(split.window_encodings) == 0
+    later &= np.isin(split.window_encodings, split.forms[FORMS.index("cased")])
     beyond = split.tokens[split.first_subtokens() & np.repeat(later, of_row)]
     if not len(beyond):
         return None
@@ -192,11 +186,11 @@ def windows_note(split: EncodedSplit, name: str) -> str | None:
 
 def store(split: EncodedSplit, folder: Path, name: str) -> None:
     """Write a split as two Arrow files, ``name.rows.arrow`` and ``name.sentences.arrow``."""
-    row_offsets = pa.array(split.row_offsets, pa.int64())
+    window_offsets = pa.array(split.window_offsets, pa.int64())
     rows: dict[str, pa.Array] = {
-        "ids": pa.LargeListArray.from_arrays(row_offsets, pa.array(split.ids, pa.int32())),
-        "tokens": pa.LargeListArray.from_arrays(row_offsets, pa.array(split.tokens, pa.int32())),
-        "encoding": pa.array(split.row_encodings, pa.int32()),
+        "ids": pa.LargeListArray.from_arrays(window_offsets, pa.array(split.ids, pa.int32())),
+        "tokens": pa.LargeListArray.from_arrays(window_offsets, pa.array(split.tokens, pa.int32())),
+        "encoding": pa.array(split.window_encodings, pa.int32()),
     }
     sentences: dict[str, pa.Array] = {
         "labels": pa.LargeListArray.from_arrays(
@@ -219,14 +213,14 @@ def load(folder: Path, name: str) -> EncodedSplit:
     rows = _batch(folder / f"{name}.rows.arrow")
     sentences = _batch(folder / f"{name}.sentences.arrow")
     forms = np.stack([_numbers(sentences.column(form)) for form in FORMS])
-    row_encodings = _numbers(rows.column("encoding"))
-    sentence_of = np.empty(int(row_encodings[-1]) + 1, np.int32)
+    window_encodings = _numbers(rows.column("encoding"))
+    sentence_of = np.empty(int(window_encodings[-1]) + 1, np.int32)
     sentence_of[forms] = np.arange(forms.shape[1], dtype=np.int32)
     return EncodedSplit(
         ids=_numbers(rows.column("ids").values),
         tokens=_numbers(rows.column("tokens").values),
-        row_offsets=_numbers(rows.column("ids").offsets),
-        row_encodings=row_encodings,
+        window_offsets=_numbers(rows.column("ids").offsets),
+        window_encodings=window_encodings,
         labels=_numbers(sentences.column("labels").values),
         sentence_offsets=_numbers(sentences.column("labels").offsets),
         forms=forms,
@@ -239,8 +233,8 @@ def _batch(path: Path) -> pa.RecordBatch:
     return pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
 
 
-def _numbers(array: pa.Array) -> Ints:
-    numbers: Ints = array.to_numpy(zero_copy_only=True)
+def _numbers(array: pa.Array) -> IntArray:
+    numbers: IntArray = array.to_numpy(zero_copy_only=True)
     return numbers
 
 
@@ -248,7 +242,7 @@ def _numbers(array: pa.Array) -> Ints:
 class EncodedCorpus:
     """The encoded splits of a corpus under one tag family and tokenizer, in a folder of their own.
 
-    Its labels are IOB2, ``label_names``; ``own_labels`` is the label set that is nearest to the corpus's own
+    Its labels are IOB2, ``label_names``; ``native_label_set`` is the label set that is nearest to the
     scheme, a name in `hpo.corpora.label_sets.LABEL_SETS`.
     """
 
@@ -257,7 +251,7 @@ class EncodedCorpus:
     pad_id: int
     vocabulary: int
     splits: tuple[str, ...]
-    own_labels: str = BIO
+    native_label_set: str = BIO
 
     @classmethod
     def open(cls, folder: Path) -> EncodedCorpus:
@@ -275,7 +269,7 @@ class EncodedCorpus:
     def model_labels(self, label_scheme: str) -> tuple[str, tuple[str, ...]]:
         """The label set, by name, that a training configuration's ``label_scheme`` is for this corpus, and
         its labels."""
-        name = self.own_labels if label_scheme == AUTO else label_scheme
+        name = self.native_label_set if label_scheme == AUTO else label_scheme
         return name, LABEL_SETS[name].names(self.types)
 
     @property
@@ -307,11 +301,11 @@ def write_corpus(
     max_length: int,
     seed: int,
     context: int = 0,
-    own_labels: str = BIO,
+    native_label_set: str = BIO,
 ) -> EncodedCorpus:
     """Encode every split of a corpus into an existing, empty folder, the tokenizer's files beside it."""
     label_ids = {name: number for number, name in enumerate(label_names)}
-    lexicon = Lexicon.of(list(chain.from_iterable(splits.values())), tokenizer)
+    lexicon = WordTable.of(list(chain.from_iterable(splits.values())), tokenizer)
     start = 0
     for name, sentences in splits.items():
         stop = start + sum(len(sentence.tokens) for sentence in sentences)
@@ -328,7 +322,7 @@ def write_corpus(
         "splits": list(splits),
         "max_length": max_length,
         "context": context,
-        "own_labels": own_labels,
+        "own_labels": native_label_set,
     }
     (folder / "encoding.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     return EncodedCorpus.open(folder)

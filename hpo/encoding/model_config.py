@@ -22,7 +22,7 @@ class PooledConfig(PretrainedConfig):
         self.pooling = pooling
 
 
-def own_config(config: PretrainedConfig) -> PretrainedConfig:
+def encoder_config(config: PretrainedConfig) -> PretrainedConfig:
     """The configuration of the family's own model, where another head stands on it."""
     return AutoConfig.for_model(**config.tagger) if isinstance(config, PooledConfig) else config
 

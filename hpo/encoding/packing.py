@@ -1,4 +1,4 @@
-"""Rows laid one after another on the lines of a batch, so that little of it is padding."""
+"""Windows laid one after another on the lines of a batch, so that little of it is padding."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from hpo.encoding.windows import Ints
+from hpo.corpora.spans import IntArray
 
 SHARES = (1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.3)
 """What numbers of lines are tried: shares of what a batch takes if they are as wide as its longest row."""
@@ -20,28 +20,28 @@ LONG_LINE = 1000
 
 
 @dataclass(frozen=True)
-class Placement:
+class PackingPlan:
     """Where rows stand in a batch of ``height`` lines of ``width`` subtokens.
 
-    *Shape:* ``rows``, ``lines`` and ``columns``, the place of each row's first subtoken, (rows,). Rows that
+    *Shape:* ``rows``, ``lines`` and ``columns``, the place of each row's start, (rows,). Windows that
     are not ``labelled`` only fill a batch that would have none.
     """
 
-    rows: Ints
-    lines: Ints
-    columns: Ints
+    rows: IntArray
+    lines: IntArray
+    columns: IntArray
     height: int
     width: int
     labelled: bool = True
 
     @classmethod
-    def one_to_a_line(cls, rows: Ints, lengths: Ints, labelled: bool = True) -> Placement:
-        """Rows with a line each; *shape:* ``lengths``, theirs, (rows,)."""
+    def one_window_per_row(cls, rows: IntArray, lengths: IntArray, labelled: bool = True) -> PackingPlan:
+        """Windows with a row each; *shape:* ``lengths``, theirs, (rows,)."""
         lines, columns = np.arange(len(rows)), np.zeros(len(rows), np.int64)
         return cls(rows, lines, columns, len(rows), int(lengths.max()), labelled)
 
 
-def pack(batches: Ints, lengths: Ints, *, narrow: bool = False) -> Iterator[Placement]:
+def pack(batches: IntArray, lengths: IntArray, *, narrow: bool = False) -> Iterator[PackingPlan]:
     """Each batch's rows on as little room as is soon found, by the best fit of the longest first.
 
     The rows of all batches are placed together, each batch's longest, then its second, and so on. ``narrow``
@@ -66,12 +66,12 @@ def pack(batches: Ints, lengths: Ints, *, narrow: bool = False) -> Iterator[Plac
         lines[better], columns[better] = tried_lines[better], tried_columns[better]
     for place, rows in enumerate(batches):
         held = rows >= 0
-        yield Placement(
+        yield PackingPlan(
             rows[held], lines[place, held], columns[place, held], int(height[place]), int(width[place])
         )
 
 
-def _fill(sizes: Ints, room: npt.NDArray[np.floating]) -> tuple[Ints, Ints, Ints]:
+def _fill(sizes: IntArray, room: npt.NDArray[np.floating]) -> tuple[IntArray, IntArray, IntArray]:
     """Line and column of each row, and how full each line is; *shape:* as ``sizes``, longest first."""
     filled = np.zeros_like(sizes)
     lines, columns = np.zeros_like(sizes), np.zeros_like(sizes)

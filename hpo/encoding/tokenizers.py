@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from hpo.config.training_config import TINY
-from hpo.encoding.model_config import own_config
+from hpo.encoding.model_config import encoder_config
 from hpo.errors import Issue, UserError
 
 TINY_VOCABULARY = 3000
@@ -83,7 +83,7 @@ def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
         if it cannot be loaded, or knows no subtokens.
     """
     try:
-        config = own_config(AutoConfig.from_pretrained(model, trust_remote_code=False))
+        config = encoder_config(AutoConfig.from_pretrained(model, trust_remote_code=False))
         # Byte-level BPE marks word starts by a leading space, which pre-split tokens lack.
         spaced = {"add_prefix_space": True} if config.model_type in _BYTE_LEVEL else {}
         tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False, **spaced)
@@ -120,7 +120,7 @@ def longest_window(tokenizer: PreTrainedTokenizerBase, model: str) -> int:
     if model == TINY:
         return TINY_MAX_LENGTH
     try:
-        config = own_config(AutoConfig.from_pretrained(model, trust_remote_code=False))
+        config = encoder_config(AutoConfig.from_pretrained(model, trust_remote_code=False))
     except Exception as error:
         raise UserError(Issue("model", "cannot be loaded", model, first_line(error))) from None
     absolute = getattr(config, "position_biased_input", True)  # DeBERTa's word for it; v3 has none
@@ -145,7 +145,7 @@ WORDS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
-class Pieces:
+class Subwords:
     """Subtokens of distinct words: those of word ``i`` are ``ids[offsets[i]:offsets[i + 1]]``.
 
     ``joint`` stands between two words of a sentence and belongs to neither.
@@ -157,7 +157,7 @@ class Pieces:
     suffix: npt.NDArray[np.int32]
     joint: npt.NDArray[np.int32]
 
-    def shortened(self, longest: int) -> Pieces:
+    def shortened(self, longest: int) -> Subwords:
         """The same, of each word no more than the first ``longest`` subtokens."""
         lengths = np.diff(self.offsets)
         if lengths.max(initial=0) <= longest:
@@ -166,14 +166,14 @@ class Pieces:
         offsets = np.concatenate([[0], np.cumsum(np.minimum(lengths, longest))])
         return replace(self, ids=self.ids[place < longest], offsets=offsets)
 
-    def framed(self) -> Pieces:
+    def framed(self) -> Subwords:
         """The same and three words more: the prefix, the suffix and the joint."""
         frame = (self.prefix, self.suffix, self.joint)
         ends = len(self.ids) + np.cumsum([len(each) for each in frame])
         return replace(self, ids=np.concatenate([self.ids, *frame]), offsets=np.append(self.offsets, ends))
 
 
-def encode_words(tokenizer: PreTrainedTokenizerBase, words: list[str]) -> Pieces:
+def encode_words(tokenizer: PreTrainedTokenizerBase, words: list[str]) -> Subwords:
     """Encode each distinct word by itself.
 
     A pre-split sentence is encoded word by word, so that the subtokens of a sentence are those of
@@ -189,14 +189,14 @@ def encode_words(tokenizer: PreTrainedTokenizerBase, words: list[str]) -> Pieces
     if isinstance(tokenizer, ByT5Tokenizer):
         flat, lengths = _bytes_of(words, tokenizer)
         space = np.asarray([ord(" ") + tokenizer.offset], np.int32)
-        return Pieces(flat, np.concatenate([[0], np.cumsum(lengths)]), prefix, suffix, space)
+        return Subwords(flat, np.concatenate([[0], np.cumsum(lengths)]), prefix, suffix, space)
     ids, word_of = _subtokens(tokenizer, words)
     lengths = np.bincount(word_of, minlength=len(words))
     vanished = np.flatnonzero(lengths == 0)
     unknown = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else tokenizer.pad_token_id
     ids = np.insert(ids, np.searchsorted(word_of, vanished), unknown)
     lengths[vanished] = 1
-    return Pieces(ids, np.concatenate([[0], np.cumsum(lengths)]), prefix, suffix, np.empty(0, np.int32))
+    return Subwords(ids, np.concatenate([[0], np.cumsum(lengths)]), prefix, suffix, np.empty(0, np.int32))
 
 
 def _subtokens(

@@ -6,36 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from hpo.corpora.sentences import Sentence
 from hpo.corpora.spans import IntArray
-from hpo.encoding.tokenizers import Pieces
+from hpo.encoding.ragged import concatenate_ranges, offsets_from_lengths
+from hpo.encoding.tokenizers import Subwords
 
-Ints = IntArray
-CONTEXT = -1
+UNSCORED = -1
 """In `EncodedSplit.tokens`: a special subtoken, one between words, or one that is read here and not scored:
 of a neighbouring sentence, or of a token that another window is responsible for."""
 OVERLAP = 4
 """A continued window repeats up to a fourth of the one before it as context."""
 
 
-def offsets_of(lengths: Ints | npt.NDArray[np.bool_]) -> Ints:
-    """Where each run of some lengths begins in their row, and where the last one ends."""
-    offsets = np.zeros(len(lengths) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    return offsets
-
-
-def ranges(starts: Ints, lengths: Ints) -> Ints:
-    """The numbers ``start, start + 1, …`` of each range, one range after the other."""
-    offsets = offsets_of(lengths)
-    numbers = np.repeat(starts - offsets[:-1], lengths)
-    numbers += np.arange(offsets[-1])
-    return numbers
-
-
-def document_bounds(sentences: Sequence[Sentence], offsets: Ints) -> tuple[Ints, Ints]:
+def document_bounds(sentences: Sequence[Sentence], offsets: IntArray) -> tuple[IntArray, IntArray]:
     """The first token of each sentence's document, and the one after its last; *shape:* (sentences,) each."""
     begins = np.fromiter(
         (
@@ -51,12 +35,17 @@ def document_bounds(sentences: Sequence[Sentence], offsets: Ints) -> tuple[Ints,
 
 
 def reach(
-    words: Ints, pieces: Pieces, offsets: Ints, documents: tuple[Ints, Ints], context: int, window: int
-) -> tuple[Ints, Ints]:
+    words: IntArray,
+    pieces: Subwords,
+    offsets: IntArray,
+    documents: tuple[IntArray, IntArray],
+    context: int,
+    window: int,
+) -> tuple[IntArray, IntArray]:
     """From which to which token each form of each sentence is read; *shape:* (3, sentences) each."""
     starts, stops = (np.tile(ends, (len(words), 1)) for ends in (offsets[:-1], offsets[1:]))
     for form, of_form in enumerate(words if context else ()):
-        ends = offsets_of(np.diff(pieces.offsets)[of_form] + len(pieces.joint))
+        ends = offsets_from_lengths(np.diff(pieces.offsets)[of_form] + len(pieces.joint))
         free = np.clip((window - np.diff(ends[offsets])) // 2, 0, context)
         before = np.searchsorted(ends, ends[offsets[:-1]] - free, side="left")
         behind = np.searchsorted(ends, ends[offsets[1:]] + free, side="right") - 1
@@ -66,21 +55,23 @@ def reach(
 
 @dataclass(frozen=True)
 class Windows:
-    """Rows as `EncodedSplit` has them."""
+    """Windows as `EncodedSplit` stores them."""
 
-    ids: Ints
-    tokens: Ints
-    offsets: Ints
-    encodings: Ints
+    ids: IntArray
+    tokens: IntArray
+    offsets: IntArray
+    encodings: IntArray
 
     @classmethod
-    def cut(cls, words: Ints, tokens: Ints, offsets: Ints, pieces: Pieces, window: int) -> Windows:
+    def cut(
+        cls, words: IntArray, tokens: IntArray, offsets: IntArray, pieces: Subwords, window: int
+    ) -> Windows:
         """Cut encodings, given as runs of words, into rows of at most ``window`` subtokens and the frame.
 
         The window counts the joint behind a row's last word, which is left out.
         """
         joint = len(pieces.joint)
-        ends = offsets_of(np.diff(pieces.offsets)[words] + joint)
+        ends = offsets_from_lengths(np.diff(pieces.offsets)[words] + joint)
         starts, stops = offsets[:-1], offsets[1:]
         fits = ends[stops] - ends[starts] <= window
         whole = np.stack([np.arange(len(fits)), starts, stops, starts, stops])[:, fits]
@@ -93,10 +84,10 @@ class Windows:
         encodings, starts, stops, owned_from, owned_to = spans[:, np.argsort(spans[0], kind="stable")]
 
         counts = stops - starts
-        places = ranges(starts, counts)
+        places = concatenate_ranges(starts, counts)
         owned = (places >= np.repeat(owned_from, counts)) & (places < np.repeat(owned_to, counts))
         # A row's frame and its joints are read as further words, which are no tokens.
-        edges, framed = offsets_of(counts), pieces.framed()
+        edges, framed = offsets_from_lengths(counts), pieces.framed()
         prefix, suffix, between = range(len(pieces.offsets) - 1, len(framed.offsets) - 1)
         at, added = np.repeat(edges, 2)[1:-1], np.tile([prefix, suffix], len(counts))
         if joint:
@@ -104,15 +95,15 @@ class Windows:
             at, added = np.append(at, inner), np.append(added, np.full(len(inner), between))
         read = np.insert(words[places], at, added)
         sizes = np.diff(framed.offsets)[read]
-        owners = np.insert(np.where(owned, tokens[places], CONTEXT).astype(np.int32), at, CONTEXT)
+        owners = np.insert(np.where(owned, tokens[places], UNSCORED).astype(np.int32), at, UNSCORED)
         rows = ends[stops] - ends[starts] - joint + len(pieces.prefix) + len(pieces.suffix)
         of_word = np.repeat(np.arange(len(read)), sizes)
-        place = (framed.offsets[read] - offsets_of(sizes)[:-1])[of_word]
+        place = (framed.offsets[read] - offsets_from_lengths(sizes)[:-1])[of_word]
         place += np.arange(len(place))
-        return cls(framed.ids[place], owners[of_word], offsets_of(rows), encodings.astype(np.int32))
+        return cls(framed.ids[place], owners[of_word], offsets_from_lengths(rows), encodings.astype(np.int32))
 
 
-def _overlapping(ends: Ints, first: int, last: int, window: int) -> list[tuple[int, int, int, int]]:
+def _overlapping(ends: IntArray, first: int, last: int, window: int) -> list[tuple[int, int, int, int]]:
     """Windows over tokens ``first`` to ``last``: (start, stop, owned from, owned to) of each."""
     spans = []
     start = owned = first

@@ -13,12 +13,12 @@ from transformers import PreTrainedTokenizerBase
 
 from hpo.corpora.sentences import Sentence
 from hpo.corpora.spans import IntArray
-from hpo.encoding.tokenizers import Pieces, encode_words
-from hpo.encoding.windows import offsets_of, ranges
+from hpo.encoding.ragged import concatenate_ranges, offsets_from_lengths
+from hpo.encoding.tokenizers import Subwords, encode_words
 
 
 @dataclass(frozen=True)
-class Lexicon:
+class WordTable:
     """The tokens of some sentences as numbers of words, one for both cases where their subtokens are alike.
 
     *Shapes:* ``cased`` and ``lowered`` (tokens,): the word of each token, as it stands and in lower case.
@@ -26,10 +26,10 @@ class Lexicon:
 
     cased: IntArray
     lowered: IntArray
-    pieces: Pieces
+    pieces: Subwords
 
     @classmethod
-    def of(cls, sentences: Sequence[Sentence], tokenizer: PreTrainedTokenizerBase) -> Lexicon:
+    def of(cls, sentences: Sequence[Sentence], tokenizer: PreTrainedTokenizerBase) -> WordTable:
         """Number and tokenize the words of sentences, in either case."""
         numbers: defaultdict[str, int] = defaultdict()
         numbers.default_factory = numbers.__len__
@@ -41,19 +41,20 @@ class Lexicon:
         lowered = np.where(_alike(pieces, lowered), np.arange(len(lowered)), lowered)
         return cls(cased, lowered[cased], pieces)
 
-    def part(self, start: int, stop: int) -> Lexicon:
+    def part(self, start: int, stop: int) -> WordTable:
         """The tokens from ``start`` to before ``stop``, with the same words."""
         return replace(self, cased=self.cased[start:stop], lowered=self.lowered[start:stop])
 
 
-def _alike(pieces: Pieces, others: IntArray) -> npt.NDArray[np.bool_]:
+def _alike(pieces: Subwords, others: IntArray) -> npt.NDArray[np.bool_]:
     """Whether each of the first words has the subtokens of the word whose number is given for it."""
     sizes = np.diff(pieces.offsets)
     alike = sizes[: len(others)] == sizes[others]
     same_size = np.flatnonzero(alike)
     own, other = (
-        pieces.ids[ranges(pieces.offsets[words], sizes[words])] for words in (same_size, others[same_size])
+        pieces.ids[concatenate_ranges(pieces.offsets[words], sizes[words])]
+        for words in (same_size, others[same_size])
     )
-    unlike, ends = offsets_of(own != other), offsets_of(sizes[same_size])
+    unlike, ends = offsets_from_lengths(own != other), offsets_from_lengths(sizes[same_size])
     alike[same_size] = unlike[ends[1:]] == unlike[ends[:-1]]
     return alike

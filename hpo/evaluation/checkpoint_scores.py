@@ -16,8 +16,8 @@ from hpo.corpora.spans import Scores
 from hpo.corpora.tag_families import apply as apply_family
 from hpo.corpora.tag_families import load_family
 from hpo.corpora.variants import arrange
+from hpo.encoding.corpus_encoder import encode_corpus
 from hpo.encoding.encoded_corpus import EncodedCorpus, EncodedSplit
-from hpo.encoding.prepare import prepare
 from hpo.errors import Issue, UserError
 from hpo.evaluation.composition import score_variants
 from hpo.evaluation.confusion import Confusion, build_confusion
@@ -140,7 +140,7 @@ def score_split_with_confusion(
     reading, split = predict_split(model, data, name)
     scores = score_variants(split.drawn, reading.counts, split.forms, data.types)
     layout = arrange(variant, split.drawn)
-    encodings = split.composition(layout.forms, layout.sentences)
+    encodings = split.variant_encodings(layout.forms, layout.sentences)
     times = np.bincount(encodings, minlength=len(split.sentences))
     return scores, build_confusion(
         reading.gold, reading.predicted, reading.offsets, times, data.types, variant
@@ -177,4 +177,4 @@ def encode_for_checkpoint(folder: Path, data: str, tags: str, seed: int) -> Enco
     model = str(folder.resolve())  # a folder may be called as a model is
     window, context = window_and_context(folder)
     present_only = replace(corpus, splits=present)
-    return prepare(present_only, family, model, max_length=window, seed=seed, context=context)
+    return encode_corpus(present_only, family, model, max_length=window, seed=seed, context=context)

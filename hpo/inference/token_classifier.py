@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hpo.corpora.sentences import Sentence
+from hpo.corpora.spans import IntArray
 from hpo.corpora.variants import FORMS
-from hpo.encoding.encoded_corpus import Ints, encode
+from hpo.encoding.encoded_corpus import encode
 from hpo.encoding.tokenizers import load_tokenizer, longest_window
 from hpo.models.checkpoints import load_checkpoint
 from hpo.training.evaluator import label
@@ -25,9 +26,9 @@ class Labels:
     ``numbers[offsets[i]:offsets[i + 1]]``.
     """
 
-    numbers: Ints
+    numbers: IntArray
     probabilities: npt.NDArray[np.float64]
-    offsets: Ints
+    offsets: IntArray
 
 
 class TokenClassifier:

@@ -35,7 +35,7 @@ T5 has one for all, its attention weights included, which is its hidden dropout.
 CONTEXT_KEY = "document_context"
 """Where a model's configuration says how many subtokens of context it was trained with."""
 
-BYTES_PER_WEIGHT = 4
+BYTES_PER_PARAMETER = 4
 
 
 def build_model(
@@ -177,12 +177,12 @@ def state_bytes(model: str) -> int:
     Raises
     ------
     UserError
-        as `count_weights`.
+        as `count_parameters`.
     """
-    return 4 * BYTES_PER_WEIGHT * count_weights(model)
+    return 4 * BYTES_PER_PARAMETER * count_parameters(model)
 
 
-def count_weights(model: str) -> int:
+def count_parameters(model: str) -> int:
     """How many numbers a model holds, by its configuration alone; no weights are read.
 
     Raises

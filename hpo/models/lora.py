@@ -103,7 +103,7 @@ def adapter_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
     }
 
 
-def held_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+def resumable_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     """The weights without which a run could not go on: all, or with LoRA those alone that are trained.
 
     The others are read again from what the model began with, unless that was drawn and not read: a

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from hpo.encoding.batch_samplers import LengthGroupedBatches, PackedBatches, RandomBatches
-from hpo.encoding.model_config import own_config
+from hpo.encoding.batch_samplers import LengthGroupedBatchSampler, PackedBatchSampler, RandomBatchSampler
+from hpo.encoding.model_config import encoder_config
 from hpo.encoding.window_dataset import Batch, alone, told
 
 Tell = Callable[[Batch], Batch]
-"""Puts what a model reads in place of what a placed batch says of its rows (`Rows`)."""
+"""Puts what a model reads in place of what a placed batch says of its rows (`WindowDataset`)."""
 
 FROM_ZERO = ("albert", "bert", "distilbert", "electra")
 AFTER_PADDING = ("camembert", "roberta", "xlm-roberta")
@@ -21,27 +21,27 @@ AFTER_PADDING = ("camembert", "roberta", "xlm-roberta")
 WITHOUT_POSITIONS = ("t5",)
 """Families that know distances only, which are the same wherever on a line a sentence stands."""
 
-SHUT = -1e4
+MASK_VALUE = -1e4
 """Added to attention across sentences: nothing is left of it, and every float type holds it."""
 
 
-def reading(model: PreTrainedModel) -> tuple[type[RandomBatches], Tell]:
+def reading(model: PreTrainedModel) -> tuple[type[RandomBatchSampler], Tell]:
     """Which batches a model trains on, and how it is told of them: packed, if a way is known for its family.
 
     DeBERTa takes no mask of pairs, so the model is changed: it reads numbers of sentences in place of a mask.
     """
-    config, dtype = own_config(model.config), model.dtype
+    config, dtype = encoder_config(model.config), model.dtype
     if config.model_type in FROM_ZERO:
-        return PackedBatches, lambda batch: _masked(batch, dtype, first_position=0)
+        return PackedBatchSampler, lambda batch: _masked(batch, dtype, first_position=0)
     if config.model_type in AFTER_PADDING:
-        return PackedBatches, lambda batch: _masked(batch, dtype, first_position=config.pad_token_id + 1)
+        return PackedBatchSampler, lambda batch: _masked(batch, dtype, first_position=config.pad_token_id + 1)
     if config.model_type in WITHOUT_POSITIONS:
-        return PackedBatches, lambda batch: _masked(batch, dtype, first_position=None)
+        return PackedBatchSampler, lambda batch: _masked(batch, dtype, first_position=None)
     # A convolution, which its largest models have, would read across the ends of sentences.
     if config.model_type == "deberta-v2" and not (config.position_biased_input or _convolves(config)):
         _number_sentences(model)
-        return PackedBatches, _numbered
-    return LengthGroupedBatches, alone
+        return PackedBatchSampler, _numbered
+    return LengthGroupedBatchSampler, alone
 
 
 def _convolves(config: PreTrainedConfig) -> bool:
@@ -49,7 +49,7 @@ def _convolves(config: PreTrainedConfig) -> bool:
 
 
 def _masked(batch: Batch, dtype: torch.dtype, first_position: int | None) -> Batch:
-    mask = torch.where(_together(batch["sentences"]), 0.0, SHUT).to(dtype)[:, None]
+    mask = torch.where(_together(batch["sentences"]), 0.0, MASK_VALUE).to(dtype)[:, None]
     if first_position is None:
         return told(batch, attention_mask=mask)
     return told(batch, attention_mask=mask, position_ids=batch["columns"] + first_position)

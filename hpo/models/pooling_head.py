@@ -7,7 +7,7 @@ from torch.nn import functional
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 from transformers.modeling_outputs import TokenClassifierOutput
 
-from hpo.encoding.model_config import PooledConfig, own_config
+from hpo.encoding.model_config import PooledConfig, encoder_config
 from hpo.errors import Issue, UserError
 
 FIRST = "first"
@@ -29,7 +29,7 @@ class PooledTagger(PreTrainedModel):
     def __init__(self, config: PooledConfig, tagger: PreTrainedModel | None = None) -> None:
         super().__init__(config)
         if tagger is None:
-            tagger = AutoModelForTokenClassification.from_config(own_config(config))
+            tagger = AutoModelForTokenClassification.from_config(encoder_config(config))
         self.encoder = tagger.base_model
         self.dropout = tagger.dropout
         self.classifier = tagger.classifier
@@ -106,7 +106,7 @@ def pooled(tagger: PreTrainedModel, pooling: str) -> PreTrainedModel:
     return PooledTagger(config, tagger)
 
 
-def pools(model: torch.nn.Module) -> bool:
+def uses_pooling(model: torch.nn.Module) -> bool:
     """Whether a model wants to be told which subtokens make up a token."""
     return isinstance(model, PooledTagger)
 

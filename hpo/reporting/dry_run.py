@@ -34,14 +34,14 @@ def render_dry_run(study: Study) -> str:
 
 def describe_disk_use(study: Study) -> str:
     """The most that a study may write and not yet have deleted, in words."""
-    from hpo.models.build import BYTES_PER_WEIGHT, count_weights, state_bytes
+    from hpo.models.build import BYTES_PER_PARAMETER, count_parameters, state_bytes
 
     states = max_live_snapshots(study, study.workers or available_cores())
     kept = study.keep_checkpoints + len(study.never_stopped)
     on_the_way = sum(count < study.runs for count in REPORTED_TRIAL_COUNTS)
     of_values = sum(map(len, study.space.few_valued.values()))
     leaders = on_the_way + of_values if study.seeds == 1 else 0
-    model = count_weights(study.model) * BYTES_PER_WEIGHT
+    model = count_parameters(study.model) * BYTES_PER_PARAMETER
     live = 2 * states * state_bytes(study.model)  # a new one stands beside the old until it is whole
     return (
         f"at most {((kept + leaders) * model + live) / 1e9:,.2f} GB: {kept + leaders} models of "

@@ -11,10 +11,11 @@ import torch
 from torch.nn import functional
 
 from hpo.corpora.label_sets import BIO, LABEL_SETS
-from hpo.corpora.spans import Scores, SpanCounts, count, score
-from hpo.encoding.encoded_corpus import EncodedSplit, Ints, ranges
-from hpo.encoding.window_dataset import Rows
-from hpo.models.pooling_head import pools
+from hpo.corpora.spans import IntArray, Scores, SpanCounts, count, score
+from hpo.encoding.encoded_corpus import EncodedSplit
+from hpo.encoding.ragged import concatenate_ranges
+from hpo.encoding.window_dataset import WindowDataset
+from hpo.models.pooling_head import uses_pooling
 
 BATCH_SUBTOKENS = 4096
 """Subtokens per forward pass, padding included, at most."""
@@ -32,21 +33,21 @@ class SplitPredictions:
 
     counts: SpanCounts
     losses: npt.NDArray[np.float64]
-    tokens: Ints
-    gold: Ints
-    predicted: Ints
+    tokens: IntArray
+    gold: IntArray
+    predicted: IntArray
 
     @property
-    def offsets(self) -> Ints:
+    def offsets(self) -> IntArray:
         """Where each encoding's labels begin, and the end of the last; *shape:* (encodings + 1,)."""
         return np.concatenate([[0], np.cumsum(self.tokens)])
 
-    def accuracy(self, times: Ints | None = None) -> float:
+    def accuracy(self, times: IntArray | None = None) -> float:
         """The share of tokens with the right label; each encoding counts ``times`` (once by default)."""
         weights = np.repeat(np.ones(len(self.tokens), np.int64) if times is None else times, self.tokens)
         return float(weights @ (self.gold == self.predicted) / max(1, int(weights.sum())))
 
-    def score(self, types: tuple[str, ...], times: Ints | None = None) -> tuple[Scores, float]:
+    def score(self, types: tuple[str, ...], times: IntArray | None = None) -> tuple[Scores, float]:
         """Scores and mean loss per token where each encoding counts ``times`` (once by default)."""
         weights = np.ones(len(self.losses), np.int64) if times is None else times
         loss = float((self.losses * weights).sum() / max(1, int((self.tokens * weights).sum())))
@@ -60,16 +61,16 @@ class Passes:
     window that is responsible for it; ``offsets`` *(encodings + 1,)* says where each encoding's begin.
     """
 
-    def __init__(self, split: EncodedSplit, encodings: Ints, pad_id: int) -> None:
-        self._rows = Rows(split, encodings, pad_id)
+    def __init__(self, split: EncodedSplit, encodings: IntArray, pad_id: int) -> None:
+        self._rows = WindowDataset(split, encodings, pad_id)
         sentences = split.sentences[encodings]
         self.starts = split.sentence_offsets[sentences]
         self.lengths = np.diff(split.sentence_offsets)[sentences]
         self.offsets = np.concatenate([[0], np.cumsum(self.lengths)])
         self._batches = [self._lay_out(rows, split) for rows in self._cut()]
 
-    def _cut(self) -> list[Ints]:
-        """Rows in batches of similar length, the longest first, so that memory runs out early or never."""
+    def _cut(self) -> list[IntArray]:
+        """Group windows of similar length into batches, longest first: memory runs out early or never."""
         order = np.argsort(-self._rows.lengths, kind="stable")
         lengths = self._rows.lengths[order]
         batches, at = [], 0
@@ -83,10 +84,10 @@ class Passes:
             at += size
         return batches
 
-    def _lay_out(self, rows: Ints, split: EncodedSplit) -> tuple[Ints, torch.Tensor, Ints]:
-        """Rows, where their tokens' first subtokens stand in the padded batch, and which tokens these are."""
+    def _lay_out(self, rows: IntArray, split: EncodedSplit) -> tuple[IntArray, torch.Tensor, IntArray]:
+        """Windows, the places of their tokens' first subtokens in the padded batch, and these tokens."""
         lengths = self._rows.lengths[rows]
-        subtokens = ranges(self._rows.starts[rows], lengths)
+        subtokens = concatenate_ranges(self._rows.starts[rows], lengths)
         row = np.repeat(np.arange(len(rows)), lengths)
         column = subtokens - np.repeat(self._rows.starts[rows], lengths)
         first = split.first_subtokens(subtokens)
@@ -97,7 +98,7 @@ class Passes:
     def run(
         self,
         model: torch.nn.Module,
-        take: Callable[[Ints, torch.Tensor], None],
+        take: Callable[[IntArray, torch.Tensor], None],
         autocast: torch.dtype | None = None,
     ) -> None:
         """Run the model over every encoding once, and give each batch's tokens and their logits away.
@@ -109,7 +110,10 @@ class Passes:
         model.eval()
         with torch.inference_mode(), torch.autocast(device.type, autocast, enabled=autocast is not None):
             for rows, places, tokens in self._batches:
-                batch = {name: part.to(device) for name, part in self._rows.batch(rows, pools(model)).items()}
+                batch = {
+                    name: part.to(device)
+                    for name, part in self._rows.batch(rows, uses_pooling(model)).items()
+                }
                 take(tokens, model(**batch).logits.flatten(0, 1)[places.to(device)].float())
         model.train(training)
 
@@ -121,11 +125,11 @@ class SplitEvaluator:
     """
 
     def __init__(
-        self, split: EncodedSplit, encodings: Ints, pad_id: int, n_types: int, label_set: str = BIO
+        self, split: EncodedSplit, encodings: IntArray, pad_id: int, n_types: int, label_set: str = BIO
     ) -> None:
         self._n_types = n_types
         self._passes = Passes(split, encodings, pad_id)
-        places = ranges(self._passes.starts, self._passes.lengths)
+        places = concatenate_ranges(self._passes.starts, self._passes.lengths)
         self._gold = np.asarray(split.labels[places], np.int64)
         self._labels = LABEL_SETS[label_set]
         self._learned = np.asarray(self._labels.from_iob2(self._gold, self._passes.offsets), np.int64)
@@ -135,7 +139,7 @@ class SplitEvaluator:
         predicted = np.empty(len(self._gold), np.int64)
         losses = np.empty(len(self._gold), np.float64)
 
-        def mark(tokens: Ints, logits: torch.Tensor) -> None:
+        def mark(tokens: IntArray, logits: torch.Tensor) -> None:
             gold = torch.from_numpy(self._learned[tokens]).to(logits.device)
             losses[tokens] = functional.cross_entropy(logits, gold, reduction="none").cpu().numpy()
             predicted[tokens] = logits.argmax(-1).cpu().numpy()
@@ -153,8 +157,8 @@ class SplitEvaluator:
 
 
 def label(
-    model: torch.nn.Module, split: EncodedSplit, encodings: Ints, pad_id: int
-) -> tuple[Ints, npt.NDArray[np.float64], Ints]:
+    model: torch.nn.Module, split: EncodedSplit, encodings: IntArray, pad_id: int
+) -> tuple[IntArray, npt.NDArray[np.float64], IntArray]:
     """The likeliest label of each token of some encodings, with its probability.
 
     *Shape:* labels and probabilities ``(tokens,)``, and offsets ``(encodings + 1,)``.
@@ -163,7 +167,7 @@ def label(
     labels = np.empty(int(passes.offsets[-1]), np.int64)
     probabilities = np.empty(len(labels), np.float64)
 
-    def take(tokens: Ints, logits: torch.Tensor) -> None:
+    def take(tokens: IntArray, logits: torch.Tensor) -> None:
         likeliest = logits.softmax(-1).max(-1)
         probabilities[tokens] = likeliest.values.cpu().numpy()
         labels[tokens] = logits.argmax(-1).cpu().numpy()  # as when scored, where two are equally likely

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from hpo.config.training_config import TrainingConfig
-from hpo.encoding.window_dataset import IGNORED
+from hpo.encoding.window_dataset import IGNORE_INDEX
 
 
 class CorpusLoss:
@@ -36,12 +36,12 @@ class CorpusLoss:
     ) -> torch.Tensor:
         """The loss of a batch or a part of one, as the Trainer asks for it; *shape:* ()."""
         logits = outputs["logits"].flatten(0, -2).float()
-        self._taken = self._taken + (labels != IGNORED).sum()
+        self._taken = self._taken + (labels != IGNORE_INDEX).sum()
         summed = functional.cross_entropy(
             logits,
             labels.flatten(),
             weight=None if self._weights is None else self._weights.to(logits.device),
-            ignore_index=IGNORED,
+            ignore_index=IGNORE_INDEX,
             reduction="sum",
             label_smoothing=self._label_smoothing,
         )

@@ -10,7 +10,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from hpo.config.training_config import TrainingConfig
-from hpo.encoding.model_config import own_config
+from hpo.encoding.model_config import encoder_config
 from hpo.errors import Issue, UserError
 
 EMBEDDINGS = 0
@@ -154,7 +154,7 @@ def weight_depths(model: PreTrainedModel, hyperparameter: str, value: object) ->
 
 
 def _layers(model: PreTrainedModel) -> nn.ModuleList | None:
-    count = getattr(own_config(model.config), "num_hidden_layers", None)
+    count = getattr(encoder_config(model.config), "num_hidden_layers", None)
     for module in model.modules():  # the outermost first
         if isinstance(module, nn.ModuleList) and len(module) == count:
             return module

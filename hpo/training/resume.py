@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import TrainerState
 
 from hpo.models.checkpoints import replaced
-from hpo.models.lora import held_weights
+from hpo.models.lora import resumable_weights
 from hpo.training.measurement import SNAPSHOT_FILE, Snapshot
 
 WEIGHTS, OPTIMIZER = "model.safetensors", "optimizer.safetensors"
@@ -26,7 +26,7 @@ def write_snapshot(
     folder: Path, snapshot: Snapshot, model: torch.nn.Module, optimizer: torch.optim.Optimizer
 ) -> None:
     """Write a run into a folder, in place of what stands there; a reader finds one of them whole."""
-    weights = {name: tensor.contiguous() for name, tensor in _distinct(held_weights(model)).items()}
+    weights = {name: tensor.contiguous() for name, tensor in _distinct(resumable_weights(model)).items()}
     with replaced(folder) as fresh:
         save_file(weights, fresh / WEIGHTS, metadata={"format": "pt"})
         save_file(_flatten(optimizer) | _random_state(), fresh / OPTIMIZER)

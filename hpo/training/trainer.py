@@ -30,9 +30,10 @@ from transformers import (
 from hpo.config.objective import Objective
 from hpo.config.training_config import TrainingConfig
 from hpo.corpora.label_sets import BIO
+from hpo.corpora.spans import IntArray
 from hpo.corpora.variants import arrange
-from hpo.encoding.encoded_corpus import EncodedCorpus, EncodedSplit, Ints
-from hpo.encoding.window_dataset import Rows, in_parts
+from hpo.encoding.encoded_corpus import EncodedCorpus, EncodedSplit
+from hpo.encoding.window_dataset import WindowDataset, micro_batches
 from hpo.models.build import build_model
 from hpo.models.checkpoints import CheckpointWriter
 from hpo.models.packed_attention import reading
@@ -106,9 +107,9 @@ def train(
 @lru_cache(maxsize=2)
 def _train_rows(
     data: EncodedCorpus, variant: str, label_alignment: str, pooled: bool, label_set: str = BIO
-) -> Rows:
+) -> WindowDataset:
     split = data.split("train")
-    return Rows(split, _encodings(split, variant), data.pad_id, label_alignment, pooled, label_set)
+    return WindowDataset(split, _encodings(split, variant), data.pad_id, label_alignment, pooled, label_set)
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class DevEvaluator:
     """The distinct encodings of an objective's variants of dev, and how often each counts in each."""
 
     examination: SplitEvaluator
-    times: tuple[Ints, ...]
+    times: tuple[IntArray, ...]
     types: tuple[str, ...]
     objective: Objective
 
@@ -149,9 +150,9 @@ def _dev_questions(data: EncodedCorpus, objective: Objective, label_set: str = B
     return DevEvaluator(examination, times, data.types, objective)
 
 
-def _encodings(split: EncodedSplit, variant: str) -> Ints:
+def _encodings(split: EncodedSplit, variant: str) -> IntArray:
     layout = arrange(variant, split.drawn)
-    return split.composition(layout.forms, layout.sentences)
+    return split.variant_encodings(layout.forms, layout.sentences)
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ class NerTrainer(Trainer):
 
     optimizer: torch.optim.Optimizer
 
-    def __init__(self, model: PreTrainedModel, rows: Rows, course: RunContext) -> None:
+    def __init__(self, model: PreTrainedModel, rows: WindowDataset, course: RunContext) -> None:
         self._ranks = ProcessGroup.here()
         self._drawn, self._tell = reading(model)
         counts = rows.label_counts(model.config.num_labels)
@@ -251,7 +252,7 @@ class NerTrainer(Trainer):
         if parts == 1:
             return super().training_step(model, inputs, num_items_in_batch)
         # The Trainer's own accumulation would count the parts, not the batches, as an epoch's steps.
-        losses, cut = [], list(in_parts(inputs, parts))
+        losses, cut = [], list(micro_batches(inputs, parts))
         for place, part in enumerate(cut, 1):
             # Once for all parts, of which another process may have fewer.
             with self.accelerator.no_sync(model) if place < len(cut) else nullcontext():

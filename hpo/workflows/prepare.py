@@ -40,7 +40,7 @@ def encode_each(study: Study, corpus: Corpus, family: TagFamily) -> Readings:
 
     The model is loaded once, so that what is wrong with it is told before any trial starts.
     """
-    from hpo.encoding.prepare import prepare
+    from hpo.encoding.corpus_encoder import encode_corpus
     from hpo.models.build import build_model
     from hpo.training.optimizer import check_model_supports
 
@@ -49,7 +49,7 @@ def encode_each(study: Study, corpus: Corpus, family: TagFamily) -> Readings:
     )
     possible = study.space.possible(study.space.fixed | study.fixed)
     readings = {
-        (max_length, context): prepare(
+        (max_length, context): encode_corpus(
             corpus,
             family,
             study.model,

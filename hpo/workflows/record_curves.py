@@ -33,11 +33,11 @@ def record(study: Study, path: Path) -> Iterator[int]:
     UserError
         if the corpus is refused, or if the file holds a table of something else.
     """
-    from hpo.encoding.prepare import prepare
+    from hpo.encoding.corpus_encoder import encode_corpus
 
     corpus, family = read_corpus(study)
     training_config = study.training_config({})
-    data = prepare(
+    data = encode_corpus(
         corpus,
         family,
         study.model,

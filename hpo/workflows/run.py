@@ -56,15 +56,15 @@ def run_in(folder: StudyFolder, study: Study, console: Console) -> MatrixRow:
         return read_matrix(folder.matrix).rows[0]
     refuse_absent(study.trackers)
     # Brings transformers, for which a study that is done has no use.
-    from hpo.encoding.prepare import joined_notes, window_notes
+    from hpo.encoding.corpus_encoder import adjacent_entity_notes, long_sentence_notes
 
     resources, clustered = plan_search(study)
     with console.status("preparing the corpus …"):
         corpus, family = read_corpus(study)
         readings = encode_each(study, corpus, family)
         schemes = study.space.possible(study.space.fixed | study.fixed)["label_scheme"]
-        joined = joined_notes(next(iter(readings.values())), schemes)
-        corpus = replace(corpus, notes=(*corpus.notes, *window_notes(readings), *joined))
+        joined = adjacent_entity_notes(next(iter(readings.values())), schemes)
+        corpus = replace(corpus, notes=(*corpus.notes, *long_sentence_notes(readings), *joined))
     with (
         folder.lock(),
         start_trackers(study, folder, lambda line: console.print(line, markup=False)) as trackers,

@@ -90,7 +90,7 @@ def made_up_training(monkeypatch, measure):
                 raise NonFiniteLoss
 
     monkeypatch.setattr("hpo.training.trainer.train", train)
-    monkeypatch.setattr("hpo.encoding.prepare.prepare", lambda *args, **options: None)
+    monkeypatch.setattr("hpo.encoding.corpus_encoder.encode_corpus", lambda *args, **options: None)
     monkeypatch.setattr(
         "hpo.workflows.record_curves.read_corpus", lambda study: (Corpus("made-up", {}, "0" * 64), None)
     )

@@ -47,7 +47,7 @@ def hpo(empty_folder, monkeypatch, capsys):
     """Runs the program in an empty folder: its exit code, what it printed, and what it complained of."""
     for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "TRANSFORMERS_VERBOSITY", "TOKENIZERS_PARALLELISM"):
         monkeypatch.setenv(name, "1")
-    monkeypatch.setattr("hpo.models.build.count_weights", lambda model: 1_000_000)
+    monkeypatch.setattr("hpo.models.build.count_parameters", lambda model: 1_000_000)
 
     def call(*words):
         monkeypatch.setattr(sys, "argv", ["hpo", *words])

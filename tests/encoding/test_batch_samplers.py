@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from hpo.encoding.batch_samplers import LengthGroupedBatches, PackedBatches, RandomBatches
+from hpo.encoding.batch_samplers import LengthGroupedBatchSampler, PackedBatchSampler, RandomBatchSampler
 from hpo.encoding.packing import pack
-from hpo.encoding.window_dataset import Rows
+from hpo.encoding.window_dataset import WindowDataset
 
-KINDS = (RandomBatches, PackedBatches, LengthGroupedBatches)
+KINDS = (RandomBatchSampler, PackedBatchSampler, LengthGroupedBatchSampler)
 kinds = pytest.mark.parametrize("kind", KINDS)
 SENTENCES = np.random.default_rng(0).gamma(2.5, 9, 4000).astype(int) + 3
 
@@ -47,15 +47,19 @@ def test_epochs_differ_and_repeat_by_their_number(kind):
 
 
 def test_packed_batches_are_the_random_ones():
-    assert lists(PackedBatches(SENTENCES, 32, seed=5)) == lists(RandomBatches(SENTENCES, 32, seed=5))
-    assert lists(LengthGroupedBatches(SENTENCES, 32, seed=5)) != lists(RandomBatches(SENTENCES, 32, seed=5))
+    assert lists(PackedBatchSampler(SENTENCES, 32, seed=5)) == lists(
+        RandomBatchSampler(SENTENCES, 32, seed=5)
+    )
+    assert lists(LengthGroupedBatchSampler(SENTENCES, 32, seed=5)) != lists(
+        RandomBatchSampler(SENTENCES, 32, seed=5)
+    )
 
 
 def test_rows_are_drawn_without_regard_to_their_length():
     """Means of batches of similar length spread as far as lengths do, of random ones less by √32."""
     spread = [
         np.std([SENTENCES[each.rows].mean() for each in kind(SENTENCES, 32, seed=1)])
-        for kind in (LengthGroupedBatches, PackedBatches)
+        for kind in (LengthGroupedBatchSampler, PackedBatchSampler)
     ]
     assert spread[0] > 0.9 * SENTENCES.std()
     assert spread[1] == pytest.approx(SENTENCES.std() / np.sqrt(32), rel=0.2)
@@ -64,7 +68,7 @@ def test_rows_are_drawn_without_regard_to_their_length():
 @pytest.mark.parametrize("size, parts", [(4, 4), (8, 8), (16, 4), (32, 8)])
 def test_parts_of_a_packed_batch_save_memory(size, parts):
     """None takes more than as many padded rows would, but for the slack of a line."""
-    for placement in PackedBatches(SENTENCES, size, seed=3, parts=parts):
+    for placement in PackedBatchSampler(SENTENCES, size, seed=3, parts=parts):
         lines = -(-placement.height // parts)
         padded = -(-len(placement.rows) // parts) * (1.05 * SENTENCES[placement.rows].max() + 1)
         assert lines * placement.width <= padded
@@ -72,17 +76,17 @@ def test_parts_of_a_packed_batch_save_memory(size, parts):
 
 def test_a_batch_larger_than_the_corpus_is_laid_out_as_the_corpus():
     lengths = np.arange(3, 40)
-    (placement,) = PackedBatches(lengths, 4096, seed=1)
+    (placement,) = PackedBatchSampler(lengths, 4096, seed=1)
     assert sorted(placement.rows) == list(range(37))
 
 
 @pytest.mark.parametrize("size", [4, 8, 16, 32, 128])
 def test_most_of_a_packed_batch_is_real(size):
-    assert share_of_real(PackedBatches(SENTENCES, size, seed=3)) > 0.94
+    assert share_of_real(PackedBatchSampler(SENTENCES, size, seed=3)) > 0.94
 
 
 def test_most_of_a_grouped_batch_is_real():
-    assert share_of_real(LengthGroupedBatches(SENTENCES, 32, seed=3)) > 0.94
+    assert share_of_real(LengthGroupedBatchSampler(SENTENCES, 32, seed=3)) > 0.94
 
 
 @settings(max_examples=60, deadline=None)
@@ -129,7 +133,7 @@ def test_the_shares_of_all_processes_are_the_batch(kind, count, size):
 @kinds
 def test_the_loader_of_torch_asks_for_whole_batches(corpus, kind):
     split = corpus.split("train")
-    rows = Rows(split, split.forms[0], corpus.pad_id, "first")
+    rows = WindowDataset(split, split.forms[0], corpus.pad_id, "first")
     loader = DataLoader(rows, batch_sampler=kind(rows.lengths, 16, 1), collate_fn=lambda batch: batch)
     taken = sum(int(((batch["columns"] == 0) & (batch["sentences"] > 0)).sum()) for batch in loader)
     assert taken == len(rows)

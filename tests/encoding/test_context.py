@@ -8,9 +8,10 @@ from hpo.corpora.sentences import Corpus, Sentence
 from hpo.corpora.spans import label_names
 from hpo.corpora.tag_families import load_family
 from hpo.corpora.variants import FORMS, form
-from hpo.encoding.encoded_corpus import CONTEXT, encode, windows_note
-from hpo.encoding.prepare import prepare
-from hpo.encoding.window_dataset import IGNORED, subtoken_labels
+from hpo.encoding.corpus_encoder import encode_corpus
+from hpo.encoding.encoded_corpus import encode, long_sentence_note
+from hpo.encoding.window_dataset import IGNORE_INDEX, label_subtokens
+from hpo.encoding.windows import UNSCORED
 
 TYPES = ("person", "place")
 LABEL_IDS = {name: number for number, name in enumerate(label_names(TYPES))}
@@ -24,9 +25,9 @@ def sentence(text, document="", labels=None):
 
 def read(split, tokenizer, number, name="cased"):
     """Context, sentence and context as one row holds them, in words."""
-    row = int(np.flatnonzero(split.row_encodings == split.forms[FORMS.index(name), number])[0])
-    place = slice(split.row_offsets[row], split.row_offsets[row + 1])
-    ids, own = split.ids[place][1:-1], split.tokens[place][1:-1] != CONTEXT
+    row = int(np.flatnonzero(split.window_encodings == split.forms[FORMS.index(name), number])[0])
+    place = slice(split.window_offsets[row], split.window_offsets[row + 1])
+    ids, own = split.ids[place][1:-1], split.tokens[place][1:-1] != UNSCORED
     first, last = np.flatnonzero(own)[[0, -1]]
     assert own[first : last + 1].all()
     return tuple(map(tokenizer.decode, (ids[:first], ids[first : last + 1], ids[last + 1 :])))
@@ -88,22 +89,22 @@ def test_forms_alike_with_their_context_are_one_encoding(tokenizer):
 def test_a_row_is_no_longer_than_a_window_and_its_sentence_comes_first(tokenizer):
     long = sentence("walked " * 12)
     split = encode([long] * 3, LABEL_IDS, tokenizer, max_length=20, seed=1, context=64)
-    assert np.diff(split.row_offsets).tolist() == [2 + 12 + 3, 2 + 12 + 6, 2 + 12 + 3]
+    assert np.diff(split.window_offsets).tolist() == [2 + 12 + 3, 2 + 12 + 6, 2 + 12 + 3]
     longer = sentence("walked " * 30)
     split = encode([long, longer], LABEL_IDS, tokenizer, max_length=20, seed=1, context=64)
-    rows = np.flatnonzero(split.row_encodings == split.forms[0, 1])
-    assert len(rows) == 2 and split.tokens[split.row_offsets[rows[0]] + 1] != CONTEXT
+    rows = np.flatnonzero(split.window_encodings == split.forms[0, 1])
+    assert len(rows) == 2 and split.tokens[split.window_offsets[rows[0]] + 1] != UNSCORED
 
 
 def test_context_carries_no_label(tokenizer):
     sentences = [sentence("Ada walked", labels=("B-person", "O")) for _ in range(3)]
     split = encode(sentences, LABEL_IDS, tokenizer, max_length=64, seed=1, context=64)
     for alignment in ("first", "all"):
-        labels = subtoken_labels(split, alignment)
-        assert (labels[split.tokens == CONTEXT] == IGNORED).all()
-        cased = split.row_encodings == split.forms[0, 1]
+        labels = label_subtokens(split, alignment)
+        assert (labels[split.tokens == UNSCORED] == IGNORE_INDEX).all()
+        cased = split.window_encodings == split.forms[0, 1]
         row = int(np.flatnonzero(cased)[0])
-        own = labels[split.row_offsets[row] : split.row_offsets[row + 1]]
+        own = labels[split.window_offsets[row] : split.window_offsets[row + 1]]
         assert (own == LABEL_IDS["B-person"]).sum() == 1
 
 
@@ -117,12 +118,12 @@ def test_context_changes_what_is_read_and_nothing_of_what_is_scored(tokenizer, s
         encode(sentences, LABEL_IDS, tokenizer, max_length=max_length, seed=1, context=each)
         for each in (context, 0)
     )
-    assert np.diff(with_it.row_offsets).max() <= max_length
+    assert np.diff(with_it.window_offsets).max() <= max_length
     assert with_it.labels.tolist() == without.labels.tolist()
     for encoded in (with_it, without):
         for number, (count, _) in enumerate(shapes):
-            rows = np.flatnonzero(encoded.row_encodings == encoded.forms[0, number])
-            at = np.concatenate([np.arange(*encoded.row_offsets[[row, row + 1]]) for row in rows])
+            rows = np.flatnonzero(encoded.window_encodings == encoded.forms[0, number])
+            at = np.concatenate([np.arange(*encoded.window_offsets[[row, row + 1]]) for row in rows])
             owned = encoded.tokens[at][encoded.first_subtokens()[at]]
             start = encoded.sentence_offsets[number]
             assert owned.tolist() == list(range(start, start + count))
@@ -133,7 +134,7 @@ def test_another_context_is_another_encoding_on_disk(tmp_path, monkeypatch):
     family = load_family("suc-original")
     split = tuple(sentence(text) for text in TEXTS)
     corpus = Corpus("small", {"train": split, "dev": split}, "0" * 64)
-    made = [prepare(corpus, family, "tiny", max_length=64, seed=1, context=each) for each in (0, 8, 0)]
+    made = [encode_corpus(corpus, family, "tiny", max_length=64, seed=1, context=each) for each in (0, 8, 0)]
     assert made[0].folder == made[2].folder != made[1].folder
     assert len(made[1].split("train").ids) > len(made[0].split("train").ids)
 
@@ -145,7 +146,7 @@ def test_documents_are_part_of_what_is_looked_up(tmp_path, monkeypatch):
     for document in ("", "b"):
         split = (sentence(TEXTS[0]), sentence(TEXTS[1], document))
         corpus = Corpus("small", {"train": split, "dev": split}, "0" * 64)
-        folders.add(prepare(corpus, family, "tiny", max_length=64, seed=1, context=8).folder)
+        folders.add(encode_corpus(corpus, family, "tiny", max_length=64, seed=1, context=8).folder)
     assert len(folders) == 2
 
 
@@ -153,7 +154,9 @@ def test_a_note_says_what_windows_save(tokenizer):
     long = sentence("walked " * 20, labels=("O",) * 15 + ("B-person", "I-person", "I-person", "B-place", "O"))
     short = sentence("walked home", labels=("B-person", "O"))
     notes = [
-        windows_note(encode([short, long, short], LABEL_IDS, tokenizer, max_length=each, seed=1), "train")
+        long_sentence_note(
+            encode([short, long, short], LABEL_IDS, tokenizer, max_length=each, seed=1), "train"
+        )
         for each in (64, 12)
     ]
     # Of 24 tokens ten stand behind the twelfth subtoken; of 6 in entities four.

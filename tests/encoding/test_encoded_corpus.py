@@ -9,20 +9,20 @@ from hpo.corpora.sentences import Sentence
 from hpo.corpora.spans import label_names
 from hpo.corpora.variants import FORMS, VARIANTS, arrange, compose, form
 from hpo.encoding.encoded_corpus import (
-    CONTEXT,
     EncodedCorpus,
     encode,
     load,
     store,
 )
+from hpo.encoding.windows import UNSCORED
 
 TYPES = ("person", "place")
 LABEL_IDS = {name: number for number, name in enumerate(label_names(TYPES))}
 
 
 def rows_of(split, encoding):
-    rows = np.flatnonzero(split.row_encodings == encoding)
-    return [split.ids[split.row_offsets[row] : split.row_offsets[row + 1]].tolist() for row in rows]
+    rows = np.flatnonzero(split.window_encodings == encoding)
+    return [split.ids[split.window_offsets[row] : split.window_offsets[row + 1]].tolist() for row in rows]
 
 
 def test_a_row_is_what_the_tokenizer_makes_of_the_form(sentences, tokenizer):
@@ -37,10 +37,10 @@ def test_a_row_is_what_the_tokenizer_makes_of_the_form(sentences, tokenizer):
 def test_a_subtoken_knows_its_token(sentences, tokenizer):
     split = encode(sentences, LABEL_IDS, tokenizer, max_length=256, seed=1)
     for number, sentence in enumerate(sentences):
-        row = int(np.flatnonzero(split.row_encodings == split.forms[0, number])[0])
-        tokens = split.tokens[split.row_offsets[row] : split.row_offsets[row + 1]]
+        row = int(np.flatnonzero(split.window_encodings == split.forms[0, number])[0])
+        tokens = split.tokens[split.window_offsets[row] : split.window_offsets[row + 1]]
         words = tokenizer([list(sentence.tokens)], is_split_into_words=True).word_ids(0)
-        expected = [CONTEXT if word is None else split.sentence_offsets[number] + word for word in words]
+        expected = [UNSCORED if word is None else split.sentence_offsets[number] + word for word in words]
         assert tokens.tolist() == expected
 
 
@@ -60,8 +60,8 @@ def test_every_token_is_scored_once_however_a_sentence_is_cut(tokenizer, drawn, 
         for number, pairs in enumerate(drawn)
     ]
     split = encode(sentences, LABEL_IDS, tokenizer, max_length=max_length, seed=1)
-    assert np.diff(split.row_offsets).max() <= max_length
-    encoding_of = np.repeat(split.row_encodings, np.diff(split.row_offsets))
+    assert np.diff(split.window_offsets).max() <= max_length
+    encoding_of = np.repeat(split.window_encodings, np.diff(split.window_offsets))
     first = split.first_subtokens()
     for encoding, sentence in enumerate(split.sentences):
         owned = split.tokens[first & (encoding_of == encoding)]
@@ -72,8 +72,8 @@ def test_every_token_is_scored_once_however_a_sentence_is_cut(tokenizer, drawn, 
 def test_a_continued_window_sees_context(tokenizer):
     sentence = Sentence(("walked",) * 40, ("O",) * 40, "long")
     split = encode([sentence], LABEL_IDS, tokenizer, max_length=16, seed=1)
-    second = split.tokens[split.row_offsets[1] : split.row_offsets[2]]
-    assert second[1] == CONTEXT and split.ids[split.row_offsets[1] + 1] != tokenizer.cls_token_id
+    second = split.tokens[split.window_offsets[1] : split.window_offsets[2]]
+    assert second[1] == UNSCORED and split.ids[split.window_offsets[1] + 1] != tokenizer.cls_token_id
 
 
 def test_forms_that_come_out_alike_are_one_encoding(tokenizer):

@@ -1,21 +1,21 @@
-"""Rows become batches: padded, or several to a line, with the labels that an alignment gives."""
+"""Windows become batches: padded, or several to a line, with the labels that an alignment gives."""
 
 import numpy as np
 import torch
 
-from hpo.encoding.batch_samplers import PackedBatches
-from hpo.encoding.packing import Placement
+from hpo.encoding.batch_samplers import PackedBatchSampler
+from hpo.encoding.packing import PackingPlan
 from hpo.encoding.window_dataset import (
-    IGNORED,
-    Rows,
+    IGNORE_INDEX,
+    WindowDataset,
     alone,
-    subtoken_labels,
+    label_subtokens,
 )
 
 
 def test_a_batch_is_padded_to_its_longest_row(corpus):
     split = corpus.split("train")
-    rows = Rows(split, split.forms[0], corpus.pad_id, "first")
+    rows = WindowDataset(split, split.forms[0], corpus.pad_id, "first")
     batch = rows.__getitems__([0, 1, 2])
     assert batch["input_ids"].shape == (3, rows.lengths[:3].max())
     for place in range(3):
@@ -24,13 +24,13 @@ def test_a_batch_is_padded_to_its_longest_row(corpus):
         assert batch["input_ids"][place, :length].tolist() == stored.tolist()
         assert (batch["input_ids"][place, length:] == corpus.pad_id).all()
         assert batch["attention_mask"][place].sum() == length
-        assert (batch["labels"][place, length:] == IGNORED).all()
+        assert (batch["labels"][place, length:] == IGNORE_INDEX).all()
 
 
 def test_rows_stand_where_they_are_placed(corpus):
     split = corpus.split("train")
-    rows = Rows(split, split.forms[0], corpus.pad_id, "first", pooled=True)
-    placement = next(iter(PackedBatches(rows.lengths, 32, seed=1)))
+    rows = WindowDataset(split, split.forms[0], corpus.pad_id, "first", pooled=True)
+    placement = next(iter(PackedBatchSampler(rows.lengths, 32, seed=1)))
     batch = rows.place(placement)
     assert {tuple(each.shape) for each in batch.values()} == {(placement.height, placement.width)}
     assert placement.height < 32
@@ -49,37 +49,37 @@ def test_rows_stand_where_they_are_placed(corpus):
         assert torch.equal(batch["words"][place], torch.where(words < 0, words, words + column))
         assert empty[place].all(), "no two rows stand on one place"
         empty[place] = False
-    paddings = {"input_ids": corpus.pad_id, "labels": IGNORED, "sentences": 0, "columns": 0, "words": -1}
+    paddings = {"input_ids": corpus.pad_id, "labels": IGNORE_INDEX, "sentences": 0, "columns": 0, "words": -1}
     for name, padding in paddings.items():
         assert (batch[name].numpy()[empty] == padding).all(), name
 
 
 def test_a_placement_with_a_line_for_each_row_is_a_padded_batch(corpus):
     split = corpus.split("train")
-    rows = Rows(split, split.forms[0], corpus.pad_id, "first")
+    rows = WindowDataset(split, split.forms[0], corpus.pad_id, "first")
     chosen = np.array([5, 1, 9])
-    placed = alone(rows.place(Placement.one_to_a_line(chosen, rows.lengths[chosen])))
+    placed = alone(rows.place(PackingPlan.one_window_per_row(chosen, rows.lengths[chosen])))
     padded = rows.__getitems__(chosen)
     assert sorted(placed) == sorted(padded) == ["attention_mask", "input_ids", "labels"]
     assert all(torch.equal(placed[name], padded[name]) for name in padded)
-    idle = rows.place(Placement.one_to_a_line(chosen, rows.lengths[chosen], labelled=False))
-    assert (idle["labels"] == IGNORED).all()
+    idle = rows.place(PackingPlan.one_window_per_row(chosen, rows.lengths[chosen], labelled=False))
+    assert (idle["labels"] == IGNORE_INDEX).all()
 
 
 def test_first_alignment_labels_one_subtoken_of_each_token(corpus):
     split = corpus.split("train")
-    labels = subtoken_labels(split, "first")
+    labels = label_subtokens(split, "first")
     first = split.first_subtokens()
-    assert (labels[~first] == IGNORED).all()
+    assert (labels[~first] == IGNORE_INDEX).all()
     assert np.array_equal(labels[first], split.labels[split.tokens[first]])
 
 
 def test_all_alignment_goes_on_with_i_after_b(corpus):
     split = corpus.split("train")
-    labels = subtoken_labels(split, "all")
+    labels = label_subtokens(split, "all")
     first, real = split.first_subtokens(), split.tokens >= 0
     rest = real & ~first
-    assert (labels[~real] == IGNORED).all()
+    assert (labels[~real] == IGNORE_INDEX).all()
     assert np.array_equal(labels[first], split.labels[split.tokens[first]])
     token = split.labels[split.tokens[rest]]
     assert np.array_equal(labels[rest], np.where(token % 2 == 1, token + 1, token))
@@ -89,6 +89,6 @@ def test_all_alignment_goes_on_with_i_after_b(corpus):
 def test_a_both_variant_trains_on_every_sentence_twice(corpus):
     split = corpus.split("train")
     twice = np.concatenate([split.forms[0], split.forms[1]])
-    assert len(Rows(split, twice, corpus.pad_id, "first")) == 2 * len(
+    assert len(WindowDataset(split, twice, corpus.pad_id, "first")) == 2 * len(
         split.labels[split.sentence_offsets[:-1]]
     )

@@ -5,7 +5,7 @@ import pytest
 from hpo.config.training_config import TrainingConfig
 from hpo.corpora.loading import load
 from hpo.corpora.tag_families import apply, load_family
-from hpo.encoding.prepare import prepare
+from hpo.encoding.corpus_encoder import encode_corpus
 from hpo.evaluation import checkpoint_scores as checkpoints
 from hpo.evaluation.checkpoint_scores import evaluate_checkpoint, score_checkpoint
 from hpo.training.trainer import train
@@ -22,7 +22,7 @@ def test_another_corpus_is_read_as_the_checkpoint_was_trained(empty_folder, monk
         (corpus_folder / f"{split}.conll").write_text(SENTENCES)
     family = load_family("conll")
     corpus = apply(family, load(str(corpus_folder)))
-    data = prepare(corpus, family, "tiny", max_length=20, seed=1, context=context)
+    data = encode_corpus(corpus, family, "tiny", max_length=20, seed=1, context=context)
     training_config = TrainingConfig(
         epochs=1, evals_per_epoch=1, learning_rate=2e-3, batch_size=4, context=context, pooling=pooling
     )
@@ -41,9 +41,9 @@ def test_another_corpus_is_read_as_the_checkpoint_was_trained(empty_folder, monk
 
     def watched(*args, **settings):
         asked.update(settings)
-        return prepare(*args, **settings)
+        return encode_corpus(*args, **settings)
 
-    monkeypatch.setattr(checkpoints, "prepare", watched)
+    monkeypatch.setattr(checkpoints, "encode_corpus", watched)
     scores = evaluate_checkpoint(empty_folder / "best", str(corpus_folder), "conll", 1)
     assert (asked["max_length"], asked["context"]) == (20, context)
     assert scores["dev"] == score_checkpoint(empty_folder / "best", data, ("dev",))["dev"]

@@ -13,10 +13,11 @@ from hpo.corpora.sentences import Corpus, Sentence
 from hpo.corpora.spans import label_names
 from hpo.corpora.tag_families import TagFamily
 from hpo.corpora.variants import FORMS, form
-from hpo.encoding.encoded_corpus import CONTEXT, encode
-from hpo.encoding.prepare import prepare
+from hpo.encoding.corpus_encoder import encode_corpus
+from hpo.encoding.encoded_corpus import encode
 from hpo.encoding.tokenizers import UNLIMITED, encode_words, longest_window
-from hpo.encoding.window_dataset import IGNORED, subtoken_labels
+from hpo.encoding.window_dataset import IGNORE_INDEX, label_subtokens
+from hpo.encoding.windows import UNSCORED
 from hpo.errors import UserError
 
 LABELS = label_names(("person", "place"))
@@ -36,8 +37,8 @@ def own_ids(tokenizer, words):
 
 
 def row_of(split, encoding):
-    row = int(np.flatnonzero(split.row_encodings == encoding)[0])
-    place = slice(split.row_offsets[row], split.row_offsets[row + 1])
+    row = int(np.flatnonzero(split.window_encodings == encoding)[0])
+    place = slice(split.window_offsets[row], split.window_offsets[row + 1])
     return split.ids[place].tolist(), split.tokens[place].tolist()
 
 
@@ -47,7 +48,7 @@ def test_every_form_of_a_sentence_is_what_the_tokenizer_makes_of_it(own_tokenize
         for number, sentence in enumerate(sentences[:40]):
             ids, words = own_ids(own_tokenizer, list(form(sentence, name).tokens))
             start = split.sentence_offsets[number]
-            tokens = [CONTEXT if word is None else start + word for word in words]
+            tokens = [UNSCORED if word is None else start + word for word in words]
             assert row_of(split, split.forms[index, number]) == (ids, tokens)
 
 
@@ -83,8 +84,8 @@ def test_every_token_is_scored_once_and_no_row_is_too_long(own_tokenizer, drawn,
         for number, pairs in enumerate(drawn)
     ]
     split = encode(sentences, LABEL_IDS, own_tokenizer, max_length=room, seed=1, context=context)
-    assert np.diff(split.row_offsets).max() <= room
-    encoding_of = np.repeat(split.row_encodings, np.diff(split.row_offsets))
+    assert np.diff(split.window_offsets).max() <= room
+    encoding_of = np.repeat(split.window_encodings, np.diff(split.window_offsets))
     first = split.first_subtokens()
     for encoding, sentence in enumerate(split.sentences):
         owned = split.tokens[first & (encoding_of == encoding)]
@@ -95,16 +96,16 @@ def test_every_token_is_scored_once_and_no_row_is_too_long(own_tokenizer, drawn,
 def test_labels_on_all_subtokens_begin_on_the_first_only(own_tokenizer):
     tokens, labels = ("in", "Lindqvist", "Åbo", "home"), ("O", "B-person", "I-person", "O")
     split = encode([Sentence(tokens, labels, "1")], LABEL_IDS, own_tokenizer, max_length=LONG, seed=1)
-    every, first = (subtoken_labels(split, alignment) for alignment in ("all", "first"))
-    assert (split.row_encodings[0], split.tokens[-1]) == (0, CONTEXT)
-    cased = slice(split.row_offsets[0], split.row_offsets[1])
+    every, first = (label_subtokens(split, alignment) for alignment in ("all", "first"))
+    assert (split.window_encodings[0], split.tokens[-1]) == (0, UNSCORED)
+    cased = slice(split.window_offsets[0], split.window_offsets[1])
     said = {}
     for token, of_all, of_first in zip(split.tokens[cased], every[cased], first[cased], strict=True):
         said.setdefault(int(token), []).append((int(of_all), int(of_first)))
-    assert set(said.pop(CONTEXT, [])) <= {(IGNORED, IGNORED)}
+    assert set(said.pop(UNSCORED, [])) <= {(IGNORE_INDEX, IGNORE_INDEX)}
     wanted = {0: (0, 0), 1: (1, 2), 2: (2, 2), 3: (0, 0)}
     for token, (begin, rest) in wanted.items():
-        assert said[token] == [(begin, begin), *[(rest, IGNORED)] * (len(said[token]) - 1)]
+        assert said[token] == [(begin, begin), *[(rest, IGNORE_INDEX)] * (len(said[token]) - 1)]
     assert len(said[2]) > 1 or own_tokenizer.__class__.__name__ == "BertTokenizer"
 
 
@@ -140,15 +141,15 @@ def test_a_window_that_is_told_and_that_the_model_cannot_read_is_refused(
     longest = longest_window(own_tokenizer, folder)
     told = {"max_length": 1024, "seed": 1}
     if longest == UNLIMITED:
-        assert prepare(corpus, labels, folder, **told, exactly=True).splits == ("train",)
+        assert encode_corpus(corpus, labels, folder, **told, exactly=True).splits == ("train",)
         return
     with pytest.raises(UserError) as caught:
-        prepare(corpus, labels, folder, **told, exactly=True)
+        encode_corpus(corpus, labels, folder, **told, exactly=True)
     assert str(caught.value) == (
         f"max_length: must be at most {longest}, the longest input of {folder} "
         f"(got 1024; set max_length={longest}; longer sentences are split into several windows)"
     )
     assert not list(empty_folder.iterdir())
-    facts = json.loads((prepare(corpus, labels, folder, **told).folder / "encoding.json").read_text())
+    facts = json.loads((encode_corpus(corpus, labels, folder, **told).folder / "encoding.json").read_text())
     assert facts["max_length"] == longest
-    prepare(corpus, labels, folder, max_length=longest, seed=1, exactly=True)
+    encode_corpus(corpus, labels, folder, max_length=longest, seed=1, exactly=True)

@@ -8,7 +8,7 @@ from transformers import BertConfig, BertForTokenClassification
 
 from hpo.config.training_config import TrainingConfig
 from hpo.errors import UserError
-from hpo.models.build import build_model, count_weights
+from hpo.models.build import build_model, count_parameters
 
 NAMES = ("O", "B-a", "I-a")
 
@@ -58,4 +58,4 @@ def test_broken_weights_are_refused(folder):
 def test_a_broken_configuration_is_refused(folder, changes):
     configure(folder, **changes)
     with pytest.raises(UserError, match="model: cannot be loaded"):
-        count_weights(str(folder))
+        count_parameters(str(folder))

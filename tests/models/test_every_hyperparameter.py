@@ -14,7 +14,7 @@ from torch.utils import checkpoint
 
 from hpo.config.training_config import TrainingConfig
 from hpo.corpora.spans import label_names
-from hpo.encoding.window_dataset import IGNORED
+from hpo.encoding.window_dataset import IGNORE_INDEX
 from hpo.errors import UserError
 from hpo.models.build import build_model
 from hpo.training.losses import class_weights
@@ -150,7 +150,7 @@ def test_a_run_steps_as_the_recipe_says(folder, encoded, monkeypatch):
     for logits, labels, loss, _ in seen["losses"]:
         expected = functional.cross_entropy(
             logits.flatten(0, 1).float(), labels.flatten(), torch.from_numpy(weights).float(),
-            ignore_index=IGNORED, label_smoothing=0.1, reduction="sum",
+            ignore_index=IGNORE_INDEX, label_smoothing=0.1, reduction="sum",
         ) / (counts.sum() / steps)  # fmt: skip
         assert loss == pytest.approx(float(expected), rel=1e-4)
 
@@ -334,7 +334,7 @@ def test_windows_and_context_are_as_long_as_they_are_told(own_tokenizer, sentenc
             folder, {"train": sentences[:40]}, LABELS, own_tokenizer, max_length=length, seed=1,
             context=context,
         ).split("train")  # fmt: skip
-        sizes = np.diff(split.row_offsets)
+        sizes = np.diff(split.window_offsets)
         assert sizes.max() <= length
         longest[name], carried[name] = int(sizes.max()), int((split.tokens < 0).sum())
     assert longest["short"] <= 12 < longest["long"]

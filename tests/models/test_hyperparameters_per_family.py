@@ -15,7 +15,7 @@ from transformers import (
 from hpo.config.training_config import TrainingConfig
 from hpo.corpora.spans import label_names
 from hpo.errors import UserError
-from hpo.models.build import build_model, count_weights
+from hpo.models.build import build_model, count_parameters
 from hpo.models.pooling_head import PooledTagger
 
 LABELS = label_names(("person", "place"))
@@ -119,6 +119,6 @@ def test_the_context_is_told_to_the_configuration(family, folder):
 
 def test_weights_are_counted(family, folder):
     built = build(folder)
-    three = count_weights(folder)
+    three = count_parameters(folder)
     fewer = 2 * (built.classifier.in_features + 1)
     assert three == sum(part.numel() for part in built.parameters()) - fewer

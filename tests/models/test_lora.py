@@ -12,7 +12,7 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer, pipelin
 
 from hpo.config.training_config import TrainingConfig
 from hpo.corpora.spans import label_names
-from hpo.encoding.window_dataset import Rows
+from hpo.encoding.window_dataset import WindowDataset
 from hpo.errors import UserError
 from hpo.evaluation.checkpoint_scores import score_split
 from hpo.inference.predict import predict
@@ -144,7 +144,7 @@ def test_the_adapter_beside_it_gives_the_same_on_the_original(learned, folder, e
     assert (settings["r"], settings["lora_alpha"], settings["base_model_name_or_path"]) == (4, 8, folder)
     base = AutoModelForTokenClassification.from_pretrained(folder, num_labels=5, ignore_mismatched_sizes=True)
     adapted = PeftModel.from_pretrained(base, str(adapter)).eval()
-    batch = Rows(encoded.split("dev"), np.arange(4), encoded.pad_id).__getitems__([0, 1, 2, 3])
+    batch = WindowDataset(encoded.split("dev"), np.arange(4), encoded.pad_id).__getitems__([0, 1, 2, 3])
     with torch.no_grad():
         logits = [model(**batch).logits for model in (adapted, load_checkpoint(target))]
     assert torch.allclose(*logits, atol=1e-5)

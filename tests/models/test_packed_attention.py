@@ -16,8 +16,8 @@ from transformers import (
 
 from hpo.config.training_config import TrainingConfig
 from hpo.corpora.spans import label_names
-from hpo.encoding.batch_samplers import LengthGroupedBatches, PackedBatches
-from hpo.encoding.window_dataset import IGNORED, Rows, alone
+from hpo.encoding.batch_samplers import LengthGroupedBatchSampler, PackedBatchSampler
+from hpo.encoding.window_dataset import IGNORE_INDEX, WindowDataset, alone
 from hpo.models.build import build_model
 from hpo.models.packed_attention import reading
 from hpo.training.trainer import NerTrainer, train
@@ -30,14 +30,14 @@ WIDTHS = {
 
 def labelled(place, logits, labels):
     """What is said and what is to be said of the labelled subtokens, in an order of the sentences' own."""
-    kept = labels != IGNORED
+    kept = labels != IGNORE_INDEX
     order = np.lexsort([place[kept].numpy()])
     return logits[kept][order], labels[kept][order]
 
 
 def read(model, rows, size, tell):
     """Logits by row and token of packed batches of so many rows, and of the same rows with a line each."""
-    for placement in PackedBatches(rows.lengths, size, seed=1):
+    for placement in PackedBatchSampler(rows.lengths, size, seed=1):
         packed = rows.place(placement)
         numbers = torch.from_numpy(placement.rows)[packed["sentences"] - 1]
         said = model(**tell(packed)).logits.flatten(0, 1)
@@ -58,9 +58,9 @@ def read(model, rows, size, tell):
 def test_sentences_that_share_a_line_are_read_as_if_alone(family, folder, encoded, hyperparameters):
     model = build_model(folder, LABELS, encoded.vocabulary, TrainingConfig(**hyperparameters), seed=1).eval()
     split = encoded.split("train")
-    rows = Rows(split, split.forms[0], encoded.pad_id, "first", "pooling" in hyperparameters)
+    rows = WindowDataset(split, split.forms[0], encoded.pad_id, "first", "pooling" in hyperparameters)
     drawn, tell = reading(model)
-    assert drawn is PackedBatches
+    assert drawn is PackedBatchSampler
     shared = 0
     with torch.inference_mode():
         for (said, labels), (alone, expected) in read(model, rows, 9, tell):
@@ -68,7 +68,7 @@ def test_sentences_that_share_a_line_are_read_as_if_alone(family, folder, encode
             assert torch.allclose(said, alone, atol=2e-5), float((said - alone).abs().max())
             shared += 1
     assert shared > 3
-    assert any(len(set(each.lines)) < len(each.rows) for each in PackedBatches(rows.lengths, 9, seed=1))
+    assert any(len(set(each.lines)) < len(each.rows) for each in PackedBatchSampler(rows.lengths, 9, seed=1))
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_so_do_the_other_families_that_are_named(corpus, config, kind):
     config._attn_implementation = kind
     model = AutoModelForTokenClassification.from_config(config).eval()
     split = corpus.split("train")
-    rows = Rows(split, split.forms[0], corpus.pad_id, "first")
+    rows = WindowDataset(split, split.forms[0], corpus.pad_id, "first")
     with torch.inference_mode():
         for (said, labels), (alone, expected) in read(model, rows, 9, reading(model)[1]):
             assert torch.equal(labels, expected)
@@ -100,7 +100,7 @@ def test_a_model_of_half_the_precision_is_told_in_its_own_type(corpus, kind, wei
     config._attn_implementation = kind
     model = BertForTokenClassification(config).eval().to(weights)
     split = corpus.split("train")
-    rows = Rows(split, split.forms[0], corpus.pad_id, "first")
+    rows = WindowDataset(split, split.forms[0], corpus.pad_id, "first")
     with torch.inference_mode():
         for (said, _), (alone, _) in read(model, rows, 9, reading(model)[1]):
             assert torch.allclose(said, alone, atol=0.03)
@@ -108,14 +108,14 @@ def test_a_model_of_half_the_precision_is_told_in_its_own_type(corpus, kind, wei
 
 def test_a_line_may_be_longer_than_the_longest_sentence_that_a_model_reads(corpus):
     split = corpus.split("train")
-    rows = Rows(split, split.forms[0], corpus.pad_id, "first")
+    rows = WindowDataset(split, split.forms[0], corpus.pad_id, "first")
     longest = int(rows.lengths.max())
     config = BertConfig(
         **WIDTHS, vocab_size=corpus.vocabulary, max_position_embeddings=longest, 
         num_labels=len(corpus.label_names),
     )  # fmt: skip
     model = BertForTokenClassification(config).eval()
-    widths = [each.width for each in PackedBatches(rows.lengths, 4, seed=1)]
+    widths = [each.width for each in PackedBatchSampler(rows.lengths, 4, seed=1)]
     assert max(widths) > longest
     with torch.inference_mode():
         for (said, _), (alone, _) in read(model, rows, 4, reading(model)[1]):
@@ -128,9 +128,9 @@ def test_a_family_of_which_no_way_is_known_keeps_a_line_for_each_sentence(corpus
         **WIDTHS, vocab_size=corpus.vocabulary, num_labels=len(corpus.label_names), pad_token_id=0
     )
     model = AutoModelForTokenClassification.from_config(config)
-    assert reading(model) == (LengthGroupedBatches, alone)
+    assert reading(model) == (LengthGroupedBatchSampler, alone)
     deberta = {"vocab_size": 90, "relative_attention": True, "position_biased_input": False}
-    for more, drawn in (({}, PackedBatches), ({"conv_kernel_size": 3}, LengthGroupedBatches)):
+    for more, drawn in (({}, PackedBatchSampler), ({"conv_kernel_size": 3}, LengthGroupedBatchSampler)):
         convolving = DebertaV2Config(**WIDTHS, **deberta, **more)
         assert reading(AutoModelForTokenClassification.from_config(convolving))[0] is drawn
     model.save_pretrained(tmp_path)
@@ -144,7 +144,7 @@ def test_a_family_of_which_no_way_is_known_keeps_a_line_for_each_sentence(corpus
     training_config = TrainingConfig(epochs=1, evals_per_epoch=1, batch_size=16)
     train(training_config, corpus, model=str(tmp_path), train_on="cased", seed=1, report=lambda each: True)
     split = corpus.split("train")
-    rows = Rows(split, split.forms[0], corpus.pad_id, "first")
+    rows = WindowDataset(split, split.forms[0], corpus.pad_id, "first")
     assert sum(len(each["input_ids"]) for each in seen) == len(rows)
     assert sum(int(each["attention_mask"].sum()) for each in seen) == rows.lengths.sum()
     assert sorted(seen[0]) == ["attention_mask", "input_ids", "labels"]

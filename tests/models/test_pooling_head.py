@@ -11,7 +11,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
 from hpo.config.training_config import TrainingConfig
 from hpo.encoding.tokenizers import load_tokenizer, longest_window
-from hpo.encoding.window_dataset import IGNORED, Rows
+from hpo.encoding.window_dataset import IGNORE_INDEX, WindowDataset
 from hpo.errors import UserError
 from hpo.evaluation.checkpoint_scores import score_split
 from hpo.models.build import build_model
@@ -40,21 +40,23 @@ def test_a_token_is_its_pooled_subtokens(pooling):
 
 def test_rows_tell_which_subtokens_make_up_a_token(encoded):
     split = encoded.split("train")
-    rows = Rows(split, np.arange(len(split.sentences)), encoded.pad_id, "first", pooled=True)
+    rows = WindowDataset(split, np.arange(len(split.sentences)), encoded.pad_id, "first", pooled=True)
     batch = rows.__getitems__([0, 1, 2, len(rows) - 1])
     words, labels = batch["words"], batch["labels"]
     columns = torch.arange(words.shape[1])
-    assert torch.equal(labels != IGNORED, words == columns)  # a label stands at each token's first subtoken
+    assert torch.equal(
+        labels != IGNORE_INDEX, words == columns
+    )  # a label stands at each token's first subtoken
     assert (words[batch["attention_mask"] == 0] == -1).all()
     for line, row in enumerate([0, 1, 2, len(rows) - 1]):
-        tokens = split.tokens[split.row_offsets[row] : split.row_offsets[row + 1]]
+        tokens = split.tokens[split.window_offsets[row] : split.window_offsets[row + 1]]
         for column, token in enumerate(tokens):
             expected = -1 if token < 0 else int(np.flatnonzero(tokens == token)[0])
             assert words[line, column] == expected
 
 
 def test_a_batch_for_the_familys_own_head_has_no_words(encoded):
-    rows = Rows(encoded.split("train"), np.arange(3), encoded.pad_id, "first")
+    rows = WindowDataset(encoded.split("train"), np.arange(3), encoded.pad_id, "first")
     assert sorted(rows.__getitems__([0, 1])) == ["attention_mask", "input_ids", "labels"]
 
 
@@ -62,7 +64,9 @@ def test_a_batch_for_the_familys_own_head_has_no_words(encoded):
 def test_the_logits_are_the_classifiers_of_the_pooled_states(folder, encoded, pooling):
     model = build_model(folder, encoded.label_names, 0, TrainingConfig(pooling=pooling), 1).eval()
     split = encoded.split("dev")
-    batch = Rows(split, np.arange(4), encoded.pad_id, "first", pooled=True).__getitems__([0, 1, 2, 3])
+    batch = WindowDataset(split, np.arange(4), encoded.pad_id, "first", pooled=True).__getitems__(
+        [0, 1, 2, 3]
+    )
     with torch.no_grad():
         said = model(**batch)
         hidden = model.encoder(batch["input_ids"], attention_mask=batch["attention_mask"])[0]
@@ -73,7 +77,7 @@ def test_the_logits_are_the_classifiers_of_the_pooled_states(folder, encoded, po
                 read = {"last": states[-1], "mean": states.mean(0),
                         "first-last": torch.cat([states[0], states[-1]])}[pooling]  # fmt: skip
                 assert torch.allclose(said.logits[row, first], model.classifier(read), atol=1e-5)
-    gold = batch["labels"] != IGNORED
+    gold = batch["labels"] != IGNORE_INDEX
     expected = torch.nn.functional.cross_entropy(said.logits[gold], batch["labels"][gold])
     assert said.loss.item() == pytest.approx(expected.item(), abs=1e-6)
 

@@ -24,7 +24,7 @@ SPACE = {
 @pytest.fixture(autouse=True)
 def small_model(monkeypatch):
     """No model is loaded to be weighed."""
-    monkeypatch.setattr("hpo.models.build.count_weights", lambda model: 1_000_000)
+    monkeypatch.setattr("hpo.models.build.count_parameters", lambda model: 1_000_000)
 
 
 def test_a_search_that_stops_nothing_trains_every_epoch():

@@ -34,8 +34,8 @@ def by_hand(split, encodings):
         sentence = split.sentences[encoding]
         start, stop = split.sentence_offsets[sentence], split.sentence_offsets[sentence + 1]
         said = {}
-        for row in np.flatnonzero(split.row_encodings == encoding):
-            for place in range(split.row_offsets[row], split.row_offsets[row + 1]):
+        for row in np.flatnonzero(split.window_encodings == encoding):
+            for place in range(split.window_offsets[row], split.window_offsets[row + 1]):
                 token = split.tokens[place]
                 if token >= 0:
                     said.setdefault(token, NAMES[split.ids[place] % len(NAMES)])
@@ -50,7 +50,7 @@ def test_a_variant_scores_as_seqeval_does(sentences, tokenizer, variant, max_len
     numbers = {name: number for number, name in enumerate(NAMES)}
     split = encode(sentences[:40], numbers, tokenizer, max_length=max_length, seed=5)
     layout = arrange(variant, split.drawn)
-    encodings = split.composition(layout.forms, layout.sentences)
+    encodings = split.variant_encodings(layout.forms, layout.sentences)
     distinct, times = np.unique(encodings, return_counts=True)
     scores, _ = SplitEvaluator(split, distinct, 0, len(TYPES)).read(Oracle()).score(TYPES, times)
     assert scores.f1 == f1_score(*by_hand(split, encodings))

@@ -15,9 +15,9 @@ from hpo.corpora.loading import load
 from hpo.corpora.sentences import Corpus, Sentence
 from hpo.corpora.spans import count, label_names, score
 from hpo.corpora.tag_families import TagFamily
+from hpo.encoding.corpus_encoder import adjacent_entity_notes, encode_corpus
 from hpo.encoding.encoded_corpus import EncodedCorpus, write_corpus
-from hpo.encoding.prepare import joined_notes, prepare
-from hpo.encoding.window_dataset import IGNORED, Rows
+from hpo.encoding.window_dataset import IGNORE_INDEX, WindowDataset
 from hpo.errors import UserError
 from hpo.evaluation.checkpoint_scores import predict_split, require_matching_labels, score_checkpoint
 from hpo.inference.predict import predict
@@ -38,7 +38,7 @@ def learned(request, corpus, tmp_path_factory):
     loss = NerTrainer.compute_loss
 
     def looked(self, model, inputs, *args, **kwargs):
-        labels = inputs["labels"][inputs["labels"] != IGNORED]
+        labels = inputs["labels"][inputs["labels"] != IGNORE_INDEX]
         seen["labels"] = max(seen.get("labels", 0), int(labels.max()) + 1)
         seen["outputs"] = model.config.num_labels
         return loss(self, model, inputs, *args, **kwargs)
@@ -107,16 +107,16 @@ def test_the_pipeline_puts_plain_labels_together_as_the_card_says(learned):
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_subtokens_carry_their_tokens_label_of_the_scheme(corpus, scheme, alignment):
     split = corpus.split("train")
-    rows = Rows(split, split.forms[0], corpus.pad_id, alignment, label_set=scheme)
+    rows = WindowDataset(split, split.forms[0], corpus.pad_id, alignment, label_set=scheme)
     names = LABEL_SETS[scheme].names(TYPES)
     written = LABEL_SETS[scheme].from_iob2(split.labels, split.sentence_offsets)
     for row in range(40):
         labels = rows.__getitems__([row])["labels"][0].numpy()
-        tokens = split.tokens[split.row_offsets[row] : split.row_offsets[row + 1]]
+        tokens = split.tokens[split.window_offsets[row] : split.window_offsets[row + 1]]
         before = None
         for token, label in zip(tokens, labels, strict=True):
             if token < 0 or (token == before and alignment == "first"):
-                assert label == IGNORED
+                assert label == IGNORE_INDEX
             elif token == before:
                 assert names[label] == names[written[token]].replace("B-", "I-")
             else:
@@ -138,7 +138,7 @@ def test_auto_is_the_scheme_of_the_corpus(tmp_path, monkeypatch, sentences):
     family = TagFamily(name="f", title="f", description="f", types=TYPES, mapping={t: t for t in TYPES})
     for scheme, expected in (("plain", "plain"), ("IOB1", "bio"), ("BMES", "bilou")):
         corpus = Corpus("c", {"train": sentences[:20], "dev": sentences[20:25]}, "0", scheme=scheme)
-        data = prepare(corpus, family, "tiny", max_length=32, seed=1)
+        data = encode_corpus(corpus, family, "tiny", max_length=32, seed=1)
         assert data.model_labels("auto") == (expected, LABEL_SETS[expected].names(TYPES))
         assert data.model_labels("plain")[0] == "plain"
 
@@ -156,10 +156,10 @@ def test_what_plain_labels_join_is_told(tmp_path, tokenizer, sentences):
     note = (
         "train: 1 of 3 entities stand right behind one of their own type, and are one with it in plain labels"
     )
-    assert joined_notes(data, ("bio", "plain")) == (note,)
-    assert joined_notes(data, ("bio", "auto")) == ()
-    plain = dataclasses.replace(data, own_labels="plain")
-    assert joined_notes(plain, ("auto",)) == (note,)
+    assert adjacent_entity_notes(data, ("bio", "plain")) == (note,)
+    assert adjacent_entity_notes(data, ("bio", "auto")) == ()
+    plain = dataclasses.replace(data, native_label_set="plain")
+    assert adjacent_entity_notes(plain, ("auto",)) == (note,)
 
 
 def test_a_checkpoint_of_other_types_is_refused_in_every_scheme(learned, corpus):

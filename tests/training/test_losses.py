@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from hpo.config.training_config import TrainingConfig
-from hpo.encoding.window_dataset import IGNORED, in_parts
+from hpo.encoding.window_dataset import IGNORE_INDEX, micro_batches
 from hpo.training.losses import CorpusLoss, class_weights
 from hpo.training.trainer import NerTrainer, _train_rows, train
 
 torch.set_num_threads(1)
-LABELS = torch.tensor([[0, 1, IGNORED, 2], [0, 0, 4, IGNORED]])
+LABELS = torch.tensor([[0, 1, IGNORE_INDEX, 2], [0, 0, 4, IGNORE_INDEX]])
 COUNTS = np.array([80, 10, 6, 0, 4])
 
 
@@ -45,7 +45,7 @@ def test_rare_labels_weigh_more():
     loss = CorpusLoss(TrainingConfig(class_weighting="inverse"), COUNTS, batches=10)
     weights = torch.tensor(class_weights(TrainingConfig(class_weighting="inverse"), COUNTS)).float()
     each = functional.cross_entropy(logits().flatten(0, 1), LABELS.flatten(), reduction="none")
-    real = LABELS.flatten() != IGNORED
+    real = LABELS.flatten() != IGNORE_INDEX
     expected = (each[real] * weights[LABELS.flatten()[real]]).sum() / 10
     assert loss({"logits": logits()}, LABELS, 6).item() == pytest.approx(expected.item())
 
@@ -83,7 +83,7 @@ def test_the_two_ends_of_beta_are_no_weights_and_inverse_ones():
 def test_labels_are_counted_as_they_are_trained_on(corpus, alignment):
     rows = _train_rows(corpus, "uncased-cased-both", alignment, False)
     batch = rows.__getitems__(range(len(rows)))["labels"]
-    expected = torch.bincount(batch[batch != IGNORED], minlength=5)
+    expected = torch.bincount(batch[batch != IGNORE_INDEX], minlength=5)
     assert rows.label_counts(5).tolist() == expected.tolist()
     assert expected.min() > 0 or alignment == "first"
 
@@ -91,7 +91,7 @@ def test_labels_are_counted_as_they_are_trained_on(corpus, alignment):
 @given(st.integers(1, 20), st.integers(1, 25))
 def test_a_batch_in_parts_holds_every_row_once(rows, parts):
     batch = {"input_ids": torch.arange(3 * rows).reshape(rows, 3), "labels": torch.arange(rows)}
-    split = list(in_parts(batch, parts))
+    split = list(micro_batches(batch, parts))
     assert len(split) <= parts
     assert all(len(part["labels"]) for part in split)
     assert {name: torch.equal(torch.cat([part[name] for part in split]), batch[name]) for name in batch} == {

@@ -8,7 +8,7 @@ from transformers import AutoModelForTokenClassification, pipeline
 
 from hpo.config.objective import Objective, parse_objective
 from hpo.config.training_config import TrainingConfig
-from hpo.models.build import build_model, count_weights
+from hpo.models.build import build_model, count_parameters
 from hpo.training.measurement import Measurement
 from hpo.training.trainer import NerTrainer, NonFiniteLoss, train
 
@@ -182,7 +182,7 @@ def test_fresh_weights_follow_the_seed(corpus):
 
 def test_weights_are_counted_without_making_them():
     model = build_model("tiny", ("O", "B-a", "I-a"), 3000, TrainingConfig(), 1)
-    assert count_weights("tiny") == sum(part.numel() for part in model.parameters())
+    assert count_parameters("tiny") == sum(part.numel() for part in model.parameters())
 
 
 @pytest.mark.parametrize(

@@ -342,7 +342,7 @@ def test_labels_and_windows_can_be_searched_and_each_model_is_scored_as_it_was_t
 
 def test_a_window_that_the_model_cannot_read_is_refused_before_anything_is_written(empty_folder):
     data = write_corpus(empty_folder / "corpus", {"train": 5, "dev": 5})
-    rule = r"max_length: must not be over the 256 subtokens that tiny reads at once: 300"
+    rule = r"max_length: must be at most 256, the longest input of tiny \(got 300"
     with pytest.raises(UserError, match=rule):
         run(build_study(settings(data, fixed={"max_length": 300})), quiet=True)
     assert not (empty_folder / "results" / "small").exists()

@@ -186,7 +186,7 @@ def test_a_corpus_with_faults_is_told_before_anything_is_submitted(hpo, driver):
 
 
 def test_a_dry_run_prints_the_script_and_the_cost_and_submits_nothing(hpo, monkeypatch):
-    monkeypatch.setattr("hpo.models.build.count_weights", lambda model: 1_000_000)
+    monkeypatch.setattr("hpo.models.build.count_parameters", lambda model: 1_000_000)
     code, out, err = hpo("submit", "--backend", "slurm", "--nodes", "2", "--time", "06:00:00", "--dry-run")
     assert code == 0
     assert out.startswith("#!/usr/bin/env bash\n#SBATCH --job-name=hpo-demo")

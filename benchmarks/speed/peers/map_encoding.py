@@ -14,7 +14,7 @@ from hpo.corpora.sentences import Sentence
 from hpo.corpora.variants import FORMS, form
 from hpo.encoding.encoded_corpus import EncodedCorpus, write_corpus
 from hpo.encoding.tokenizers import TINY_MAX_LENGTH
-from hpo.encoding.window_dataset import Rows
+from hpo.encoding.window_dataset import WindowDataset
 
 
 def run(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _same(ours: EncodedCorpus, theirs: Mapping[str, Any]) -> int:
     same = 0
     for name, dataset in theirs.items():
         split = ours.split(name)
-        rows = Rows(split, split.forms.ravel(), ours.pad_id, "first")
+        rows = WindowDataset(split, split.forms.ravel(), ours.pad_id, "first")
         for number, example in enumerate(dataset):
             row = rows.batch([number], pooled=False)
             same += (

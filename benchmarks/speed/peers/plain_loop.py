@@ -13,9 +13,9 @@ import torch
 
 from hpo.config.training_config import TINY, TrainingConfig
 from hpo.corpora.spans import count, score
-from hpo.encoding.batch_samplers import LengthGroupedBatches
+from hpo.encoding.batch_samplers import LengthGroupedBatchSampler
 from hpo.encoding.encoded_corpus import EncodedCorpus
-from hpo.encoding.window_dataset import Rows
+from hpo.encoding.window_dataset import WindowDataset
 from hpo.models.build import build_model
 
 BATCH = 32
@@ -61,8 +61,8 @@ def _lay_out(encoded: str, epochs: int, seed: int, ready: Any) -> None:
     torch.set_num_threads(1)
     data = EncodedCorpus.open(Path(encoded))
     train, dev = data.split("train"), data.split("dev")
-    rows = Rows(train, train.forms[0], data.pad_id, "first")
-    questions = Rows(dev, dev.forms[0], data.pad_id, "first")
+    rows = WindowDataset(train, train.forms[0], data.pad_id, "first")
+    questions = WindowDataset(dev, dev.forms[0], data.pad_id, "first")
     order = np.argsort(-questions.lengths, kind="stable")
     cut = [order[at : at + EVAL_BATCH] for at in range(0, len(order), EVAL_BATCH)]
     _warm.update(
@@ -80,7 +80,7 @@ def _train(task: Mapping[str, Any], steps: int | None = None) -> list[float]:
     others = [each for each in model.parameters() if each.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": task["weight_decay"]}, {"params": others}]
     optimizer = torch.optim.AdamW(groups, lr=task["learning_rate"], weight_decay=0.0, fused=True)
-    batches = LengthGroupedBatches(rows.lengths, BATCH, seed)
+    batches = LengthGroupedBatchSampler(rows.lengths, BATCH, seed)
     total = len(batches) * epochs
     done, curve = 0, []
     for epoch in range(task["train_for"]):

@@ -13,7 +13,7 @@ from hpo.corpora.label_sets import DEFAULT_LABEL_SETS, PLAIN, count_adjacent
 from hpo.corpora.sentences import Corpus
 from hpo.corpora.spans import label_names
 from hpo.corpora.tag_families import TagFamily
-from hpo.encoding.encoded_corpus import EncodedCorpus, windows_note, write_corpus
+from hpo.encoding.encoded_corpus import EncodedCorpus, long_sentence_note, write_corpus
 from hpo.encoding.tokenizers import load_tokenizer, longest_window, train_wordpiece
 from hpo.errors import Issue, UserError
 from hpo.storage.cache import cached
@@ -22,7 +22,7 @@ LAYOUT = 2
 """Raised when what `write_corpus` writes changes, so that old caches are not read."""
 
 
-def prepare(
+def encode_corpus(
     corpus: Corpus,
     family: TagFamily,
     model: str,
@@ -68,13 +68,13 @@ def prepare(
             max_length=window,
             seed=seed,
             context=context,
-            own_labels=own,
+            native_label_set=own,
         ),
     )
     return EncodedCorpus.open(folder.resolve())
 
 
-def window_notes(readings: Mapping[tuple[int, int], EncodedCorpus]) -> tuple[str, ...]:
+def long_sentence_notes(readings: Mapping[tuple[int, int], EncodedCorpus]) -> tuple[str, ...]:
     """What windows save of each split in which a sentence is longer than one, in words.
 
     ``readings`` are the ways in which trials read a corpus, by ``max_length`` and ``context``.
@@ -83,12 +83,12 @@ def window_notes(readings: Mapping[tuple[int, int], EncodedCorpus]) -> tuple[str
         (f"max_length {max_length}, context {context}: " if len(readings) > 1 else "") + note
         for (max_length, context), data in readings.items()
         for name in data.splits
-        if (note := windows_note(data.split(name), name))
+        if (note := long_sentence_note(data.split(name), name))
     )
     return tuple(notes)
 
 
-def joined_notes(data: EncodedCorpus, schemes: Iterable[str]) -> tuple[str, ...]:
+def adjacent_entity_notes(data: EncodedCorpus, schemes: Iterable[str]) -> tuple[str, ...]:
     """What plain labels, where a trial may learn them, cannot tell apart of each split, in words."""
     if all(data.model_labels(scheme)[0] != PLAIN for scheme in schemes):
         return ()
