@@ -16,7 +16,7 @@ from hpo.corpora.tag_families import TagFamily
 from hpo.encoding.encoded_corpus import EncodedCorpus, long_sentence_note, write_corpus
 from hpo.encoding.tokenizers import load_tokenizer, longest_window, train_wordpiece
 from hpo.errors import Issue, UserError
-from hpo.storage.cache import cached
+from hpo.storage.cache import cached_folder
 
 LAYOUT = 2
 """Raised when what `write_corpus` writes changes, so that old caches are not read."""
@@ -58,7 +58,7 @@ def encode_corpus(
     names = label_names(family.types)
     own = DEFAULT_LABEL_SETS[corpus.scheme]
     key = _fingerprint(corpus, (*names, own), tokenizer, window, context, seed)
-    folder = cached(
+    folder = cached_folder(
         key,
         lambda fresh: write_corpus(
             fresh,

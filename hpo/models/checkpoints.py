@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
@@ -19,6 +15,7 @@ from hpo.encoding.tokenizers import first_line
 from hpo.errors import Issue, UserError
 from hpo.models.lora import adapter_weights, merged_weights, write_adapter
 from hpo.models.pooling_head import PooledTagger  # noqa: F401 (transformers' loader must know it)
+from hpo.storage.atomic import atomic_replace
 
 MEASUREMENT = "measurement.json"
 Model: TypeAlias = PreTrainedModel
@@ -108,27 +105,9 @@ def _write(
     facts: dict[str, Any],
     folder: Path,
 ) -> None:
-    with replaced(folder) as fresh:
+    with atomic_replace(folder) as fresh:
+        fresh.mkdir()
         model.save_pretrained(str(fresh), state_dict=weights)
         if adapter:
             write_adapter(model, adapter, fresh)
         (fresh / MEASUREMENT).write_text(json.dumps(facts), encoding="utf-8")
-
-
-@contextmanager
-def replaced(folder: Path) -> Iterator[Path]:
-    """A new folder to fill, put in the place of another when the block ends.
-
-    A reader finds either of them whole, or none; a block that raises leaves the old one where it was.
-    """
-    fresh = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    yield fresh
-    if folder.exists():
-        old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-        folder.rename(old)
-        fresh.rename(folder)
-        shutil.rmtree(old)
-    else:
-        fresh.rename(folder)

@@ -1,27 +1,22 @@
-"""Folders of derived data, found again by the hash of what they were made from."""
+"""A cache of derived data: folders named by the hash of their inputs."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from hpo.storage.atomic import atomic_replace
 from hpo.storage.study_folder import ROOT
 
 
-def cached(key: str, fill: Callable[[Path], object], root: Path = ROOT) -> Path:
-    """The folder of derived data under a key, filled by ``fill`` if it is not there yet."""
+def cached_folder(key: str, fill: Callable[[Path], object], root: Path = ROOT) -> Path:
+    """Return the folder cached under a key; if it does not exist, call ``fill`` with a new empty folder.
+
+    If several processes fill the same key, the first one to finish wins.
+    """
     folder = root / ".cache" / key
     if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=folder.parent))
-        try:
+        with atomic_replace(folder, keep_existing=True) as fresh:
+            fresh.mkdir()
             fill(fresh)
-            fresh.rename(folder)
-        except OSError:
-            if not folder.exists():  # else another process was first, with the same content
-                raise
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
     return folder

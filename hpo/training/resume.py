@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import TrainerState
 
-from hpo.models.checkpoints import replaced
 from hpo.models.lora import resumable_weights
+from hpo.storage.atomic import atomic_replace
 from hpo.training.measurement import SNAPSHOT_FILE, Snapshot
 
 WEIGHTS, OPTIMIZER = "model.safetensors", "optimizer.safetensors"
@@ -27,7 +27,8 @@ def write_snapshot(
 ) -> None:
     """Write a run into a folder, in place of what stands there; a reader finds one of them whole."""
     weights = {name: tensor.contiguous() for name, tensor in _distinct(resumable_weights(model)).items()}
-    with replaced(folder) as fresh:
+    with atomic_replace(folder) as fresh:
+        fresh.mkdir()
         save_file(weights, fresh / WEIGHTS, metadata={"format": "pt"})
         save_file(_flatten(optimizer) | _random_state(), fresh / OPTIMIZER)
         # The Trainer wants this file to be there, and takes nothing from it that matters here.

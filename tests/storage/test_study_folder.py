@@ -16,7 +16,7 @@ from hpo.storage.atomic import (
     write_lines,
     write_text,
 )
-from hpo.storage.cache import cached
+from hpo.storage.cache import cached_folder
 from hpo.storage.journal import Journal, read_lines
 from hpo.storage.study_folder import StudyFolder, study_folders
 
@@ -124,7 +124,7 @@ def test_derived_data_are_made_once(tmp_path):
         calls.append(folder)
         (folder / "x").write_text("1")
 
-    first, second = (cached("key", fill, tmp_path) for _ in range(2))
+    first, second = (cached_folder("key", fill, tmp_path) for _ in range(2))
     assert first == second
     assert (first / "x").read_text() == "1"
     assert len(calls) == 1
@@ -138,9 +138,9 @@ def test_derived_data_that_could_not_be_made_are_not_there_and_are_made_anew(tmp
         raise error
 
     with pytest.raises(error):
-        cached("key", fail, tmp_path)
+        cached_folder("key", fail, tmp_path)
     assert names(tmp_path / ".cache") == []
-    assert names(cached("key", lambda folder: (folder / "x").touch(), tmp_path)) == ["x"]
+    assert names(cached_folder("key", lambda folder: (folder / "x").touch(), tmp_path)) == ["x"]
 
 
 def _fill_slowly(folder):
@@ -150,7 +150,7 @@ def _fill_slowly(folder):
 
 def _race(root, start, answers):
     start.wait()
-    answers.put((cached("key", _fill_slowly, root) / "x").read_text())
+    answers.put((cached_folder("key", _fill_slowly, root) / "x").read_text())
 
 
 def test_processes_that_race_for_derived_data_all_get_the_same(tmp_path):
