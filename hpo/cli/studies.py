@@ -73,8 +73,8 @@ def rerank(
     if as_json:
         _print_json([each.to_json() for each in found])
     else:
-        print(render_seed_scores(read_record(folder.reranked)))
-        print(f"Best run's model: {folder.reranked.best / '1'}   Report: {folder.report}")
+        print(render_seed_scores(read_record(folder.rerank_study)))
+        print(f"Best run's model: {folder.rerank_study.best / '1'}   Report: {folder.report}")
 
 
 def register(app: typer.Typer) -> None:

@@ -49,7 +49,7 @@ def read_record(folder: StudyFolder) -> StudyRecord:
         if there is none under this name, or a file of it has problems.
     """
     best = folder.best / "1"
-    reranked = folder.reranked
+    reranked = folder.rerank_study
     return StudyRecord(
         study=stored_study(folder),
         trials=stored_trials(folder),

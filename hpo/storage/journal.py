@@ -1,4 +1,4 @@
-"""Append-only files of JSON lines that survive a process killed while it writes."""
+"""Append-only JSON lines files that survive a process killed in the middle of a write."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from hpo.storage.atomic import json_line, sync
 
 
 class Journal:
-    """A file of JSON lines that only grows; a line that a killed process left half-written is cut off."""
+    """A JSON lines file open for appending; opening it removes an incomplete last line."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        whole = _whole_lines(path)
+        length = _complete_bytes(path)
         self._file = path.open("ab")
-        self._file.truncate(whole)
+        self._file.truncate(length)
 
     def append(self, line: dict[str, Any], *, durable: bool = False) -> None:
-        """Add a line; ``durable`` also waits until the disk has it, against the machine's own death."""
+        """Append a line; ``durable`` also syncs it to disk, so that it survives a machine failure."""
         self._file.write(json_line(line).encode())
         self._file.flush()
         if durable:
@@ -32,21 +32,21 @@ class Journal:
         self._file.close()
 
 
-def _whole_lines(path: Path) -> int:
-    """Bytes up to the end of the last whole line."""
+def _complete_bytes(path: Path) -> int:
+    """Return the number of bytes up to the end of the last complete line."""
     return path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of a journal, parsed.
+    """Parse the complete lines of a journal; a missing file has none.
 
     Raises
     ------
     UserError
-        if one is not JSON.
+        if a line is not valid JSON.
     """
     if path.exists():
-        for number, line in enumerate(path.read_bytes()[: _whole_lines(path)].splitlines(), 1):
+        for number, line in enumerate(path.read_bytes()[: _complete_bytes(path)].splitlines(), 1):
             try:
                 parsed = json.loads(line)
             except ValueError as error:

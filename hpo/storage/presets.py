@@ -1,4 +1,4 @@
-"""Where the YAML files that a user names live: tag families and search spaces."""
+"""Find the YAML files that users refer to by name: tag families and search spaces."""
 
 from __future__ import annotations
 
@@ -13,17 +13,13 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def preset_folders(kind: Kind) -> list[Path]:
-    """The folders searched, first match wins: the working directory, the checkout, the wheel."""
+    """Return the existing folders to search, in order: working directory, checkout, installed package."""
     candidates = [Path.cwd() / kind, _PACKAGE.parent / kind, _PACKAGE / kind]
-    found: list[Path] = []
-    for folder in candidates:
-        if folder.is_dir() and folder not in found:
-            found.append(folder)
-    return found
+    return list(dict.fromkeys(folder for folder in candidates if folder.is_dir()))
 
 
 def list_presets(kind: Kind) -> dict[str, Path]:
-    """Every member by name, in alphabetical order."""
+    """Return every preset by name, in alphabetical order; the first folder that has a name wins."""
     named: dict[str, Path] = {}
     for folder in preset_folders(kind):
         for path in folder.glob("*.yaml"):
@@ -32,12 +28,12 @@ def list_presets(kind: Kind) -> dict[str, Path]:
 
 
 def find_preset(kind: Kind, name: str) -> Path:
-    """The file of a member, given by its name or as a path to a YAML file.
+    """Return the file of a preset, given its name or the path to a YAML file.
 
     Raises
     ------
     UserError
-        if there is none, with the names that are known.
+        if the name is unknown.
     """
     if name.endswith((".yaml", ".yml")):
         return Path(name)

@@ -1,4 +1,4 @@
-"""The only module that knows paths under ``results/``; everything is written whole or not at all."""
+"""The layout of ``results/``: the paths of a study's files, and the lock of its driver."""
 
 from __future__ import annotations
 
@@ -7,35 +7,68 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from hpo.errors import Issue, UserError
 
 ROOT = Path("results")
 STUDY_NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,119}$"
-"""What may be a study's name, and with it a folder's."""
+"""Valid study names; each is also the name of a folder."""
 
 
 class StudyFolder:
-    """The files of one study; what its running trials leave behind may stand elsewhere, under ``live``.
+    """The paths of one study.
+
+    The state of running trials can be kept in a separate scratch folder, such as one in memory.
 
     Raises
     ------
     UserError
-        if the name cannot be a study's; it may lead out of the root.
+        if the name is invalid; such a name could point outside the root folder.
+
+    Attributes
+    ----------
+    path, name
+        the folder, and its name, which is the study's.
+    study, environment
+        the resolved settings, and the versions, commit and machine of the run.
+    trials
+        the journal: one JSON line per event of a trial, from which a search resumes.
+    matrix, report, figures
+        the row of the result matrix, the report in markdown, and its plots.
+    best, default
+        the best models as ``best/<rank>/``, and the model of the default configuration.
+    schedule
+        the hyperparameters of the best trial by epoch, if they changed during training.
+    replay, replay_state
+        the model trained by replaying ``schedule``, and the temporary state of that run.
+    rerank_results
+        the scores of the best configurations over several seeds.
+    checkpoints, persisted_snapshots
+        the best model of each trial that may be among the study's best, and snapshots of training state
+        copied from scratch.
+    ray
+        the state of Ray Tune.
+    cluster, submission, job_script
+        the files of a submitted study: its logs, the submission as JSON, and the batch script.
+    jobs, restarts, stop, exit_code
+        in ``cluster``: the journal of scheduler jobs, the number of restarts, the marker that requests a
+        stop, and the exit code of the driver.
+    tracking, tensorboard, wandb
+        the identifier of the study for experiment trackers, and the files of two of them.
+    scratch, scratch_marker
+        the folder for the state of running trials (``path`` unless another is given), and the file that
+        holds its path if it is another.
+    snapshots, threshold
+        in ``scratch``: the training state of resumable trials, and the score that a checkpoint must exceed
+        to be written.
     """
 
     SCRATCH_MARKER = ".live"
 
     def __init__(self, name: str, root: Path = ROOT, scratch: Path | None = None) -> None:
         if not re.fullmatch(STUDY_NAME, name):
-            raise UserError(
-                Issue(
-                    "study",
-                    "must be letters, digits and ._+- after a first letter or digit",
-                    name,
-                )
-            )
+            message = "must be letters, digits and ._+- after a first letter or digit"
+            raise UserError(Issue("study", message, name))
         self.path = root / name
         self.name = name
         self.study = self.path / "study.yaml"
@@ -43,68 +76,73 @@ class StudyFolder:
         self.trials = self.path / "trials.jsonl"
         self.matrix = self.path / "matrix.json"
         self.report = self.path / "report.md"
-        self.schedule = self.path / "schedule.yaml"
+        self.figures = self.path / "figures"
         self.best = self.path / "best"
         self.default = self.path / "default"
-        self.reranking = self.path / "rerank.json"
-        self.figures = self.path / "figures"
+        self.schedule = self.path / "schedule.yaml"
         self.replay = self.path / "replay"
         self.replay_state = self.path / ".replay"
+        self.rerank_results = self.path / "rerank.json"
         self.checkpoints = self.path / "checkpoints"
+        self.persisted_snapshots = self.path / "snapshots"
         self.ray = self.path / "ray"
         self.cluster = self.path / "cluster"
         self.submission = self.cluster / "submission.json"
+        self.job_script = self.cluster / "job.sh"
         self.jobs = self.cluster / "jobs.jsonl"
         self.restarts = self.cluster / "restarts"
         self.stop = self.cluster / "stop"
         self.exit_code = self.cluster / "exit.json"
-        self.job_script = self.cluster / "job.sh"
         self.tracking = self.path / "tracking.json"
         self.tensorboard = self.path / "tensorboard"
         self.wandb = self.path / "wandb"
-        self.scratch_marker = self.path / self.SCRATCH_MARKER
         self.scratch = scratch or self.path
+        self.scratch_marker = self.path / self.SCRATCH_MARKER
         self.snapshots = self.scratch / "snapshots"
-        self.persisted_snapshots = self.path / "snapshots"
         self.threshold = self.scratch / "checkpoints" / "threshold.json"
 
     def with_scratch(self, scratch: Path) -> StudyFolder:
-        """The same folder, with what its running trials leave behind under another."""
+        """Return the same study with another scratch folder."""
         return StudyFolder(self.name, self.path.parent, scratch)
 
     @property
     def has_separate_scratch(self) -> bool:
-        """Whether running trials leave their state outside the study's folder."""
+        """Whether the state of running trials is outside the study's folder."""
         return self.scratch != self.path
 
     @property
-    def reranked(self) -> StudyFolder:
-        """The folder of the study that trains this one's best again, which lies inside."""
+    def rerank_study(self) -> StudyFolder:
+        """The nested study that retrains the best configurations with several seeds."""
         return StudyFolder("rerank", self.path)
 
     def scores(self, trial: int) -> Path:
-        """The scores of a trial's best model on dev and test, where it was scored."""
+        """Return the file with the dev and test scores of a trial's best model."""
         return self.path / "scores" / f"{trial}.json"
 
     def snapshot(self, trial: int) -> Path:
-        """The folder of a trial's whole state at its last evaluation, while it may go on from there."""
+        """Return the scratch folder of a trial's training state at its last evaluation."""
         return self.snapshots / str(trial)
 
     def persisted_snapshot(self, trial: int) -> Path:
-        """Where a trial's state stands on disk, if `snapshot` is elsewhere and it was saved."""
+        """Return the folder to which `snapshot` is copied if scratch is separate."""
         return self.persisted_snapshots / str(trial)
 
     def candidate(self, trial: int) -> Path:
-        """The folder of a running trial's best model so far, if it may be among the best of the study."""
+        """Return the scratch folder of a trial's best model so far."""
         return self.scratch / "checkpoints" / str(trial)
 
     def checkpoint(self, trial: int) -> Path:
-        """The folder of a trial's best model, while it is among the best of the study."""
+        """Return the folder of a trial's best model while it is among the best of the study."""
         return self.checkpoints / str(trial)
+
+    def complete_checkpoints(self) -> list[Path]:
+        """Return the folders of completely written models; incomplete ones have hidden names."""
+        parents = dict.fromkeys((self.checkpoints, self.scratch / "checkpoints"))
+        return [path for parent in parents for path in parent.glob("*") if path.name.isdigit()]
 
     @property
     def is_locked(self) -> bool:
-        """Whether a driver holds the study at this moment."""
+        """Whether a driver is running the study now."""
         try:
             with (self.path / ".lock").open("r") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -114,44 +152,33 @@ class StudyFolder:
             return True
         return False
 
-    def complete_checkpoints(self) -> list[Path]:
-        """The folders of models that are whole; one that is being written has a hidden name."""
-        places = dict.fromkeys((self.checkpoints, self.scratch / "checkpoints"))
-        return [path for place in places for path in place.glob("*") if path.name.isdigit()]
-
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the study against a second driver.
+        """Hold the lock that keeps a second driver from running the study.
 
         Raises
         ------
         UserError
-            if another process holds it.
+            if another process holds the lock.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / ".lock").open("w") as file:
-            _lock(file, self.name)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                hint = "wait for it, or choose another name"
+                message = "is being run by another process"
+                raise UserError(Issue(f"study {self.name}", message, None, hint)) from None
             yield
 
 
-def _lock(file: IO[str], name: str) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise UserError(
-            Issue(
-                f"study {name}", "is being run by another process", None, "wait for it, or give another name"
-            )
-        ) from None
-
-
 def array_script(name: str, root: Path = ROOT) -> Path:
-    """The script of a job array, whose logs lie beside it."""
+    """Return the batch script of a job array; its logs are in the same folder."""
     return root / ".arrays" / f"{name}.sh"
 
 
 def study_folders(root: Path = ROOT) -> list[StudyFolder]:
-    """Every study, oldest first."""
+    """Return every study, oldest first."""
     names = [path.parent.name for path in root.glob("*/study.yaml")]
     found = [StudyFolder(name, root) for name in names if re.fullmatch(STUDY_NAME, name)]
     return sorted(found, key=lambda folder: folder.study.stat().st_mtime)

@@ -44,7 +44,7 @@ def plan_rerank(record: StudyRecord, top: int, seeds: int) -> Study:
             best.append(trial.params)
     space = study.space.model_copy(update={"points_to_evaluate": tuple(best[:top])})
     changes = {
-        "name": StudyFolder(study.name).reranked.name,
+        "name": StudyFolder(study.name).rerank_study.name,
         "algorithm": "grid",
         "sampler": Study.model_fields["sampler"].default,
         "space": space,
@@ -79,7 +79,7 @@ def rerank(
     if not folder.matrix.exists():
         raise UserError(Issue(f"study {name}", "is not done", None, f"go on with: hpo resume {name}"))
     planned = plan_rerank(record, top, seeds)
-    inner = folder.reranked
+    inner = folder.rerank_study
     _refuse_other_numbers(name, inner, planned)
     with folder.lock():
         try:
@@ -89,7 +89,7 @@ def rerank(
             raise StudyInterrupted(Issue(f"reranking of {name}", "was interrupted", None, rest)) from None
         found = seeded_configurations(read_record(inner))
         settings = {"study": name, "top": top, "seeds": seeds}
-        write_json(folder.reranking, settings | {"configurations": [each.to_json() for each in found]})
+        write_json(folder.rerank_results, settings | {"configurations": [each.to_json() for each in found]})
         write_report(folder)
     return found
 

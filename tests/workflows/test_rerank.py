@@ -117,7 +117,7 @@ def test_a_reranking_that_is_killed_goes_on_and_ranks_means_with_a_score_for_eve
     monkeypatch.setattr("hpo.search.ray.driver.run_search", killed_in_the_third)
     with pytest.raises(Killed):
         rerank("small", 1, 2, Console(quiet=True))
-    assert not folder.reranking.exists()
+    assert not folder.rerank_results.exists()
     found = rerank("small", 1, 2, Console(quiet=True))
     configurations = {json.dumps(each.params) for each in found}
     assert runs == 2 * len(found) + 1, "only the run that was cut off was made again"
@@ -127,12 +127,12 @@ def test_a_reranking_that_is_killed_goes_on_and_ranks_means_with_a_score_for_eve
     assert [each.dev.mean for each in found] == sorted((e.dev.mean for e in found), reverse=True)
     assert all(each.seeds == (42, 43) for each in found)
     assert all(None not in each.test.scores for each in found)
-    written = json.loads(folder.reranking.read_text())
+    written = json.loads(folder.rerank_results.read_text())
     assert (written["top"], written["seeds"]) == (1, 2)
     assert written["configurations"] == [each.to_json() for each in found]
     assert "## The best trained again" in render_study("small")
     assert describe_study("small")["reranked"] == written["configurations"]
-    inner = folder.reranked
+    inner = folder.rerank_study
     assert {trial.state for trial in read_trials(read_lines(inner.trials))} == {State.COMPLETE}
     assert read_matrix(inner.matrix).rows[0].study == "rerank"
     assert (inner.best / "1" / "model.safetensors").exists()
@@ -142,11 +142,11 @@ def test_a_reranking_that_is_killed_goes_on_and_ranks_means_with_a_score_for_eve
 
 
 def test_a_reranking_that_is_interrupted_says_how_to_go_on(done, monkeypatch):
-    shutil.rmtree(StudyFolder("small").reranked.path, ignore_errors=True)
+    shutil.rmtree(StudyFolder("small").rerank_study.path, ignore_errors=True)
     monkeypatch.setattr("hpo.search.ray.driver.run_search", lambda controller, run_trial, resources: None)
     with pytest.raises(StudyInterrupted, match="go on with: hpo rerank small --top 1 --seeds 2"):
         rerank("small", 1, 2, Console(quiet=True))
-    shutil.rmtree(StudyFolder("small").reranked.path)
+    shutil.rmtree(StudyFolder("small").rerank_study.path)
 
 
 def test_what_cannot_be_reranked_is_refused_with_what_to_do_instead(done):
