@@ -54,12 +54,12 @@ class ProgressDisplay:
     def line(self) -> str:
         """Counts, best, epochs, time: all in one line."""
         trials = list(self._conductor.trials)
-        return " · ".join([_counts(trials, self._conductor.budget), _best(trials), self._spent(trials)])
+        return " · ".join([_counts(trials, self._conductor.total_trials), _best(trials), self._spent(trials)])
 
     def draw(self) -> RenderableType:
         """The same on three lines, with a bar and the running trials."""
         trials = list(self._conductor.trials)
-        total = self._conductor.budget
+        total = self._conductor.total_trials
         done = sum(trial.state != State.RUNNING for trial in trials)
         running = Table.grid(padding=(0, 2))
         for trial in [each for each in trials if each.state == State.RUNNING][:8]:
@@ -93,7 +93,7 @@ class ProgressDisplay:
         """Seconds left if the trials to come take as long as those that ended; None before any has."""
         ended = sum(trial.state != State.RUNNING for trial in trials)
         fresh = ended - self._ended_before
-        left = self._conductor.budget - ended
+        left = self._conductor.total_trials - ended
         if left <= 0:
             return 0.0
         return elapsed / fresh * left if fresh > 0 else None

@@ -1,7 +1,8 @@
-"""The head of a search: it proposes trials, hears their measurements, decides, and writes all of it down.
+"""Trial controller: proposes trials, consumes their results, decides which continue, journals every step.
 
-It knows nothing of Ray: whatever runs the trials asks `TrialController.next_trial` and tells the rest. All
-that it knows can be rebuilt from the journal, so a study survives the death of its driver.
+The controller does not depend on Ray. Whatever runs the trials calls `TrialController.next_trial` when a
+worker is free and reports through `TrialController.on_result`, `TrialController.on_trial_end` and
+`TrialController.on_worker_failure`. The journal is the only state, so a study survives its driver.
 """
 
 from __future__ import annotations
@@ -27,16 +28,21 @@ from hpo.storage.study_folder import StudyFolder
 from hpo.training.measurement import SNAPSHOT_FILE, Measurement, read_snapshot
 
 MAX_WORKER_FAILURES = 3
-"""How often a trial is taken up again after its worker died; one that dies each time is its own cause."""
+"""How often a trial is resumed after its worker died; the next failure counts as the trial's own."""
 
-_ENDED_WELL = (State.COMPLETE, State.STOPPED)
+_SUCCESSFUL = (State.COMPLETE, State.STOPPED)
 
 
 class TrialController:
-    """Runs the search of one study, from its start or from where its journal ends.
+    """Runs the search of one study, from the beginning or from the end of its journal.
 
-    Trials that ended stay as they are. Those that were running when the last driver died go on from
-    their snapshots, before any other.
+    Life of a trial: the sampler proposes its parameters (or the scheduler, as a copy of another trial), the
+    worker reports a measurement after every evaluation, and the scheduler answers each with *continue*,
+    *pause* or *stop*. A paused trial holds no worker and is resumed from its snapshot when the scheduler
+    picks it. A trial whose worker died is resumed from its snapshot before any other trial starts.
+
+    A new controller replays the journal: ended trials stay as they are, and trials that were running when
+    the last driver died are resumed from their snapshots first.
     """
 
     def __init__(self, study: Study, folder: StudyFolder) -> None:
@@ -49,79 +55,86 @@ class TrialController:
         self._sampler = build_sampler(
             algorithm.sampler or study.sampler, space, study.seed, levels, study.seeds
         )
+        self._sampler_exhausted = False
         self._scheduler = build_scheduler(algorithm.scheduler, study)
+        # Members of a population pause together at every boundary, and PBT protects the default itself.
+        self._never_stop = frozenset[int]() if algorithm.population else study.never_stopped
         self._listeners: list[Callable[[Trial], None]] = []
-        self._used_up = False
         self._journal = Journal(folder.trials)
         self._checkpoints = CheckpointStore(folder)
-        self._checkpoints.bring_back(trial.number for trial in self.trials if trial.is_open)
-        self._cut_off: list[Trial] = []
+        self._checkpoints.restore_snapshots(trial.number for trial in self.trials if trial.is_open)
+        self._interrupted: list[Trial] = []
         self._top_k = TopK(study)
         self._published_threshold: CheckpointThreshold | None = None
         self.folder.threshold.unlink(missing_ok=True)
-        self._hear_again()
-        self._update_threshold()
+        self._restore()
+        self._update_checkpoints()
 
-    def _hear_again(self) -> None:
-        """Rebuild the scheduler from the trials; those that were cut off come last, as the latest to tell."""
-        cut_off = [trial for trial in self.trials if trial.state == State.RUNNING]
+    def _restore(self) -> None:
+        """Rebuild the scheduler and the top k by replaying the trials; interrupted trials come last."""
+        interrupted = [trial for trial in self.trials if trial.state == State.RUNNING]
         for trial in self.trials:
-            if trial.state in _ENDED_WELL:
+            if trial.state in _SUCCESSFUL:
                 self._top_k.add(trial)
             if trial.state not in (State.FAILED, State.RUNNING):
                 for measurement in trial.measurements:
-                    self._scheduler.on_trial_result(trial, measurement, self.trials)
-        for trial in cut_off:
-            self._cut_off_at_snapshot(trial)
+                    self._decide(trial, measurement)
+        for trial in interrupted:
+            self._rewind_to_snapshot(trial)
 
-    def _cut_off_at_snapshot(self, trial: Trial) -> None:
-        """Put a trial back to its snapshot, from which it goes on before any other starts."""
-        heard = trial.epochs
-        trial.resume_from(self._snapshot_epoch(trial))
+    def _rewind_to_snapshot(self, trial: Trial) -> None:
+        """Drop measurements made after the trial's snapshot, and queue the trial to be resumed first."""
+        reported_epoch = trial.epochs
+        snapshot = read_snapshot(self.folder.snapshot(trial.number))
+        trial.resume_from(min(reported_epoch, snapshot.last.epoch) if snapshot else 0.0)
         decision = SchedulerDecision.CONTINUE
         for measurement in trial.measurements:
-            decision = self._scheduler.on_trial_result(trial, measurement, self.trials)
-        # The driver may have died after it wrote a measurement down and before its verdict.
-        if heard > trial.epochs or self._obey(trial, decision):
-            self._cut_off.append(trial)
+            decision = self._decide(trial, measurement)
+        # The driver may have died after journaling the last measurement and before applying its decision.
+        if reported_epoch > trial.epochs or self._apply(trial, decision):
+            self._interrupted.append(trial)
 
-    def _snapshot_epoch(self, trial: Trial) -> float:
-        """Up to which of its measurements a cut-off trial need not be trained again."""
-        snapshot = read_snapshot(self.folder.snapshot(trial.number))
-        return min(trial.epochs, snapshot.last.epoch) if snapshot else 0.0
+    def _decide(self, trial: Trial, measurement: Measurement) -> SchedulerDecision:
+        """Pass a measurement to the scheduler, and return its decision.
+
+        A trial that must never be stopped (the default configuration) counts in every comparison like any
+        other; only the decision to stop or pause it is overruled.
+        """
+        decision = self._scheduler.on_trial_result(trial, measurement, self.trials)
+        return SchedulerDecision.CONTINUE if trial.number in self._never_stop else decision
 
     def add_listener(self, listener: Callable[[Trial], None]) -> None:
-        """Have a function called after each change of a trial."""
+        """Register a function that is called after each change of a trial."""
         self._listeners.append(listener)
 
     def next_trial(self) -> Trial | None:
-        """The trial to start or to go on with next; None while there is nothing for a free worker.
+        """Return the trial that a free worker starts or resumes next, or None if there is none now.
 
-        There is nothing either because the study is `exhausted`, or because paused trials wait for those
-        that are running.
+        None means that the search is `exhausted`, or that paused trials wait for running ones.
+        Interrupted trials come first, then paused trials that the scheduler resumes, then new ones.
         """
-        if self._cut_off:
-            return self._take_up(Continuation(self._cut_off.pop(0).number))
+        if self._interrupted:
+            return self._resume(Continuation(self._interrupted.pop(0).number))
         for number in self._scheduler.trials_to_stop(self.trials):
             self.on_trial_end(number, State.STOPPED)
         if continuation := self._scheduler.next_trial_to_resume(self.trials):
-            return self._take_up(continuation)
+            return self._resume(continuation)
         if not self._scheduler.accepts_new_trial(self.trials, self.study.runs):
             return None
         number = len(self.trials)
-        self._checkpoints.forget(number)
+        self._checkpoints.delete_snapshot(number)
         seed = self._seed_of(number)
         copy = self._scheduler.warm_start_for(number, self.trials)
-        if copy and copy.params and self._inherit(copy.donor, Trial(number, copy.params, seed)):
+        if copy and copy.params and self._copy_snapshot(copy.donor, Trial(number, copy.params, seed)):
             return self._start(Trial(number, copy.params, seed), copy.donor)
         params = self._sampler.suggest(number, self.trials)
         if params is None:
-            self._used_up = True
+            self._sampler_exhausted = True
             return None
         return self._start(Trial(number, params, seed))
 
     def _seed_of(self, number: int) -> int:
-        """A trial's seed: its own, or where configurations are repeated, that of the run: seed, seed + 1 …"""
+        """Return a trial's training seed; repeats of a configuration use seed, seed + 1, … of the study."""
         if self.study.seeds > 1:
             return self.study.seed + number % self.study.seeds
         return int(np.random.SeedSequence([self.study.seed, number]).generate_state(1)[0] >> 1)
@@ -132,58 +145,61 @@ class TrialController:
             line |= {"from": self.trials[donor].position, "donor": donor}
             trial.resume_from(line["from"], trial.params, donor)
         self.trials.append(trial)
-        self._journal.append(line)  # lost with the machine, it would be proposed again
-        self._tell(trial)
+        self._journal.append(line)  # not durable: if the machine dies, the same trial is proposed again
+        self._notify(trial)
         return trial
 
-    def _inherit(self, donor: int | None, trial: Trial) -> bool:
-        """Put a copy of a donor's snapshot in place of a trial's; False if there is none to copy."""
-        target = self.folder.snapshot(trial.number)
-        if donor is None or not link_folder(self.folder.snapshot(donor), target):
-            return False
-        # The best so far stays the trial's own: it is what stands in its checkpoint.
-        if snapshot := read_snapshot(target):
-            write_json(target / SNAPSHOT_FILE, replace(snapshot, best=trial.best).to_json())
-        return True
-
-    def _take_up(self, continuation: Continuation) -> Trial:
+    def _resume(self, continuation: Continuation) -> Trial:
         trial = self.trials[continuation.number]
-        # Where the donor's snapshot has vanished, the trial goes on with its own weights.
-        donor = continuation.donor if self._inherit(continuation.donor, trial) else None
+        # If the donor's snapshot is gone, the trial continues with its own weights.
+        donor = continuation.donor if self._copy_snapshot(continuation.donor, trial) else None
         line: dict[str, Any] = {"trial": trial.number, "from": trial.epochs}
         if continuation.params is not None:
             line |= {"params": continuation.params, "donor": donor}
         trial.resume_from(trial.epochs, continuation.params, donor)
         self._journal.append(line, durable=True)
-        self._tell(trial)
+        self._notify(trial)
         return trial
 
+    def _copy_snapshot(self, donor: int | None, trial: Trial) -> bool:
+        """Replace a trial's snapshot by a copy of the donor's; return False if the donor has none."""
+        target = self.folder.snapshot(trial.number)
+        if donor is None or not link_folder(self.folder.snapshot(donor), target):
+            return False
+        # The best measurement stays the trial's own, because it belongs to the trial's checkpoint.
+        if snapshot := read_snapshot(target):
+            write_json(target / SNAPSHOT_FILE, replace(snapshot, best=trial.best).to_json())
+        return True
+
     def on_result(self, number: int, measurement: Measurement) -> bool:
-        """Take a trial's measurement in, and say whether the trial is to go on; one that has ended is not."""
+        """Record a trial's measurement, and return whether the trial continues.
+
+        A measurement of a trial that is not running is ignored.
+        """
         trial = self.trials[number]
         if trial.state != State.RUNNING:
             return False
         trial.measurements.append(measurement)
         self._journal.append({"trial": number, "measurements": [measurement.to_json()]})
-        self._checkpoints.save(number)
-        return self._obey(trial, self._scheduler.on_trial_result(trial, measurement, self.trials))
+        self._checkpoints.persist_snapshot(number)
+        return self._apply(trial, self._decide(trial, measurement))
 
-    def _obey(self, trial: Trial, decision: SchedulerDecision) -> bool:
-        """Carry a verdict out, and say whether the trial is to go on."""
+    def _apply(self, trial: Trial, decision: SchedulerDecision) -> bool:
+        """Apply a decision, and return whether the trial continues."""
         if decision == SchedulerDecision.STOP:
             self.on_trial_end(trial.number, State.STOPPED)
         elif decision == SchedulerDecision.PAUSE:
             trial.state = State.PAUSED
             self._journal.append({"trial": trial.number, "state": trial.state.value}, durable=True)
-            self._tell(trial)
+            self._notify(trial)
         else:
-            self._tell(trial)
+            self._notify(trial)
         return decision == SchedulerDecision.CONTINUE
 
     def on_trial_end(self, number: int, state: State, reason: str = "") -> None:
-        """Take a trial's end in; a trial ends once, and what comes later is not heard.
+        """Record the end of a trial; a trial that has ended already is left as it is.
 
-        A paused trial can only be stopped: that its process has ended is why it is paused.
+        A paused trial can only be stopped: the end of its process follows from the pause.
         """
         trial = self.trials[number]
         if not trial.is_open or (trial.state == State.PAUSED and state != State.STOPPED):
@@ -194,14 +210,14 @@ class TrialController:
             self._scheduler.remove_trial(trial)
         else:
             self._top_k.add(trial)
-        self._checkpoints.forget(number)
-        self._update_threshold()
-        self._tell(trial)
+        self._checkpoints.delete_snapshot(number)
+        self._update_checkpoints()
+        self._notify(trial)
 
     def on_worker_failure(self, number: int, reason: str) -> None:
-        """Take in that a running trial's worker or machine died: it goes on from its snapshot elsewhere.
+        """Record that the worker or machine of a running trial died; the trial is resumed from its snapshot.
 
-        After `MAX_WORKER_FAILURES` of them it has failed, with the reason of the last.
+        After `MAX_WORKER_FAILURES` resumes the trial fails, with the reason of the last failure.
         """
         trial = self.trials[number]
         if trial.state != State.RUNNING:
@@ -212,55 +228,59 @@ class TrialController:
         trial.failures += 1
         self._journal.append({"trial": number, "lost": reason}, durable=True)
         self._scheduler.remove_trial(trial)
-        self._cut_off_at_snapshot(trial)
-        self._tell(trial)
+        self._rewind_to_snapshot(trial)
+        self._notify(trial)
 
     def close(self) -> None:
-        """Write the journal out as one line per trial, once all have ended, and leave all else on disk."""
+        """Close the journal and the checkpoint store.
+
+        A finished study's journal is rewritten as one line per trial and its snapshots are deleted; an
+        unfinished study's snapshots are persisted.
+        """
         self._journal.close()
         self._checkpoints.close(trial.number for trial in self.trials if trial.is_open)
         if self.finished:
             write_lines(self.folder.trials, (trial.to_json() for trial in self.trials))
-            self._checkpoints.free()
+            self._checkpoints.delete_snapshots()
 
     @property
-    def budget(self) -> int:
-        """Trials that the study will have had in the end: fewer than it asks for where a grid is smaller."""
-        return len(self.trials) if self._used_up else self.study.runs
+    def total_trials(self) -> int:
+        """Number of trials at the end of the search; a grid may have fewer than the study asks for."""
+        return len(self.trials) if self._sampler_exhausted else self.study.runs
 
     @property
     def exhausted(self) -> bool:
-        """Whether there is nothing left to start: the scheduler wants no more, or the grid is tried
-        through."""
-        return self._used_up or not self._scheduler.accepts_new_trial(self.trials, self.study.runs)
+        """Whether no new trial will be proposed: the scheduler accepts none, or the grid is complete."""
+        return self._sampler_exhausted or not self._scheduler.accepts_new_trial(self.trials, self.study.runs)
 
     def no_trials_left(self, running: int) -> bool:
-        """Whether no trial will start any more, where so many are running.
+        """Return whether no trial will start or resume any more, given the number of running trials.
 
-        One that runs may yet lose its worker, wake those that are paused, or fail and leave its place.
+        While a trial runs, its worker may die, it may fail and be replaced, or its result may resume
+        paused trials.
         """
-        return self.exhausted and not self._cut_off and not running
+        return self.exhausted and not self._interrupted and not running
 
     @property
     def finished(self) -> bool:
-        """Whether the budget is used up and every trial has ended."""
+        """Whether the search is exhausted and every trial has ended."""
         return self.exhausted and not any(trial.is_open for trial in self.trials)
 
     @property
     def epochs(self) -> float:
-        """Epochs trained by all trials together, without those that a restart threw away."""
+        """Epochs trained by all trials, without those repeated after a restart."""
         return sum(trial.epochs for trial in self.trials)
 
     @property
     def best(self) -> list[Trial]:
-        """The best of the trials that ended well, the best first: only a better one can displace them."""
+        """The successful trials whose checkpoints are kept for their score, the best first."""
         return self._top_k.best
 
-    def _update_threshold(self) -> None:
-        """Tell the workers which measurement is worth a checkpoint, and drop those that no longer are.
+    def _update_checkpoints(self) -> None:
+        """Publish the checkpoint threshold to the workers, persist the top checkpoints and delete the others.
 
-        A trial that has not ended has no part in the bar, since it may yet fail, and keeps its checkpoint,
-        whose measurement may not have come in yet.
+        Open trials do not count towards the threshold because they may still fail. Their checkpoints are
+        kept, because the measurement that belongs to a checkpoint may not have arrived yet.
         """
         threshold = self._top_k.threshold
         if threshold and threshold != self._published_threshold:
@@ -268,11 +288,11 @@ class TrialController:
             write_json(self.folder.threshold, threshold.to_json())
         kept = {trial.number for trial in (*self.best, *self._top_k.always_kept)}
         for number in kept:
-            self._checkpoints.keep(number)
+            self._checkpoints.persist_checkpoint(number)
         for number in {int(folder.name) for folder in self.folder.complete_checkpoints()} - kept:
             if number >= len(self.trials) or not self.trials[number].is_open:
-                self._checkpoints.drop(number)
+                self._checkpoints.delete_checkpoint(number)
 
-    def _tell(self, trial: Trial) -> None:
+    def _notify(self, trial: Trial) -> None:
         for listener in self._listeners:
             listener(trial)

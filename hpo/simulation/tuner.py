@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from hpo.config.search_space import Params
 from hpo.config.study import Study
+from hpo.search.checkpoint_store import temporary_folder
 from hpo.search.controller import TrialController
 from hpo.search.trial import State, Trial
 from hpo.storage.atomic import without_sync
@@ -119,11 +119,7 @@ def _end(head: Tuner, number: int, curve: Sequence[Measurement]) -> None:
 @contextmanager
 def temporary_controller(study: Study) -> Iterator[TrialController]:
     """A controller whose journal stands in a temporary folder and is not waited for."""
-    shared_memory = Path("/dev/shm")  # where there is one, nothing reaches a disk
-    with (
-        TemporaryDirectory(dir=shared_memory if shared_memory.is_dir() else None) as folder,
-        without_sync(),
-    ):
+    with temporary_folder() as folder, without_sync():
         controller = TrialController(study, StudyFolder(study.name, Path(folder)))
         try:
             yield controller

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from hpo.config.search_space import Space
 from hpo.config.study import Study
 from hpo.search.schedulers.base import NoStopping, Scheduler
-from hpo.search.schedulers.never_stop import Sparing
 
 
 def _every(study: Study) -> Scheduler:
@@ -17,17 +16,13 @@ def _every(study: Study) -> Scheduler:
 def _halving(study: Study) -> Scheduler:
     from hpo.search.schedulers.asha import AsynchronousSuccessiveHalving
 
-    return Sparing(
-        AsynchronousSuccessiveHalving(study.grace_epochs, study.reduction_factor, study.max_epochs),
-        study.never_stopped,
-    )
+    return AsynchronousSuccessiveHalving(study.grace_epochs, study.reduction_factor, study.max_epochs)
 
 
 def _hyperband(study: Study) -> Scheduler:
     from hpo.search.schedulers.hyperband import HyperBand
 
-    brackets = HyperBand(study.grace_epochs, study.reduction_factor, study.max_epochs, study.trials)
-    return Sparing(brackets, study.never_stopped)
+    return HyperBand(study.grace_epochs, study.reduction_factor, study.max_epochs, study.trials)
 
 
 def _pbt(study: Study) -> Scheduler:
