@@ -68,7 +68,7 @@ def run_study(study: Study | str | Path | None = None, *, quiet: bool = False, *
     StudyInterrupted
         if the user stopped it; `resume_study` goes on.
     """
-    from hpo.workflows.prepare import free_name, start_warm
+    from hpo.workflows.resolve import with_free_name, with_warm_start
     from hpo.workflows.run import run
 
     if isinstance(study, Study):
@@ -77,9 +77,9 @@ def run_study(study: Study | str | Path | None = None, *, quiet: bool = False, *
         resolved = load_study(study, **fields)
     else:
         resolved = build_study(**fields)
-    resolved = start_warm(resolved)
+    resolved = with_warm_start(resolved)
     if study is None and not fields.get("name"):
-        resolved = free_name(resolved)
+        resolved = with_free_name(resolved)
     return run(resolved, quiet=quiet)
 
 
@@ -115,12 +115,12 @@ def run_grid(
     StudyFailed
         after all have run, with the reason of each that failed; the rows of the others are `matrix_rows`.
     """
-    from hpo.workflows.grid import plan_rows, run_rows
+    from hpo.workflows.grid import GridRows, plan_rows, run_rows
 
     variants, families, searches = (
         names if isinstance(names, str) else ",".join(names) for names in (train_on, tags, algorithms)
     )
-    studies = plan_rows(fields, train_on=variants, tags=families, algorithms=searches)
+    studies = plan_rows(fields, GridRows(variants, families, searches))
     rows, failures = run_rows(studies, quiet=quiet)
     if failures:
         raise StudyFailed(issue for failure in failures for issue in failure.issues)

@@ -55,6 +55,6 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _encode(study: Study) -> Path:
-    from hpo.workflows.prepare import encode, read_corpus
+    from hpo.workflows.prepare import encode_study, read_corpus
 
-    return encode(study, *read_corpus(study)).folder
+    return next(iter(encode_study(study, *read_corpus(study)).values())).folder

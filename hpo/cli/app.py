@@ -145,7 +145,7 @@ def run(
     Example: hpo run --alg asha --trials 50 --data my-corpus/ --tags conll --model bert-base-cased
     """
     from hpo.config.study import build_study, load_study
-    from hpo.workflows.prepare import free_name, start_warm
+    from hpo.workflows.resolve import with_free_name, with_warm_start
     from hpo.workflows.run import run as run_study
 
     options = _given(
@@ -155,9 +155,9 @@ def run(
         trackers=given_trackers(tracker),
     )  # fmt: skip
     resolved = load_study(file, options) if file else build_study(options)
-    resolved = start_warm(resolved)
+    resolved = with_warm_start(resolved)
     if not study and not file:
-        resolved = free_name(resolved)
+        resolved = with_free_name(resolved)
     if dry_run:
         from hpo.reporting.dry_run import render_dry_run
 
@@ -289,13 +289,13 @@ def grid(
     Example: hpo grid --train-on cased,uncased,uncased-cased-mix --trials 20
     """
     from hpo.reporting.report import render_matrices
-    from hpo.workflows.grid import plan_rows, run_rows
+    from hpo.workflows.grid import GridRows, plan_rows, run_rows
 
     options = _given(
         trials=trials, data=data, model=model, space=space, sampler=sampler, epochs=epochs, seed=seed,
         gpus_per_trial=gpus_per_trial, workers=workers, trackers=given_trackers(tracker),
     )  # fmt: skip
-    studies = plan_rows(options, train_on=train_on, tags=tags, algorithms=alg, file=file)
+    studies = plan_rows(options, GridRows(train_on, tags, alg), file)
     given = _given(nodes=nodes, gpus=gpus, cpus=cpus, time=time, partition=partition)
     if backend:  # of SLURM one array, with a row per element; hpo matrix collects
         return submit_studies(studies, backend, profile, given, dry_run=dry_run)

@@ -97,7 +97,7 @@ def submit(
     from hpo.config.study import build_study, load_study, stored_study
     from hpo.config.trackers import given_trackers
     from hpo.storage.study_folder import StudyFolder
-    from hpo.workflows.prepare import free_name, start_warm
+    from hpo.workflows.resolve import with_free_name, with_warm_start
 
     options: dict[str, Any] = {
         "algorithm": alg, "trials": trials, "data": data, "tags": tags, "train_on": train_on, "model": model,
@@ -110,10 +110,10 @@ def submit(
         "nodes": nodes, "gpus": gpus, "cpus": cpus, "time": time, "partition": partition, "address": address,
     }  # fmt: skip
     if study is None:
-        resolved = start_warm(build_study(options))
-        resolved = resolved if name else free_name(resolved)
+        resolved = with_warm_start(build_study(options))
+        resolved = resolved if name else with_free_name(resolved)
     elif study.endswith(FILES):
-        resolved = start_warm(load_study(Path(study), options))
+        resolved = with_warm_start(load_study(Path(study), options))
     else:
         if options:
             raise UserError(Issue(f"study {study}", "stands as it is, and takes no", ", ".join(options)))
@@ -139,19 +139,19 @@ def submit_studies(
         if a study, a setting or the backend refuses.
     """
     from hpo.cluster.backends import BACKENDS, read_settings
-    from hpo.cluster.slurm.backend import Slurm
-    from hpo.cluster.slurm.site_profile import Site, refuse_too_many_gpus
+    from hpo.cluster.slurm.backend import SlurmBackend
+    from hpo.cluster.slurm.site_profile import SiteProfile, check_gpus_per_trial
     from hpo.workflows.submissions import submit as submit_all
 
     settings = read_settings(backend, profile, given)
-    if isinstance(settings, Site):
-        refuse_too_many_gpus(settings, {study.name: study.gpus_per_trial for study in studies})
+    if isinstance(settings, SiteProfile):
+        check_gpus_per_trial(settings, {study.name: study.gpus_per_trial for study in studies})
     if dry_run:
         from hpo.reporting.dry_run import render_dry_run
 
         place = BACKENDS[backend].build(settings)
         plans = "\n".join(render_dry_run(study) for study in studies)
-        script = place.script([study.name for study in studies]) if isinstance(place, Slurm) else ""
+        script = place.script([study.name for study in studies]) if isinstance(place, SlurmBackend) else ""
         print(json.dumps({"plan": plans, "script": script}) if as_json else script or plans)
         if script and not as_json:
             print("\n".join(f"# {line}" for line in _bounds(plans)), file=sys.stderr)
@@ -245,8 +245,10 @@ def stop(name: Name, as_json: AsJson = False) -> None:
     submission = find_submission(name)
     state = stop_job(submission)
     if as_json:
-        print(json.dumps({"study": name, "job": submission.job, "asked": state.is_live, "was": state.value}))
-    elif state.is_live:
+        print(
+            json.dumps({"study": name, "job": submission.job, "asked": state.is_active, "was": state.value})
+        )
+    elif state.is_active:
         again = f"hpo resume {name} --backend {submission.backend}"
         print(f"{name}: asked to stop; what was done is kept; go on with: {again}")
     else:

@@ -1,4 +1,4 @@
-"""The places that run studies, by name."""
+"""The registry of backends: where a study can run, and how its settings are read."""
 
 from __future__ import annotations
 
@@ -9,44 +9,45 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from hpo.cluster.base import Backend, Submission
-from hpo.cluster.local import Local, LocalSettings
-from hpo.cluster.ray_jobs import RayJobs, RaySettings
-from hpo.cluster.slurm.backend import Slurm
-from hpo.cluster.slurm.site_profile import Site, load_site
+from hpo.cluster.local import LocalBackend, LocalSettings
+from hpo.cluster.ray_jobs import RayJobsBackend, RaySettings
+from hpo.cluster.slurm.backend import SlurmBackend
+from hpo.cluster.slurm.site_profile import SiteProfile, load_site_profile
 from hpo.errors import Issue, UserError, unknown
 from hpo.storage.yaml_files import YamlFile, validate
 
 
-class Place(NamedTuple):
-    """How a backend is made, and from what settings."""
+class BackendType(NamedTuple):
+    """The settings model of a backend, and the function that creates it from them."""
 
     settings: type[BaseModel]
     build: Callable[[Any], Backend]
 
 
-BACKENDS: dict[str, Place] = {
-    "local": Place(LocalSettings, Local),
-    "slurm": Place(Site, Slurm),
-    "ray": Place(RaySettings, RayJobs),
+BACKENDS: dict[str, BackendType] = {
+    "local": BackendType(LocalSettings, LocalBackend),
+    "slurm": BackendType(SiteProfile, SlurmBackend),
+    "ray": BackendType(RaySettings, RayJobsBackend),
 }
 
 
 def read_settings(name: str, profile: Path | None, given: dict[str, Any]) -> BaseModel:
-    """The settings of a backend, from what the command line gave.
+    """Return the settings of a backend from command-line options and, for SLURM, a site profile.
 
     Raises
     ------
     UserError
-        if there is no such backend, or it does not know a setting, or refuses its value.
+        If the backend is unknown, or an option is unknown to it or has an invalid value.
     """
     if name not in BACKENDS:
         raise unknown("--backend", "backend", name, BACKENDS)
     model = BACKENDS[name].settings
-    if model is Site:
-        return load_site(profile, given)
+    if model is SiteProfile:
+        return load_site_profile(profile, given)
+    options = ({"profile": str(profile)} if profile else {}) | given
     issues = [
-        Issue(f"--{option}", f"is nothing that --backend {name} knows", value)
-        for option, value in (({"profile": str(profile)} if profile else {}) | given).items()
+        Issue(f"--{option}", f"is not an option of --backend {name}", value, "use --backend slurm")
+        for option, value in options.items()
         if option not in model.model_fields
     ]
     if issues:
@@ -55,15 +56,15 @@ def read_settings(name: str, profile: Path | None, given: dict[str, Any]) -> Bas
 
 
 def open_backend(submission: Submission) -> Backend:
-    """The backend that has a study, with the settings that it was submitted with.
+    """Return the backend of a submission, with the settings that it was submitted with.
 
     Raises
     ------
     UserError
-        if the submission was written by another version, and has problems.
+        If another version wrote the submission, with a backend or settings that this one does not know.
     """
+    location = f"study {submission.study}"
     if submission.backend not in BACKENDS:
-        raise unknown(f"study {submission.study}", "backend", submission.backend, BACKENDS)
-    place = BACKENDS[submission.backend]
-    where = Path(f"study {submission.study}")
-    return place.build(validate(place.settings, YamlFile(where, submission.settings, {})))
+        raise unknown(location, "backend", submission.backend, BACKENDS)
+    backend = BACKENDS[submission.backend]
+    return backend.build(validate(backend.settings, YamlFile(Path(location), submission.settings, {})))

@@ -1,4 +1,4 @@
-"""What a place to run studies can do, and what is known of a study that was given to one."""
+"""The interface of a backend, and the record of a study that was submitted to one."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from hpo.storage.journal import read_lines
 from hpo.storage.study_folder import StudyFolder
 from hpo.storage.yaml_files import YamlFile, validate
 
+STOPPED_CODES = (130, 138, 143)
+"""Exit codes of a driver that was interrupted, or received USR1 or TERM before its search began."""
+
 
 class JobState(StrEnum):
-    """How far a job is. ``STOPPED`` can be resumed, ``UNKNOWN`` is what the place cannot tell any more."""
+    """State of a job. ``STOPPED`` can be resumed; ``UNKNOWN`` means that the backend cannot tell."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -27,61 +30,61 @@ class JobState(StrEnum):
     UNKNOWN = "unknown"
 
     @property
-    def is_live(self) -> bool:
+    def is_active(self) -> bool:
         """Whether the job may still write."""
         return self in (JobState.QUEUED, JobState.RUNNING)
 
 
 @dataclass(frozen=True)
-class Look:
-    """A job as its place sees it now; ``detail`` is in the place's own words."""
+class JobStatus:
+    """State of a job, with a ``detail`` in the backend's own words."""
 
     state: JobState
     detail: str = ""
 
 
 class Submission(BaseModel):
-    """A study that was given to a backend: ``results/STUDY/cluster/submission.json``."""
+    """A study submitted to a backend, stored as ``results/STUDY/cluster/submission.json``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     study: str
     backend: str
-    job: str = Field(description="the backend's own name for it")
-    settings: dict[str, Any] = Field(description="of the backend, as the study was submitted with them")
-    log: str = Field("", description="the log file, where it is a file, from the folder of submission")
-    submitted: str = Field(description="when, in UTC")
+    job: str = Field(description="the backend's identifier of the job")
+    settings: dict[str, Any] = Field(description="the backend's settings at submission")
+    log: str = Field("", description="log file, relative to the directory of submission")
+    submitted: str = Field(description="time of submission, UTC")
 
 
 class Backend(Protocol):
-    """A place that runs studies. Each is made from its own settings alone."""
+    """Runs studies somewhere. A backend is created from its settings and keeps no other state."""
 
     def submit(self, studies: Sequence[str]) -> Sequence[tuple[str, str]]:
-        """Start the driver of each study; the job and the log file of each.
+        """Start the driver of each study and return the job identifier and log file of each.
 
         Raises
         ------
         UserError
-            if the place refuses; nothing runs then.
+            If the backend rejects the job; nothing runs in that case.
         """
 
-    def look(self, submission: Submission) -> Look:
-        """How far a job is."""
+    def status(self, submission: Submission) -> JobStatus:
+        """Return the state of a job."""
 
     def logs(self, submission: Submission, follow: bool) -> Iterator[str]:
-        """The log so far, in pieces; with ``follow`` also what is added until the job ends."""
+        """Yield the log in pieces; with ``follow``, continue until the job ends."""
 
     def stop(self, submission: Submission) -> None:
         """Ask a driver to stop cleanly, as an interrupt does."""
 
 
 def read_submission(folder: StudyFolder) -> Submission | None:
-    """The last submission of a study, or None if it has never been submitted.
+    """Return the last submission of a study, or None if it was never submitted.
 
     Raises
     ------
     UserError
-        if its file has problems.
+        If the file is damaged.
     """
     try:
         data = read_json(folder.submission)
@@ -90,30 +93,25 @@ def read_submission(folder: StudyFolder) -> Submission | None:
     except ValueError as error:
         raise UserError(Issue(str(folder.submission), "is not valid JSON", str(error))) from None
     submission = validate(Submission, YamlFile(folder.submission, data, {}))
-    later = [line["job"] for line in read_lines(folder.jobs) if "after" in line]
-    return submission.model_copy(update={"job": later[-1]}) if later else submission
+    resubmitted = [line["job"] for line in read_lines(folder.jobs) if "after" in line]
+    return submission.model_copy(update={"job": resubmitted[-1]}) if resubmitted else submission
 
 
 def write_submission(folder: StudyFolder, submission: Submission) -> None:
-    """Put a submission down."""
+    """Store the submission of a study."""
     write_json(folder.submission, submission.model_dump(mode="json"))
 
 
-def forget_earlier_job(folder: StudyFolder) -> None:
-    """Remove what an earlier job of a study has left to say to its own restarts."""
+def remove_earlier_job(folder: StudyFolder) -> None:
+    """Remove the files that an earlier job of a study left for its own restarts."""
     for path in (folder.jobs, folder.restarts, folder.stop, folder.exit_code):
         path.unlink(missing_ok=True)
 
 
-def ended(folder: StudyFolder, code: int | None) -> Look:
-    """What became of a job that has ended, by the study's own files and the driver's exit code."""
+def status_after_exit(folder: StudyFolder, code: int | None) -> JobStatus:
+    """Return the state of an ended job from its study's files and the driver's exit code, None if unknown."""
     if folder.matrix.exists():
-        return Look(JobState.DONE)
+        return JobStatus(JobState.DONE)
     if code is None:
-        return Look(JobState.STOPPED, "its driver has gone without a word")
-    detail = f"exit code {code}"
-    return Look(JobState.STOPPED if code in STOPPED_CODES else JobState.FAILED, detail)
-
-
-STOPPED_CODES = (130, 138, 143)
-"""Of a driver that was interrupted, or hit by USR1 or TERM before its search had begun."""
+        return JobStatus(JobState.STOPPED, "driver exited without reporting a status")
+    return JobStatus(JobState.STOPPED if code in STOPPED_CODES else JobState.FAILED, f"exit code {code}")

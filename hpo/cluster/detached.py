@@ -1,6 +1,6 @@
-"""The parent of a driver that outlives its terminal: it passes signals on, and notes how the driver ended.
+"""Runs a driver that outlives its terminal, forwards signals to it and stores its exit code.
 
-``python -m hpo.cluster.detached FILE COMMAND …`` writes the command's exit code to the file, as JSON.
+``python -m hpo.cluster.detached FILE COMMAND …`` writes the exit code of the command to the file, as JSON.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from hpo.storage.atomic import write_json
 
 
 def main(file: Path, command: list[str]) -> int:
-    """Run a command to its end; its exit code, 128 and the signal's number where a signal ended it."""
+    """Run a command and return its exit code, or 128 plus the number of the signal that ended it."""
     driver: subprocess.Popen[bytes] | None = None
 
-    def pass_on(number: int, _: FrameType | None) -> None:
+    def forward(number: int, _: FrameType | None) -> None:
         if driver is None:
             sys.exit(128 + number)
         driver.send_signal(number)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP):
-        signal.signal(number, pass_on if number != signal.SIGHUP else signal.SIG_IGN)
+        signal.signal(number, forward if number != signal.SIGHUP else signal.SIG_IGN)
     driver = subprocess.Popen(command)
     code = driver.wait()
     code = code if code >= 0 else 128 - code

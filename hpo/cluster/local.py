@@ -1,4 +1,4 @@
-"""Studies on this machine, each in a process of its own that outlives the terminal."""
+"""The local backend: runs each study in a background process that outlives the terminal."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict
 
 from hpo.cluster.base import (
     JobState,
-    Look,
+    JobStatus,
     Submission,
-    ended,
+    status_after_exit,
 )
 from hpo.cluster.logs import follow_file
 from hpo.environment import child_pythonpath
@@ -26,23 +26,27 @@ from hpo.storage.study_folder import StudyFolder
 
 
 class LocalSettings(BaseModel):
-    """Nothing is to be settled."""
+    """The local backend has no settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 DRIVER = (sys.executable, "-m", "hpo", "resume")
-"""What runs a study, followed by its name."""
+"""The command that runs a study; the study's name follows."""
 
 
-class Local:
-    """This machine. A job is named ``host:pid:start``: a number that is used again is not mistaken."""
+class LocalBackend:
+    """Runs studies on this machine.
+
+    A job is identified as ``host:pid:start``; the start time distinguishes it from a later process with the
+    same number.
+    """
 
     def __init__(self, settings: LocalSettings) -> None:
         self._settings = settings
 
     def submit(self, studies: Sequence[str]) -> Sequence[tuple[str, str]]:
-        """Start a process for each study, in a session of its own, with a log file of its own."""
+        """Start a process for each study, in a new session and with its own log file."""
         return [self._start(StudyFolder(study)) for study in studies]
 
     def _start(self, folder: StudyFolder) -> tuple[str, str]:
@@ -59,36 +63,38 @@ class Local:
             )
         return f"{platform.node()}:{process.pid}:{_started(process.pid)}", str(log)
 
-    def look(self, submission: Submission) -> Look:
-        """Whether the process lives, and if not, how it ended."""
+    def status(self, submission: Submission) -> JobStatus:
+        """Return whether the process runs, or how it ended."""
         folder = StudyFolder(submission.study)
         host, pid, started = _parts(submission)
         if host != platform.node():
-            look = ended(folder, None)
-            return look if look.state == JobState.DONE else Look(JobState.UNKNOWN, f"runs on {host}")
+            status = status_after_exit(folder, None)
+            return status if status.state == JobState.DONE else JobStatus(JobState.UNKNOWN, f"runs on {host}")
         if _started(pid) == started:
-            return Look(JobState.RUNNING, f"process {pid}")
+            return JobStatus(JobState.RUNNING, f"process {pid}")
         try:
             code = int(read_json(folder.exit_code))
         except (OSError, ValueError):
             code = None
-        return ended(folder, code)
+        return status_after_exit(folder, code)
 
     def logs(self, submission: Submission, follow: bool) -> Iterator[str]:
-        """The log file of the process."""
-        return follow_file(Path(submission.log), lambda: follow and self.look(submission).state.is_live)
+        """Yield the log file of the process."""
+        return follow_file(Path(submission.log), lambda: follow and self.status(submission).state.is_active)
 
     def stop(self, submission: Submission) -> None:
-        """Have the process stop its driver.
+        """Ask the process to stop its driver.
 
         Raises
         ------
         UserError
-            if it runs on another machine.
+            If it runs on another machine.
         """
         host, pid, started = _parts(submission)
         if host != platform.node():
-            raise UserError(Issue(f"study {submission.study}", "runs on", host, "stop it there"))
+            raise UserError(
+                Issue(f"study {submission.study}", "runs on another machine", host, "stop it there")
+            )
         if _started(pid) == started:
             os.kill(pid, signal.SIGTERM)
 
@@ -99,7 +105,7 @@ def _parts(submission: Submission) -> tuple[str, int, str]:
 
 
 def _started(pid: int) -> str:
-    """When a process was started, in the words of ``ps``; empty if it is gone, or a corpse."""
+    """Return the start time of a process as ``ps`` prints it; empty if it has ended or is a zombie."""
     done = subprocess.run(
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)],
         capture_output=True, text=True, check=False, env=os.environ | {"LC_ALL": "C"},

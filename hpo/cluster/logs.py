@@ -1,4 +1,4 @@
-"""Log files that may not be there yet, and may still grow."""
+"""Reads log files that may not exist yet and may still grow."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-LOOK_EVERY_S = 0.5
-ASK_EVERY_S = 5.0
-"""How often a file is looked at, and its writer asked for, which may be a question to a busy server."""
+READ_INTERVAL_S = 0.5
+STATUS_INTERVAL_S = 5.0
+"""Seconds between questions whether the job is active, which may be a request to a busy server."""
 
 
-def follow_file(path: Path, is_live: Callable[[], bool]) -> Iterator[str]:
-    """A file's text in pieces, up to its end as it stands when its writer is asked for and not live."""
+def follow_file(path: Path, is_active: Callable[[], bool]) -> Iterator[str]:
+    """Yield the text of a file in pieces until its writer is no longer active and all of it is read."""
     offset, asked = 0, float("-inf")
-    live = True
+    active = True
     while True:
         if path.exists():
             with path.open("rb") as file:
@@ -23,9 +23,9 @@ def follow_file(path: Path, is_live: Callable[[], bool]) -> Iterator[str]:
             if piece:
                 offset += len(piece)
                 yield piece.decode("utf-8", errors="replace")
-        if not live:
+        if not active:
             return
-        if time.monotonic() - asked >= ASK_EVERY_S:
-            live, asked = is_live(), time.monotonic()
-        if live:
-            time.sleep(LOOK_EVERY_S)
+        if time.monotonic() - asked >= STATUS_INTERVAL_S:
+            active, asked = is_active(), time.monotonic()
+        if active:
+            time.sleep(READ_INTERVAL_S)

@@ -1,55 +1,52 @@
-"""The whole result matrix: a study for each row, those that are done skipped."""
+"""Runs one study for each row of the result matrix and skips the rows that are finished."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from hpo.config.study import (
-    Study,
-    build_study,
-    default_name,
-    load_study,
-)
+from hpo.config.study import Study, build_study, default_name, load_study
 from hpo.corpora.tag_families import load_family
 from hpo.corpora.variants import VARIANTS
 from hpo.errors import StudyInterrupted, UserError, unknown
 from hpo.evaluation.matrix import MatrixRow
 from hpo.storage.yaml_files import read_yaml
-from hpo.workflows.prepare import free_name
+from hpo.workflows.resolve import with_free_name
 from hpo.workflows.run import run
 
 
-def plan_rows(
-    options: dict[str, Any],
-    *,
-    train_on: str | None = None,
-    tags: str | None = None,
-    algorithms: str | None = None,
-    file: Path | None = None,
-) -> list[Study]:
-    """A study for every family × variant × algorithm, each a list separated by commas.
+@dataclass(frozen=True)
+class GridRows:
+    """The rows of a grid: every combination of its tag families, case variants and algorithms.
 
-    What is not given is what the study file says, else every variant, suc-original, asha. The options win
-    over the file; a name in it stands before those of the rows.
+    Each field is a comma-separated list; ``train_on`` may be ``all``. None takes the value of the study
+    file, or else every variant, ``suc-original`` and ``asha``.
+    """
+
+    train_on: str | None = None
+    tags: str | None = None
+    algorithms: str | None = None
+
+
+def plan_rows(options: dict[str, Any], rows: GridRows, file: Path | None = None) -> list[Study]:
+    """Return a study for every tag family, case variant and algorithm of a grid, in this nesting order.
+
+    ``options`` are fields of every study and win over those of the study file ``file``. A name in the file
+    becomes the prefix of the studies' names.
 
     Raises
     ------
     UserError
-        if a variant, family or algorithm is unknown, the file has problems, or a study is refused.
+        If a variant, family or algorithm is unknown, or the file or a study is invalid.
     """
     base = _fields(file)
-    train_on, tags, algorithms = (
-        given or str(base.get(field, default))
-        for given, field, default in (
-            (train_on, "train_on", "all"),
-            (tags, "tags", "suc-original"),
-            (algorithms, "algorithm", "asha"),
-        )
-    )
+    train_on = rows.train_on or str(base.get("train_on", "all"))
+    tags = rows.tags or str(base.get("tags", "suc-original"))
+    algorithms = rows.algorithms or str(base.get("algorithm", "asha"))
     variants = list(VARIANTS) if train_on == "all" else train_on.split(",")
     for variant in variants:
         if variant not in VARIANTS:
@@ -57,7 +54,7 @@ def plan_rows(
     for family in tags.split(","):
         load_family(family)
     return [
-        _row(file, base, options | {"train_on": variant, "tags": family, "algorithm": algorithm})
+        _study(file, base, options | {"train_on": variant, "tags": family, "algorithm": algorithm})
         for family in tags.split(",")
         for variant in variants
         for algorithm in algorithms.split(",")
@@ -69,23 +66,24 @@ def _fields(file: Path | None) -> Mapping[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _row(file: Path | None, base: Mapping[str, Any], options: dict[str, Any]) -> Study:
+def _study(file: Path | None, base: Mapping[str, Any], options: dict[str, Any]) -> Study:
     if file is None:
-        return free_name(build_study(options))
+        return with_free_name(build_study(options))
     name = default_name({**base, **options})
     if base.get("name"):
-        # The file's data and model are those of all rows; its name says so more shortly.
+        # The rows share data and model, so the file's name stands for both.
         varied = {field: options[field] for field in ("tags", "train_on", "algorithm")}
         name = "-".join((str(base["name"]), *(Path(value).stem for value in varied.values())))
-    return free_name(load_study(file, options | {"name": name}))
+    return with_free_name(load_study(file, options | {"name": name}))
 
 
 def run_rows(
-    studies: list[Study], console: Console | None = None, *, quiet: bool = False
+    studies: Sequence[Study], console: Console | None = None, *, quiet: bool = False
 ) -> tuple[list[MatrixRow], list[UserError]]:
-    """Run studies one after the other; one that fails leaves the others to run.
+    """Run studies one after the other and return the finished rows and the errors of failed studies.
 
-    Progress is shown on the console, by default standard error, unless ``quiet``.
+    A failed study does not stop the others. Progress is shown on ``console``, by default standard error,
+    unless ``quiet``.
     """
     console = console or Console(stderr=True, highlight=False, quiet=quiet)
     rows: list[MatrixRow] = []

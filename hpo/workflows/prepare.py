@@ -1,153 +1,85 @@
-"""Turns a study into what its search needs: corpus, encodings, resources, initial points."""
+"""Builds everything that a search reads before anything is written: corpus, encodings, resources."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from hpo.config.search_space import Parameter
-from hpo.config.study import Study, stored_study
+from hpo.config.search_space import Parameter, Params
+from hpo.config.study import Study
 from hpo.config.training_config import TrainingConfig
 from hpo.corpora.loading import load
 from hpo.corpora.sentences import SPLITS, Corpus
 from hpo.corpora.tag_families import TagFamily, load_family
 from hpo.corpora.tag_families import apply as apply_family
-from hpo.environment import available_cores, gpu_names
+from hpo.environment import available_cores, describe_environment, gpu_names
 from hpo.errors import Issue, UserError
-from hpo.search.initial_points import warm_start
-from hpo.search.trial import (
-    read_trials,
-)
-from hpo.storage.journal import read_lines
 from hpo.storage.study_folder import StudyFolder
 
-if TYPE_CHECKING:  # it brings transformers, which hpo ls has no use for
+if TYPE_CHECKING:  # these modules import transformers and ray
     from hpo.encoding.encoded_corpus import EncodedCorpus
     from hpo.search.ray.driver import Resources
 
-    Readings: TypeAlias = Mapping[tuple[int, int], EncodedCorpus]
+    Encodings: TypeAlias = Mapping[tuple[int, int], EncodedCorpus]
 
 
-def encode(study: Study, corpus: Corpus, family: TagFamily) -> EncodedCorpus:
-    """As `encode_each`, the first of them: of a study whose trials all read alike."""
-    return next(iter(encode_each(study, corpus, family).values()))
+@dataclass(frozen=True)
+class PreparedStudy:
+    """A study with everything that its search and its scoring read.
 
-
-def encode_each(study: Study, corpus: Corpus, family: TagFamily) -> Readings:
-    """Encode the corpus in each way that a trial may read it, by ``max_length`` and ``context``.
-
-    The model is loaded once, so that what is wrong with it is told before any trial starts.
+    ``corpus`` carries the labels of ``family``. ``encodings`` holds the encoded corpus for each pair of
+    ``max_length`` and ``context`` that a trial may use. ``resources`` belong to a Ray cluster if
+    ``on_cluster``, otherwise to this machine.
     """
-    from hpo.encoding.corpus_encoder import encode_corpus
-    from hpo.models.build import build_model
-    from hpo.training.optimizer import check_model_supports
 
-    training_config = study.training_config(
-        {name: _telling(name, domain) for name, domain in study.space.parameters.items()}
-    )
-    possible = study.space.possible(study.space.fixed | study.fixed)
-    readings = {
-        (max_length, context): encode_corpus(
-            corpus,
-            family,
-            study.model,
-            max_length=max_length,
-            seed=study.seed,
-            context=context,
-            exactly="max_length" in training_config.model_fields_set,
-        )
-        for max_length, context in product(possible["max_length"], possible["context"])
-    }
-    data = next(iter(readings.values()))
-    model = build_model(study.model, data.label_names, data.vocabulary, training_config, study.seed)
-    for name, domain in study.space.parameters.items():
-        for value in domain.ends:
-            check_model_supports(model, training_config.model_copy(update={name: value}))
-    return readings
+    study: Study
+    folder: StudyFolder
+    corpus: Corpus
+    family: TagFamily
+    encodings: Encodings
+    resources: Resources
+    on_cluster: bool
+
+    def encoding_for(self, params: Params) -> EncodedCorpus:
+        """Return the corpus as a trial with these hyperparameters reads it."""
+        training_config = self.study.training_config(params)
+        return self.encodings[training_config.max_length, training_config.context]
+
+    @cached_property
+    def environment(self) -> dict[str, Any]:
+        """Versions, commit, machine and corpus of the study, as ``environment.json`` stores them."""
+        return describe_environment() | {"corpus_sha256": self.corpus.sha256, "notes": self.corpus.notes}
 
 
-def _telling(hyperparameter: str, domain: Parameter) -> Any:
-    """A searched value of a hyperparameter that asks something of the model, where there is one."""
-    default = TrainingConfig.model_fields[hyperparameter].default
-    return next((value for value in domain.ends if value != default), default)
-
-
-def plan_search(study: Study) -> tuple[Resources, bool]:
-    """What a study may use of this machine, or of the cluster that the environment names, and whether of one.
+def prepare_study(study: Study, folder: StudyFolder) -> PreparedStudy:
+    """Read and encode the corpus of a study and plan its resources.
 
     Raises
     ------
     UserError
-        if the cluster does not answer, or a trial wants more GPUs than one machine has.
+        If the corpus, the tag family or the model is invalid, or a trial needs more GPUs than a machine has.
     """
-    from hpo.search.ray.driver import cluster_nodes, plan_cluster, plan_resources
+    from hpo.encoding.corpus_encoder import adjacent_entity_notes, long_sentence_notes
 
-    if nodes := cluster_nodes():
-        return plan_cluster(study.workers, study.gpus_per_trial, nodes), True
-    return plan_resources(study.workers, study.gpus_per_trial, available_cores(), len(gpu_names())), False
-
-
-def refuse_another(study: Study, folder: StudyFolder) -> None:
-    """Refuse to run a study in the folder of one that looks for something else.
-
-    Raises
-    ------
-    UserError
-        with each field in which they differ.
-    """
-    if not folder.study.exists():
-        return
-    there, here = stored_study(folder).identity, study.identity
-    issues = [
-        Issue(
-            f"study {study.name}",
-            f"stands under results/ with {field} = {there[field]!r}, and is asked for with",
-            here[field],
-            "give another STUDY name, or the same settings to go on with it",
-        )
-        for field in here
-        if there[field] != here[field]
-    ]
-    if issues:
-        raise UserError(issues)
-
-
-def start_warm(study: Study) -> Study:
-    """The study with the best of the studies that it names as its points to evaluate.
-
-    Raises
-    ------
-    UserError
-        if one of them is not under results/.
-    """
-    folders = [StudyFolder(name) for name in study.warm_start]
-    for folder in folders:
-        stored_study(folder)
-    earlier = [read_trials(read_lines(folder.trials)) for folder in folders]
-    return study.model_copy(update={"space": warm_start(study.space, earlier)}) if earlier else study
-
-
-def free_name(study: Study) -> Study:
-    """The study under its own name, or under one with a number where another study has taken that."""
-    number = 1
-    named = study
-    while True:
-        folder = StudyFolder(named.name)
-        if not folder.study.exists() or stored_study(folder).identity == study.identity:
-            return named
-        number += 1
-        named = study.model_copy(update={"name": f"{study.name}-{number}"})
+    resources, on_cluster = plan_search(study)
+    corpus, family = read_corpus(study)
+    encodings = encode_study(study, corpus, family)
+    schemes = study.space.possible(study.space.fixed | study.fixed)["label_scheme"]
+    adjacent = adjacent_entity_notes(next(iter(encodings.values())), schemes)
+    corpus = replace(corpus, notes=(*corpus.notes, *long_sentence_notes(encodings), *adjacent))
+    return PreparedStudy(study, folder, corpus, family, encodings, resources, on_cluster)
 
 
 def read_corpus(study: Study) -> tuple[Corpus, TagFamily]:
-    """The corpus of a study in its family's labels, split as the study asks.
+    """Read the corpus of a study, with the labels of its tag family and the splits that it asks for.
 
     Raises
     ------
     UserError
-        with every problem of the corpus or the family, or if train or dev has no sentence.
+        With every problem of the corpus or the family, or if train or dev has no sentences.
     """
     family = load_family(study.tags)
     prune = {str(name): share for name, share in study.subsample.items()}
@@ -156,7 +88,7 @@ def read_corpus(study: Study) -> tuple[Corpus, TagFamily]:
     missing = [
         Issue(
             study.data,
-            f"a study needs {split}, and has no sentence in it",
+            f"the {split} split has no sentences",
             None,
             "; ".join(corpus.notes) or "name the files in a corpus.yaml beside them",
         )
@@ -168,8 +100,72 @@ def read_corpus(study: Study) -> tuple[Corpus, TagFamily]:
     splits = {name: corpus.splits[name] for name in SPLITS if corpus.splits.get(name)}
     splits["train"] = tuple(sentence for name in study.train_splits for sentence in corpus.splits[name])
     seen = tuple(
-        f"{name} was trained on, so its scores are not of unseen text"
+        f"the model was trained on {name}, so its {name} scores are not on unseen text"
         for name in study.train_splits
         if name != "train"
     )
     return replace(corpus, splits=splits, notes=(*corpus.notes, *seen)), family
+
+
+def encode_study(study: Study, corpus: Corpus, family: TagFamily) -> Encodings:
+    """Encode the corpus for each pair of ``max_length`` and ``context`` that a trial may use.
+
+    The model is built once as well, so that an unsuitable model is rejected before any trial starts.
+
+    Raises
+    ------
+    UserError
+        If the model or its tokenizer cannot be loaded, or lacks what a searched hyperparameter needs.
+    """
+    from hpo.encoding.corpus_encoder import encode_corpus
+    from hpo.models.build import build_model
+    from hpo.training.optimizer import check_model_supports
+
+    training_config = study.training_config(
+        {name: demanding_value(name, domain) for name, domain in study.space.parameters.items()}
+    )
+    possible = study.space.possible(study.space.fixed | study.fixed)
+    encodings = {
+        (max_length, context): encode_corpus(
+            corpus,
+            family,
+            study.model,
+            max_length=max_length,
+            seed=study.seed,
+            context=context,
+            exactly="max_length" in training_config.model_fields_set,
+        )
+        for max_length, context in product(possible["max_length"], possible["context"])
+    }
+    data = next(iter(encodings.values()))
+    model = build_model(study.model, data.label_names, data.vocabulary, training_config, study.seed)
+    for name, domain in study.space.parameters.items():
+        for value in domain.ends:
+            check_model_supports(model, training_config.model_copy(update={name: value}))
+    return encodings
+
+
+def demanding_value(hyperparameter: str, domain: Parameter) -> Any:
+    """Return a searched value that requires something of the model: one that is not the default.
+
+    For example 8 for ``lora_r`` in [0, 8], since 0 turns LoRA off. The default if it is the only value.
+    """
+    default = TrainingConfig.model_fields[hyperparameter].default
+    return next((value for value in domain.ends if value != default), default)
+
+
+def plan_search(study: Study) -> tuple[Resources, bool]:
+    """Return the resources of a search, and whether they belong to a Ray cluster.
+
+    The environment variable ``HPO_RAY_ADDRESS`` names the cluster; without it this machine is used.
+
+    Raises
+    ------
+    UserError
+        If the cluster does not answer, or a trial needs more GPUs than one machine has.
+    """
+    from hpo.search.ray.driver import cluster_nodes, plan_cluster, plan_resources
+
+    if nodes := cluster_nodes():
+        return plan_cluster(study.workers, study.gpus_per_trial, nodes), True
+    return plan_resources(study.workers, study.gpus_per_trial, available_cores(), len(gpu_names())), False

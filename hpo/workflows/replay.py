@@ -19,8 +19,8 @@ from hpo.storage.atomic import write_json
 from hpo.storage.journal import read_lines
 from hpo.storage.study_folder import StudyFolder
 from hpo.storage.yaml_files import read_yaml, validate
-from hpo.workflows.export import promote
-from hpo.workflows.prepare import encode, read_corpus
+from hpo.workflows.export import export_checkpoint
+from hpo.workflows.prepare import encode_study, read_corpus
 
 if TYPE_CHECKING:  # these bring torch, which hpo --help has no use for
     from hpo.encoding.encoded_corpus import EncodedCorpus
@@ -91,12 +91,12 @@ def replay(name: str, tell: Tell) -> tuple[Path, dict[str, VariantScores]]:
     winners = rank_trials(trials)
     seed = winners[0].seed if winners else study.seed
     corpus, family = read_corpus(study)
-    data = encode(study, corpus, family)
+    data = next(iter(encode_study(study, corpus, family).values()))
     with folder.lock():
         shutil.rmtree(folder.replay_state, ignore_errors=True)
         try:
             checkpoint = train_schedule(study, segments, data, seed, folder.replay_state, tell)
-            promote(checkpoint, folder.replay, data.tokenizer)
+            export_checkpoint(checkpoint, folder.replay, data.tokenizer)
         finally:
             shutil.rmtree(folder.replay_state, ignore_errors=True)
         scores = score_checkpoint(folder.replay, data, ("dev", "test"))

@@ -1,4 +1,4 @@
-"""The best configurations of a finished search, trained again under fresh seeds and ranked by their means."""
+"""Retrains the best configurations of a finished study with new seeds and ranks them by their mean score."""
 
 from __future__ import annotations
 
@@ -14,40 +14,38 @@ from hpo.reporting.study_record import StudyRecord, read_record
 from hpo.search.trial import rank_trials
 from hpo.storage.atomic import write_json
 from hpo.storage.study_folder import StudyFolder
-from hpo.workflows.run import run_in
+from hpo.workflows.run import run_in_folder
 
 
 def plan_rerank(record: StudyRecord, top: int, seeds: int) -> Study:
-    """The study that trains the default configuration and the ``top`` best again, ``seeds`` times each.
+    """Return the study that retrains the default and the ``top`` best configurations with ``seeds`` seeds.
 
-    It is a grid of these configurations alone, tried as its points to evaluate. The seeds are the study's
-    own,
-    and those after it; a search gives its trials others.
+    It is a grid search over these configurations only. Its seeds are the study's seed and the following
+    numbers, which no trial of the search used.
 
     Raises
     ------
     UserError
-        if the study changes its hyperparameters on the way, or has repeated its configurations already.
+        If the study changes hyperparameters during training, or already trained each with several seeds.
     """
     study = record.study
+    location = f"study {study.name}"
     if ALGORITHMS[study.algorithm].population:
-        hint = f"hpo replay {study.name} trains the schedule that won"
-        rule = f"is of {study.algorithm}, whose configurations change on the way"
-        raise UserError(Issue(f"study {study.name}", rule, None, hint))
+        message = f"{study.algorithm} changes hyperparameters during training, so they cannot be retrained"
+        hint = f"retrain the winning schedule with: hpo replay {study.name}"
+        raise UserError(Issue(location, message, None, hint))
     if study.seeds > 1:
-        hint = f"hpo show {study.name} has their means"
-        rule = "has trained every configuration under several seeds already"
-        raise UserError(Issue(f"study {study.name}", rule, study.seeds, hint))
+        message = "every configuration was already trained with several seeds"
+        raise UserError(Issue(location, message, study.seeds, f"see their means with: hpo show {study.name}"))
     best: list[Params] = []
     for trial in rank_trials(record.trials):
         if trial.params not in best:
             best.append(trial.params)
-    space = study.space.model_copy(update={"points_to_evaluate": tuple(best[:top])})
     changes = {
         "name": StudyFolder(study.name).rerank_study.name,
         "algorithm": "grid",
         "sampler": Study.model_fields["sampler"].default,
-        "space": space,
+        "space": study.space.model_copy(update={"points_to_evaluate": tuple(best[:top])}),
         "warm_start": (),
         "keep_checkpoints": 1,
         "seeds": seeds,
@@ -60,33 +58,33 @@ def plan_rerank(record: StudyRecord, top: int, seeds: int) -> Study:
 def rerank(
     name: str, top: int, seeds: int, console: Console | None = None, *, quiet: bool = False
 ) -> list[SeededConfiguration]:
-    """Train the best of a study again, score every run, and write ``rerank.json`` and the report anew.
+    """Retrain the best configurations of a study, score every run, and update its report.
 
-    Interrupted or killed, it goes on where it was when it is asked for again.
+    Writes ``rerank.json``. An interrupted call resumes when it is repeated with the same numbers.
 
     Raises
     ------
     UserError
-        if the study is not done or cannot be reranked, or was reranked with other numbers.
+        If the study is not finished, cannot be reranked, or was reranked with other numbers.
     StudyFailed
-        if no run succeeded.
+        If no run succeeded.
     StudyInterrupted
-        if the user stopped it.
+        If the user stopped it.
     """
     console = console or Console(stderr=True, highlight=False, quiet=quiet)
     folder = StudyFolder(name)
     record = read_record(folder)
     if not folder.matrix.exists():
-        raise UserError(Issue(f"study {name}", "is not done", None, f"go on with: hpo resume {name}"))
+        raise UserError(Issue(f"study {name}", "is not finished", None, f"resume with: hpo resume {name}"))
     planned = plan_rerank(record, top, seeds)
     inner = folder.rerank_study
-    _refuse_other_numbers(name, inner, planned)
+    _check_same_numbers(name, inner, planned)
     with folder.lock():
         try:
-            run_in(inner, planned, console)
+            run_in_folder(inner, planned, console)
         except StudyInterrupted:
-            rest = f"what was done is kept; go on with: hpo rerank {name} --top {top} --seeds {seeds}"
-            raise StudyInterrupted(Issue(f"reranking of {name}", "was interrupted", None, rest)) from None
+            hint = f"finished work is kept; resume with: hpo rerank {name} --top {top} --seeds {seeds}"
+            raise StudyInterrupted(Issue(f"reranking of {name}", "interrupted", None, hint)) from None
         found = seeded_configurations(read_record(inner))
         settings = {"study": name, "top": top, "seeds": seeds}
         write_json(folder.rerank_results, settings | {"configurations": [each.to_json() for each in found]})
@@ -94,10 +92,9 @@ def rerank(
     return found
 
 
-def _refuse_other_numbers(name: str, inner: StudyFolder, planned: Study) -> None:
+def _check_same_numbers(name: str, inner: StudyFolder, planned: Study) -> None:
     if inner.study.exists() and (before := stored_study(inner)).identity != planned.identity:
-        rule = (
-            f"was reranked already: {before.trials} configurations under {before.seeds} seeds each, and now"
-        )
-        hint = f"ask for the same, or remove {inner.path} first"
-        raise UserError(Issue(f"study {name}", rule, f"{planned.trials} under {planned.seeds}", hint))
+        message = f"already reranked with {before.trials} configurations and {before.seeds} seeds"
+        requested = f"{planned.trials} configurations and {planned.seeds} seeds"
+        hint = f"use the same numbers, or remove {inner.path} first"
+        raise UserError(Issue(f"study {name}", message, requested, hint))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from hpo.cluster.slurm.site_profile import Site
+from hpo.cluster.slurm.site_profile import SiteProfile
 from hpo.config.search_space import Space
 from hpo.config.study import Study, load_study
 from hpo.corpora.formats import FORMATS
@@ -41,8 +41,8 @@ def validate_file(path: Path) -> str:
         if key in document.data:
             validate(model, document)
             return kind
-    if not document.data.keys().isdisjoint(Site.model_fields):  # a study shares no key with it
-        validate(Site, document)
+    if not document.data.keys().isdisjoint(SiteProfile.model_fields):  # a study shares no key with it
+        validate(SiteProfile, document)
         return "site profile"
     _check_tags(load_study(path), document)
     return "study"

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from hpo.cluster.base import JobState, Submission
-from hpo.cluster.ray_jobs import RayJobs, RaySettings
+from hpo.cluster.ray_jobs import RayJobsBackend, RaySettings
 from hpo.errors import UserError
 from hpo.storage.atomic import write_json
 from hpo.storage.study_folder import StudyFolder
@@ -53,13 +53,13 @@ class Client:
 @pytest.fixture
 def client(empty_folder, monkeypatch):
     client = Client()
-    monkeypatch.setattr(RayJobs, "_client", lambda self: client)
+    monkeypatch.setattr(RayJobsBackend, "_client", lambda self: client)
     return client
 
 
 @pytest.fixture
 def jobs(client):
-    return RayJobs(RaySettings())
+    return RayJobsBackend(RaySettings())
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_how_far_a_job_is(jobs, submission, client, status, code, state):
         write_json(folder.exit_code, code)
     if code == 0:
         write_json(folder.matrix, {})
-    assert jobs.look(submission).state == state
+    assert jobs.status(submission).state == state
 
 
 def test_logs_and_a_stop(jobs, submission, client):
@@ -111,9 +111,9 @@ def test_logs_and_a_stop(jobs, submission, client):
 def test_what_the_cluster_refuses_is_told_in_one_line(jobs, submission, client):
     client.status = "gone"
     with pytest.raises(UserError) as refusal:
-        jobs._asked(client.get_job_status, submission.job)
+        jobs._request(client.get_job_status, submission.job)
     assert str(refusal.value).startswith(
-        "--address http://127.0.0.1:8265: the Ray cluster does not take this"
+        "--address http://127.0.0.1:8265: the Ray cluster rejected the request"
     )
     assert "\n" not in str(refusal.value)
 

@@ -9,7 +9,7 @@ from hpo.encoding.corpus_encoder import encode_corpus
 from hpo.evaluation import checkpoint_scores as checkpoints
 from hpo.evaluation.checkpoint_scores import evaluate_checkpoint, score_checkpoint
 from hpo.training.trainer import train
-from hpo.workflows.export import promote
+from hpo.workflows.export import export_checkpoint
 
 SENTENCES = "Ada B-PER\nran O\nhome O\n\nin O\nUppsala B-LOC\n\n" * 12
 
@@ -36,7 +36,7 @@ def test_another_corpus_is_read_as_the_checkpoint_was_trained(empty_folder, monk
         report=lambda each: True,
         keep=lambda each: kept,
     )
-    promote(kept, empty_folder / "best", data.tokenizer)
+    export_checkpoint(kept, empty_folder / "best", data.tokenizer)
     asked = {}
 
     def watched(*args, **settings):

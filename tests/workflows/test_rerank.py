@@ -137,14 +137,14 @@ def test_a_reranking_that_is_killed_goes_on_and_ranks_means_with_a_score_for_eve
     assert read_matrix(inner.matrix).rows[0].study == "rerank"
     assert (inner.best / "1" / "model.safetensors").exists()
     assert [each["study"] for each in summarize_studies()] == ["small"], "it is no study of its own"
-    with pytest.raises(UserError, match=r"was reranked already.*under 2 seeds each.*remove"):
+    with pytest.raises(UserError, match=r"already reranked with 2 configurations and 2 seeds.*remove"):
         rerank("small", 1, 3, Console(quiet=True))
 
 
 def test_a_reranking_that_is_interrupted_says_how_to_go_on(done, monkeypatch):
     shutil.rmtree(StudyFolder("small").rerank_study.path, ignore_errors=True)
     monkeypatch.setattr("hpo.search.ray.driver.run_search", lambda controller, run_trial, resources: None)
-    with pytest.raises(StudyInterrupted, match="go on with: hpo rerank small --top 1 --seeds 2"):
+    with pytest.raises(StudyInterrupted, match="resume with: hpo rerank small --top 1 --seeds 2"):
         rerank("small", 1, 2, Console(quiet=True))
     shutil.rmtree(StudyFolder("small").rerank_study.path)
 
@@ -154,7 +154,7 @@ def test_what_cannot_be_reranked_is_refused_with_what_to_do_instead(done):
     record = read_record(folder)
     for changes, told in (
         ({"algorithm": "pbt"}, "hpo replay small"),
-        ({"algorithm": "grid", "seeds": 3}, "under several seeds already: 3"),
+        ({"algorithm": "grid", "seeds": 3}, r"already trained with several seeds \(got 3"),
     ):
         other = type(record)(study.model_copy(update=changes), record.trials, None, {}, {}, None)
         with pytest.raises(UserError, match=told):

@@ -17,8 +17,9 @@ from hpo.reporting.study_record import read_record
 from hpo.search.trial import State, rank_trials, read_trials
 from hpo.storage.journal import read_lines
 from hpo.storage.study_folder import StudyFolder
-from hpo.workflows.grid import plan_rows
-from hpo.workflows.prepare import _telling, free_name, read_corpus
+from hpo.workflows.grid import GridRows, plan_rows
+from hpo.workflows.prepare import demanding_value, read_corpus
+from hpo.workflows.resolve import with_free_name
 from hpo.workflows.run import run
 
 SPACE = {
@@ -67,7 +68,7 @@ def done(tmp_path_factory):
 
 
 def test_a_trial_of_more_gpus_than_there_are_is_refused_before_anything_is_written(empty_folder, monkeypatch):
-    monkeypatch.setattr("hpo.workflows.run.gpu_names", lambda: ["one", "two"])
+    monkeypatch.setattr("hpo.workflows.prepare.gpu_names", lambda: ["one", "two"])
     study = build_study({"name": "s", "gpus_per_trial": 4})
     with pytest.raises(UserError, match=r"^gpus_per_trial: is more GPUs than one machine has.*there are 2"):
         run(study, quiet=True)
@@ -182,19 +183,19 @@ def test_another_study_of_the_same_name_is_refused_with_what_differs(done):
     other = study.model_copy(update={"trials": 5, "seed": 7})
     with pytest.raises(UserError) as refused:
         run(other, Console(quiet=True))
-    assert [issue.message.split(" ")[4] for issue in refused.value.issues] == ["trials", "seed"]
+    assert [issue.message.partition(" with ")[2] for issue in refused.value.issues] == ["trials=4", "seed=42"]
 
 
 def test_a_name_that_is_taken_gets_a_number(done):
     study, _, _, _ = done
-    assert free_name(study).name == "small"
-    assert free_name(study.model_copy(update={"trials": 5})).name == "small-2"
+    assert with_free_name(study).name == "small"
+    assert with_free_name(study.model_copy(update={"trials": 5})).name == "small-2"
 
 
 def test_the_grid_finds_its_rows_that_are_done(done):
     study, _, _, _ = done
     options = settings(study.data) | {"name": None}
-    planned = plan_rows(options, train_on="cased,uncased", tags="suc-original", algorithms="asha,random")
+    planned = plan_rows(options, GridRows("cased,uncased", "suc-original", "asha,random"))
     assert [(each.train_on, each.algorithm) for each in planned] == [
         ("cased", "asha"), ("cased", "random"), ("uncased", "asha"), ("uncased", "random"),
     ]  # fmt: skip
@@ -203,11 +204,9 @@ def test_the_grid_finds_its_rows_that_are_done(done):
 
 def test_the_rows_of_a_grid_take_what_its_study_file_says(empty_folder):
     file = empty_folder / "base.yaml"
-    file.write_text(
-        "trials: 3\ntags: conll\nalgorithm: random\nsubsample: {train: 0.5}\n"
-        "fixed: {lr_gamma: 0.5, lr_schedule: exponential}\n"
-    )
-    planned = plan_rows({"trials": 2, "fixed": {"epochs": 4}}, train_on="cased,uncased", file=file)
+    file.write_text("trials: 3\ntags: conll\nalgorithm: random\nsubsample: {train: 0.5}\n"
+                    "fixed: {lr_gamma: 0.5, lr_schedule: exponential}\n")  # fmt: skip
+    planned = plan_rows({"trials": 2, "fixed": {"epochs": 4}}, GridRows("cased,uncased"), file)
     assert [(each.name, each.train_on) for each in planned] == [
         ("demo-conll-cased-random", "cased"), ("demo-conll-uncased-random", "uncased"),
     ]  # fmt: skip
@@ -219,13 +218,14 @@ def test_the_rows_of_a_grid_take_what_its_study_file_says(empty_folder):
             {"train": 0.5},
         )
         assert each.fixed == {"lr_gamma": 0.5, "lr_schedule": "exponential", "epochs": 4}
-    assert len(plan_rows({}, algorithms="asha,pbt", file=file)) == 14
+    assert len(plan_rows({}, GridRows(algorithms="asha,pbt"), file)) == 14
 
 
 def test_a_name_in_the_study_file_of_a_grid_stands_before_its_rows(empty_folder):
     file = empty_folder / "base.yaml"
     file.write_text("name: suc\ntrials: 3\ntrain_on: uncased\n")
-    assert [each.name for each in plan_rows({}, tags="conll,finer", algorithms="asha,pbt", file=file)] == [
+    planned = plan_rows({}, GridRows(tags="conll,finer", algorithms="asha,pbt"), file)
+    assert [each.name for each in planned] == [
         "suc-conll-uncased-asha", "suc-conll-uncased-pbt", "suc-finer-uncased-asha", "suc-finer-uncased-pbt",
     ]  # fmt: skip
 
@@ -252,15 +252,15 @@ def test_a_split_that_a_family_empties_is_refused(tmp_path):
     line = '{"tokens": ["Ada"], "ner_tags": ["B-person"], "auto_tags": ["B-LOC"]}\n'
     for split in ("train", "dev"):
         (tmp_path / f"{split}.jsonl").write_text(line)
-    with pytest.raises(UserError, match="has no sentence in it"):
+    with pytest.raises(UserError, match=r"the (train|dev) split has no sentences"):
         read_corpus(build_study({"name": "s", "data": str(tmp_path), "tags": "suc-simple"}))
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"frozen_layers": [0, 3, 1]}, "frozen_layers: must not be over the model's 2 layers: 3"),
-        ({"precision": ["off", "fp16"]}, "precision: needs a GPU, and there is none: 'fp16'"),
+        ({"frozen_layers": [0, 3, 1]}, "frozen_layers: must not be over the model's 2 layers (got 3)"),
+        ({"precision": ["off", "fp16"]}, "precision: needs a GPU, and there is none (got 'fp16'"),
     ],
     ids=str,
 )
@@ -280,7 +280,7 @@ def test_training_on_dev_too_makes_train_longer(tmp_path):
     data = write_corpus(tmp_path / "corpus", {"train": 30, "dev": 10, "test": 10})
     study = build_study(settings(data, train_splits=["train", "dev"], subsample={"train": 0.5}))
     corpus, _ = read_corpus(study)
-    assert corpus.notes[-1] == "dev was trained on, so its scores are not of unseen text"
+    assert corpus.notes[-1] == "the model was trained on dev, so its dev scores are not on unseen text"
     assert {name: len(sentences) for name, sentences in corpus.splits.items()} == {
         "train": 25,
         "dev": 10,
@@ -303,7 +303,7 @@ def test_a_study_needs_no_test_split(done, tmp_path, monkeypatch):
 def test_a_model_is_asked_for_what_any_trial_may_ask(hyperparameter, values, asked):
     space = {"parameters": {hyperparameter: {"type": "choice", "values": values}}}
     domain = build_study({"space": space}).space.parameters[hyperparameter]
-    assert _telling(hyperparameter, domain) == asked
+    assert demanding_value(hyperparameter, domain) == asked
 
 
 def test_labels_and_windows_can_be_searched_and_each_model_is_scored_as_it_was_trained(empty_folder):

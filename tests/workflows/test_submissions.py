@@ -17,11 +17,11 @@ from hpo.cluster.backends import BACKENDS, read_settings
 from hpo.cluster.base import (
     JobState,
     Submission,
-    ended,
     read_submission,
+    status_after_exit,
     write_submission,
 )
-from hpo.cluster.local import Local, LocalSettings
+from hpo.cluster.local import LocalBackend, LocalSettings
 from hpo.config.study import build_study
 from hpo.storage.atomic import write_json, write_text
 from hpo.storage.study_folder import StudyFolder
@@ -77,7 +77,7 @@ def state(hpo, name="s"):
 def test_every_backend_is_made_from_its_settings_and_does_what_all_do(name):
     settings = read_settings(name, None, {})
     backend = BACKENDS[name].build(settings)
-    for verb in ("submit", "look", "logs", "stop"):
+    for verb in ("submit", "status", "logs", "stop"):
         assert callable(getattr(backend, verb))
     kept = json.loads(json.dumps(settings.model_dump(mode="json")))
     assert BACKENDS[name].settings.model_validate(kept) == settings
@@ -86,15 +86,15 @@ def test_every_backend_is_made_from_its_settings_and_does_what_all_do(name):
 def test_an_unknown_backend_is_refused_with_those_that_are_known(hpo):
     code, _, err = hpo("submit", "--backend", "pbs")
     assert code == 2
-    assert err == "--backend: unknown backend: 'pbs' (known: local, slurm, ray)\n"
+    assert err == "--backend: unknown backend (got 'pbs'; known: local, slurm, ray)\n"
 
 
 @pytest.mark.parametrize(
     "words, told",
     [
-        (["--nodes", "2"], "--nodes: is nothing that --backend local knows: 2"),
-        (["--profile", "x.yaml"], "--profile: is nothing that --backend local knows: 'x.yaml'"),
-        (["--backend", "ray", "--time", "1:00:00"], "--time: is nothing that --backend ray knows"),
+        (["--nodes", "2"], "--nodes: is not an option of --backend local (got 2; use --backend slurm)"),
+        (["--profile", "x.yaml"], "--profile: is not an option of --backend local (got 'x.yaml'"),
+        (["--backend", "ray", "--time", "1:00:00"], "--time: is not an option of --backend ray"),
         (["--backend", "ray", "--address", "http://x:8265; id"], "--backend ray: address:"),
         (["--backend", "slurm", "--partition", "a b"], "--backend slurm: partition:"),
         (["--backend", "slurm", "--address", "http://x:1"], "address: unknown key"),
@@ -123,7 +123,7 @@ def test_a_study_outlives_the_terminal_and_says_how_far_it_is(hpo, driver):
     assert state(hpo) == "running"
     code, _, err = hpo("submit", "s")
     assert code == 2
-    assert "is being run" in err
+    assert "is already running" in err
     assert json.loads(hpo("stop", "s", "--json")[1])["asked"]
     wait_for(lambda: state(hpo) == "stopped")
     assert "exit code 130" in hpo("status")[1]
@@ -205,7 +205,7 @@ def test_a_grid_asks_of_a_job_what_a_submission_does(hpo):
     for line in ("nodes=2", "gpus-per-node=4", "time=06:00:00", "partition=gpu"):
         assert f"#SBATCH --{line}\n" in out
     code, _, err = hpo(*rows)
-    assert (code, err) == (2, "--nodes: asks something of a job: 2 (add --backend slurm)\n")
+    assert (code, err) == (2, "--nodes: asks something of a job (got 2; add --backend slurm)\n")
 
 
 def test_a_trial_of_more_gpus_than_a_node_of_the_job_has_is_not_submitted(hpo):
@@ -213,8 +213,8 @@ def test_a_trial_of_more_gpus_than_a_node_of_the_job_has_is_not_submitted(hpo):
     code, _, err = hpo("submit", *words, "--gpus", "2")
     assert (code, err) == (
         2,
-        "study s: gpus_per_trial is more than a node's, and a trial lies on one: 4.0 "
-        "(the job asks for 2 nodes with 2 each)\n",
+        "study s: gpus_per_trial exceeds the GPUs of a node, and a trial must fit on one node (got 4.0; "
+        "the job requests 2 nodes with 2 GPUs each; request more with --gpus)\n",
     )
 
 
@@ -222,7 +222,7 @@ def test_without_slurm_a_submission_ends_with_one_line(hpo, monkeypatch):
     monkeypatch.setenv("PATH", "")
     code, _, err = hpo("submit", "--backend", "slurm", "--study", "s")
     assert (code, err.count("\n")) == (2, 1)
-    assert err.startswith("--backend slurm: there is no sbatch here")
+    assert err.startswith("--backend slurm: sbatch is not installed")
     assert not StudyFolder("s").path.exists()
 
 
@@ -239,9 +239,9 @@ def test_without_rays_job_api_the_extra_is_named(hpo, monkeypatch):
 )
 def test_what_became_of_a_job_follows_from_its_exit_code(empty_folder, code, state):
     folder = StudyFolder("s")
-    assert ended(folder, code).state == state
+    assert status_after_exit(folder, code).state == state
     write_json(folder.matrix, {})
-    assert ended(folder, code).state == JobState.DONE
+    assert status_after_exit(folder, code).state == JobState.DONE
 
 
 def test_a_job_that_submitted_itself_again_is_known_by_its_new_name(empty_folder):
@@ -260,4 +260,4 @@ def test_a_real_search_runs_in_the_background_to_its_end(hpo):
     assert hpo("submit", "s.yaml")[0] == 0
     wait_for(lambda: state(hpo) not in ("running", "queued"), seconds=280)
     assert state(hpo) == "done", hpo("logs", "s")[1]
-    assert Local(LocalSettings()).look(read_submission(StudyFolder("s"))).state == JobState.DONE
+    assert LocalBackend(LocalSettings()).status(read_submission(StudyFolder("s"))).state == JobState.DONE

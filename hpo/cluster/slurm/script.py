@@ -1,7 +1,7 @@
-"""The text of a SLURM job: what a site and a study fill in, then a body that is always the same.
+"""Renders the script of a SLURM job: a header from the site profile and the study, then a fixed body.
 
-Values of a study or profile reach the shell quoted, and ``#SBATCH`` lines only as words that `Site` lets
-through; the ``setup`` lines of a profile are shell, and are meant to be.
+Values of a study or profile are quoted for the shell. ``#SBATCH`` lines contain only words that `SiteProfile`
+accepts. The ``setup`` lines of a profile are shell code by design.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpo.cluster.slurm.site_profile import Site
+from hpo.cluster.slurm.site_profile import SiteProfile
 from hpo.storage.study_folder import ROOT, StudyFolder, array_script
 
 RESERVE_S = 20
-"""What is left of the notice for the script itself, once it has given up on its driver."""
+"""Seconds of the notice that the script keeps for itself after it has given up on its driver."""
 BODY = Path(__file__).with_name("job.sh")
 
 
 @dataclass(frozen=True)
 class Job:
-    """A SLURM job of one study, or an array of several; paths from the folder of submission.
+    """A SLURM job of one study, or an array of several; paths are relative to the directory of submission.
 
-    ``programs`` is the folder in which ``hpo`` and ``ray`` lie, absolute.
+    ``programs`` is the absolute directory of the ``hpo`` and ``ray`` programs.
     """
 
     studies: tuple[str, ...]
@@ -31,7 +31,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        """What ``squeue`` shows."""
+        """Job name, as ``squeue`` shows it."""
         return f"hpo-{self.studies[0]}" if len(self.studies) == 1 else f"hpo-{self.studies[0]}-{self._rest}"
 
     @property
@@ -40,26 +40,26 @@ class Job:
 
     @property
     def is_array(self) -> bool:
-        """Whether there is an element for each study."""
+        """Whether the job is an array with an element for each study."""
         return len(self.studies) > 1
 
     @property
     def script(self) -> Path:
-        """Where the script is kept."""
+        """Path of the script."""
         return array_script(self.name) if self.is_array else StudyFolder(self.studies[0]).job_script
 
     def log(self, job: str) -> Path:
-        """The log file, for a job's number or SLURM's pattern of it."""
+        """Return the log file for a job number, or for SLURM's pattern of one."""
         return self.script.parent / f"job-{job}.log"
 
 
-def render_script(job: Job, site: Site) -> str:
-    """The whole text of a job's script.
+def render_script(job: Job, site: SiteProfile) -> str:
+    """Return the text of a job's script.
 
     Raises
     ------
     UserError
-        if a study's name cannot be one.
+        If a study's name is invalid.
     """
     for study in job.studies:
         StudyFolder(study)
@@ -72,15 +72,15 @@ def render_script(job: Job, site: Site) -> str:
             *(f"module load {shlex.quote(module)}" for module in site.modules),
             *site.setup,
             "",
-            # In a container the programs are those of its own PATH.
+            # A container has its own programs on its own PATH.
             *([] if site.container else [f'export PATH={shlex.quote(str(job.programs))}:"$PATH"']),
             f"results={shlex.quote(str(ROOT))}",
             f"script={shlex.quote(str(job.script))}",
             _array("studies", job.studies),
             f"scratch={shlex.quote(site.scratch)}",
             _array("container", site.container),
-            f"most_restarts={site.restarts}",
-            f"patience_s={site.notice_s - RESERVE_S}",
+            f"max_restarts={site.restarts}",
+            f"stop_timeout_s={site.notice_s - RESERVE_S}",
             f"requeue={'yes' if site.requeue else 'no'}",
             "",
             BODY.read_text(encoding="utf-8"),
@@ -88,7 +88,7 @@ def render_script(job: Job, site: Site) -> str:
     )
 
 
-def _options(job: Job, site: Site) -> Iterator[str]:
+def _options(job: Job, site: SiteProfile) -> Iterator[str]:
     yield f"job-name={job.name}"
     if job.is_array:
         yield f"array=0-{len(job.studies) - 1}"

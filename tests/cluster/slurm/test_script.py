@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpo.cluster.slurm.script import Job, render_script
-from hpo.cluster.slurm.site_profile import Site, load_site
+from hpo.cluster.slurm.site_profile import SiteProfile, load_site_profile
 from hpo.config.study import Study
 from hpo.errors import UserError
 from hpo.storage.study_folder import StudyFolder
@@ -45,7 +45,7 @@ SCRIPTS = {
 def test_the_whole_text_of_a_script(name):
     """To change it on purpose: write `render_script`'s text to the golden file, and read the difference."""
     studies, site = SCRIPTS[name]
-    text = render_script(Job(studies, PROGRAMS), load_site(None, site))
+    text = render_script(Job(studies, PROGRAMS), load_site_profile(None, site))
     assert text == (GOLDEN / f"{name}.sh").read_text(encoding="utf-8")
 
 
@@ -62,7 +62,7 @@ HOSTILE += ("'", '"', "#", "\\", "")
 @pytest.mark.parametrize("value", HOSTILE)
 def test_a_hostile_word_is_refused(field, value):
     with pytest.raises(UserError) as refusal:
-        load_site(None, {field: value})
+        load_site_profile(None, {field: value})
     assert field in str(refusal.value)
 
 
@@ -83,14 +83,14 @@ def test_a_hostile_word_is_refused(field, value):
 )
 def test_a_hostile_or_mistaken_setting_is_refused(setting):
     with pytest.raises(UserError):
-        load_site(None, setting)
+        load_site_profile(None, setting)
 
 
 def test_a_profile_is_told_its_faults_by_line(tmp_path):
     profile = tmp_path / "site.yaml"
     profile.write_text("partition: gpu\naccount: $(id)\nnodez: 2\n")
     with pytest.raises(UserError) as refusal:
-        load_site(profile, {})
+        load_site_profile(profile, {})
     first, second = map(str, refusal.value.issues)
     assert first.startswith(f"{profile}:2: account")
     assert second.startswith(f"{profile}:3: nodez: unknown key")
@@ -99,13 +99,13 @@ def test_a_profile_is_told_its_faults_by_line(tmp_path):
 def test_options_win_over_a_profile(tmp_path):
     profile = tmp_path / "site.yaml"
     profile.write_text("partition: gpu\nnodes: 4\ntime: 90\n")
-    assert load_site(profile, {"nodes": 2}) == Site(partition="gpu", nodes=2, time="90")
+    assert load_site_profile(profile, {"nodes": 2}) == SiteProfile(partition="gpu", nodes=2, time="90")
 
 
 @pytest.mark.parametrize("name", ["../x", "x/../../y", "a b", "$(id)", "x\n", "", "-x"])
 def test_a_study_that_is_no_name_makes_no_script(name):
     with pytest.raises(UserError):
-        render_script(Job((name,), PROGRAMS), Site())
+        render_script(Job((name,), PROGRAMS), SiteProfile())
 
 
 HPO = """#!/usr/bin/env bash
@@ -147,7 +147,7 @@ def start(empty_folder):
             folder.cluster.mkdir(parents=True, exist_ok=True)
             folder.study.write_text("name: s\n")
         script = empty_folder / "job.sh"
-        script.write_text(render_script(Job(tuple(studies), programs), load_site(None, site or {})))
+        script.write_text(render_script(Job(tuple(studies), programs), load_site_profile(None, site or {})))
         slurm = {"SLURM_JOB_ID": "4321", "SLURM_JOB_NUM_NODES": str((site or {}).get("nodes", 1))}
         slurm |= {"SLURM_JOB_NODELIST": "n[1-2]"} | {name: str(value) for name, value in environment.items()}
         path = {"PATH": f"{programs}:{os.environ['PATH']}"}
@@ -244,19 +244,19 @@ def test_a_job_restarts_so_often_and_no_more(start):
     code, said = finish(process)
     assert code == 130
     assert not Path("scontrol").exists()
-    assert "restarted 10 times already" in said
+    assert "interrupted after 10 restarts" in said
 
 
 def test_a_driver_that_does_not_stop_in_time_is_killed_and_the_job_queued_again(start):
     process = start(site={"notice_s": 30}, HPO_STUB_S=600, HPO_STUB_DEAF=1)
     wait_for("mode")
     script = Path("job.sh").read_text()
-    assert "patience_s=10\n" in script
+    assert "stop_timeout_s=10\n" in script
     time.sleep(0.3)
     process.send_signal(signal.SIGUSR1)
     code, said = finish(process)
     assert code == 130
-    assert "takes too long" in said
+    assert "did not stop in time" in said
     assert written("scontrol") == ["requeue 4321"]
 
 
@@ -265,7 +265,7 @@ def test_a_job_that_the_scheduler_starts_again_too_often_gives_up(start):
     StudyFolder("s").restarts.write_text("11\n")
     code, said = finish(start())
     assert code == 130
-    assert "restarted 10 times already; go on with: hpo resume s" in said
+    assert "interrupted after 10 restarts; resume with: hpo resume s" in said
     assert not Path("called").exists()
 
 
@@ -326,7 +326,7 @@ PRINTABLE = st.text(LETTERS, min_size=1)
 
 @given(st.lists(PRINTABLE.filter(str.strip), min_size=1, max_size=4))
 def test_any_printable_word_of_a_container_comes_through_bash_as_it_is(words):
-    script = render_script(Job(("s",), PROGRAMS), Site(container=tuple(words)))
+    script = render_script(Job(("s",), PROGRAMS), SiteProfile(container=tuple(words)))
     lines = script.split("\n")
     (line,) = [each for each in lines if each.startswith("container=(")]
     done = subprocess.run(
@@ -345,4 +345,6 @@ def test_a_profile_is_validated_like_every_other_file(tmp_path):
         validate_file(profile)
     profile.write_text("partition: gpu\n")
     assert validate_file(profile) == "site profile"
-    assert Study.model_fields.keys().isdisjoint(Site.model_fields), "or a study would be taken for a profile"
+    assert Study.model_fields.keys().isdisjoint(SiteProfile.model_fields), (
+        "or a study would be taken for a profile"
+    )
