@@ -10,7 +10,7 @@ from hpo.reporting.matrix_tables import NOT_RUN, render_table
 from hpo.reporting.seeds import (
     SeededConfiguration,
     SeedScores,
-    format_params,
+    format_configuration,
     seeded_configurations,
 )
 from hpo.reporting.study_record import StudyRecord
@@ -108,7 +108,7 @@ def _render_means(record: StudyRecord) -> str:
 
 
 def _means_line(name: str, one: SeededConfiguration) -> tuple[str, ...]:
-    return name, format_params(one.params), *(_percent(runs.mean) for runs in (one.dev, one.test))
+    return name, format_configuration(one.params), *(_percent(runs.mean) for runs in (one.dev, one.test))
 
 
 def _percent(score: float | None) -> str:

@@ -14,7 +14,7 @@ from hpo.reporting.importance import hyperparameter_importance
 from hpo.reporting.matrix_tables import NOT_RUN, render_table
 from hpo.reporting.study_record import StudyRecord
 from hpo.search.hyperparameter_schedule import params_at_best_epoch
-from hpo.search.trial import State, Trial, rank_trials
+from hpo.search.trial import State, Trial, format_value, rank_trials
 
 BINS = 4
 """Groups of about equal size that the values of a range are put into."""
@@ -60,7 +60,7 @@ def group_trials(record: StudyRecord, hyperparameter: str) -> list[TrialGroup]:
     if domain.values is None and len(distinct) > MOST_VALUES:
         bins = _bins(trials, values)
     else:
-        bins = [(_shown(each), [t for t in trials if values[t.number] == each]) for each in distinct]
+        bins = [(format_value(each), [t for t in trials if values[t.number] == each]) for each in distinct]
     return [_group(record, name, members) for name, members in bins if members]
 
 
@@ -73,7 +73,10 @@ def _bins(trials: Sequence[Trial], values: dict[int, Any]) -> list[tuple[str, li
     for place, trial in enumerate(ordered):
         groups[placed.setdefault(values[trial.number], place * BINS // len(ordered))].append(trial)
     return [
-        (f"{_shown(values[group[0].number])} to {_shown(values[group[-1].number])}", _by_rank(group, trials))
+        (
+            f"{format_value(values[group[0].number])} to {format_value(values[group[-1].number])}",
+            _by_rank(group, trials),
+        )
         for group in groups
         if group
     ]
@@ -88,10 +91,6 @@ def _group(record: StudyRecord, name: str, members: Sequence[Trial]) -> TrialGro
     scores = [trial.best.f1 for trial in members if trial.best]
     stopped = sum(trial.state == State.STOPPED for trial in members)
     return TrialGroup(name, len(members), stopped, max(scores), fmean(scores), record.test_f1(members[0]))
-
-
-def _shown(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def render_groups(record: StudyRecord, hyperparameter: str) -> str:

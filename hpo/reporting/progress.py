@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hpo.search.controller import TrialController
-from hpo.search.trial import State, Trial, rank_trials
+from hpo.search.trial import State, Trial, format_params, rank_trials
 
 LINE_EVERY_S = 10.0
 """How often a line is printed where there is no terminal to draw on."""
@@ -46,20 +46,22 @@ class ProgressDisplay:
     """The state of a search in words."""
 
     def __init__(self, controller: TrialController, workers: int) -> None:
-        self._conductor = controller
+        self._controller = controller
         self._workers = workers
         self._began = time.monotonic()
         self._ended_before = sum(trial.state != State.RUNNING for trial in controller.trials)
 
     def line(self) -> str:
         """Counts, best, epochs, time: all in one line."""
-        trials = list(self._conductor.trials)
-        return " · ".join([_counts(trials, self._conductor.total_trials), _best(trials), self._spent(trials)])
+        trials = list(self._controller.trials)
+        return " · ".join(
+            [_counts(trials, self._controller.total_trials), _best(trials), self._spent(trials)]
+        )
 
     def draw(self) -> RenderableType:
         """The same on three lines, with a bar and the running trials."""
-        trials = list(self._conductor.trials)
-        total = self._conductor.total_trials
+        trials = list(self._controller.trials)
+        total = self._controller.total_trials
         done = sum(trial.state != State.RUNNING for trial in trials)
         running = Table.grid(padding=(0, 2))
         for trial in [each for each in trials if each.state == State.RUNNING][:8]:
@@ -68,12 +70,12 @@ class ProgressDisplay:
                 f"  trial {trial.number}",
                 f"epoch {trial.epochs:.2f}",
                 "F1 -" if last is None else f"F1 {last:.4f}",
-                Text(_params(trial), style="dim"),
+                Text(format_params(trial.params, "=", " "), style="dim"),
             )
         if not any(trial.measurements for trial in trials):
             running.add_row(Text("  the workers start, and load the model and the data", style="dim"))
         return Group(
-            Text(self._conductor.study.name, style="bold"),
+            Text(self._controller.study.name, style="bold"),
             ProgressBar(total=total, completed=done, width=60),
             Text(""),
             Text(_counts(trials, total)),
@@ -93,7 +95,7 @@ class ProgressDisplay:
         """Seconds left if the trials to come take as long as those that ended; None before any has."""
         ended = sum(trial.state != State.RUNNING for trial in trials)
         fresh = ended - self._ended_before
-        left = self._conductor.total_trials - ended
+        left = self._controller.total_trials - ended
         if left <= 0:
             return 0.0
         return elapsed / fresh * left if fresh > 0 else None
@@ -113,13 +115,6 @@ def _best(trials: list[Trial]) -> str:
         return "no score yet"
     measurement = best[0].best
     return f"best F1 {measurement.f1:.4f} (trial {best[0].number}, epoch {measurement.epoch:g})"
-
-
-def _params(trial: Trial) -> str:
-    return " ".join(
-        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in trial.params.items()
-    )
 
 
 def _clock(seconds: float) -> str:

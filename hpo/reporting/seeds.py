@@ -11,7 +11,7 @@ from hpo.config.search_space import Params
 from hpo.reporting.matrix_tables import NOT_RUN, render_table
 from hpo.reporting.study_record import StudyRecord
 from hpo.search.default_trial import default_trial
-from hpo.search.trial import State, Trial
+from hpo.search.trial import State, Trial, format_params
 
 
 @dataclass(frozen=True)
@@ -128,15 +128,10 @@ def _name(one: SeededConfiguration, among: Sequence[SeededConfiguration]) -> str
     """What tells a configuration from the others, hyperparameter by hyperparameter."""
     first = among[0].params
     varied = [name for name in first if any(each.params[name] != first[name] for each in among)]
-    text = format_params({name: one.params[name] for name in varied or first})
+    text = format_configuration({name: one.params[name] for name in varied or first})
     return f"{text} (default)" if one.is_default else text
 
 
-def format_params(params: Mapping[str, Any]) -> str:
-    """Hyperparameters in a few words."""
-    return ", ".join(
-        f"{name.replace('_', ' ')} {value:.3g}"
-        if isinstance(value, float)
-        else f"{name.replace('_', ' ')} {value}"
-        for name, value in params.items()
-    )
+def format_configuration(params: Mapping[str, Any]) -> str:
+    """Return hyperparameters as text, with spaces for the underscores of their names."""
+    return format_params({name.replace("_", " "): value for name, value in params.items()})

@@ -1,4 +1,4 @@
-"""The default configuration among the trials of a study."""
+"""The trial of the default configuration, which every study runs first unless it opts out."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from hpo.search.trial import Trial
 
 
 def default_trial(study: Study, trials: Sequence[Trial]) -> Trial | None:
-    """The trial of the default configuration; None where the study did without, or has not begun."""
+    """Return the trial of the default configuration, or None if the study has none (yet)."""
     first = trials[0] if trials and study.baseline else None
     return first if first and initial_params(first) == study.space.defaults else None
 
 
 def moved_defaults(study: Study) -> dict[str, tuple[object, object]]:
-    """The hyperparameters whose default lies outside of what is searched: it, and what was tried in its
-    place."""
+    """Return the default and the tried value of each hyperparameter whose default is outside its domain."""
     fields, tried = TrainingConfig.model_fields, study.space.defaults
     return {
         name: (fields[name].default, value)

@@ -1,33 +1,58 @@
-"""Schedules: which hyperparameters were in force when, on the way to a model that a population has
-trained."""
+"""Hyperparameter schedules: which hyperparameters trained a trial's weights, epoch by epoch.
+
+Only population-based training changes hyperparameters during a trial. One rule holds everywhere: a change
+at epoch e applies to training after e, so a measurement at e still belongs to the hyperparameters before it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from hpo.config.search_space import Params
-from hpo.search.trial import Trial
+from hpo.search.trial import ParamsChange, Trial
+
+
+class ChangingParams(Protocol):
+    """A trial, or a copy of one, with its changes of hyperparameters in the order of their epochs."""
+
+    @property
+    def params(self) -> Params:
+        """Hyperparameters of a trial that never changed."""
+
+    @property
+    def changes(self) -> Sequence[ParamsChange]:
+        """All changes; the first one holds the initial hyperparameters."""
+
+
+def initial_params(trial: ChangingParams) -> Params:
+    """Return the hyperparameters that a trial started with."""
+    return trial.changes[0].params if trial.changes else trial.params
+
+
+def params_at(trial: ChangingParams, epoch: float) -> Params:
+    """Return the hyperparameters that trained a trial up to a measurement at ``epoch``."""
+    applied = _changes_before(trial, epoch)
+    return applied[-1].params if applied else initial_params(trial)
 
 
 def params_at_best_epoch(trial: Trial) -> Params:
-    """The hyperparameters in force when a trial measured its best."""
-    until = trial.best.epoch if trial.best else 0.0
-    in_force = [change.params for change in trial.changes if change.epoch < until]
-    return in_force[-1] if in_force else initial_params(trial)
+    """Return the hyperparameters that trained a trial up to its best measurement."""
+    return params_at(trial, trial.best.epoch if trial.best else 0.0)
 
 
 def winning_schedule(trials: Sequence[Trial], winner: Trial) -> list[dict[str, Any]]:
-    """What has to be set from which epoch on to train as the weights of the winner's best were trained.
+    """Return the schedule of hyperparameters that led to the winner's best measurement.
 
-    Where the winner went on from a copy, the hyperparameters before that are its donor's, and so on back to
-    epoch 0. Returns ``{"from_epoch": …, "params": …}``, in the order of the epochs, the first from 0.
+    Where the winner continued from a copy of a donor's snapshot, the part before the copy is the donor's
+    schedule, and so on back to epoch 0. Returns ``{"from_epoch": …, "params": …}`` items in the order of
+    their epochs, the first from epoch 0.
     """
     by_number = {trial.number: trial for trial in trials}
     segments: dict[float, Params] = {}
     trial, until = winner, winner.best.epoch if winner.best else 0.0
     while True:
-        for change in reversed([each for each in trial.changes if each.epoch < until]):
+        for change in reversed(_changes_before(trial, until)):
             segments.setdefault(change.epoch, change.params)
             if change.donor is not None:
                 trial, until = by_number[change.donor], change.epoch
@@ -37,9 +62,8 @@ def winning_schedule(trials: Sequence[Trial], winner: Trial) -> list[dict[str, A
             return _without_repeats(segments)
 
 
-def initial_params(trial: Trial) -> Params:
-    """The hyperparameters that a trial began with."""
-    return trial.changes[0].params if trial.changes else trial.params
+def _changes_before(trial: ChangingParams, epoch: float) -> list[ParamsChange]:
+    return [change for change in trial.changes if change.epoch < epoch]
 
 
 def _without_repeats(segments: dict[float, Params]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A search that starts from what earlier ones found."""
+"""Warm start: adds the best configurations of earlier studies to the points to evaluate first."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from hpo.config.search_space import Params, Space
 from hpo.config.training_config import TrainingConfig
 from hpo.search.trial import Trial, rank_trials
 
-GUESSES_PER_STUDY = 3
-"""An earlier study may be of another corpus, so that only its best are worth a trial."""
+POINTS_PER_STUDY = 3
+"""Few, because an earlier study may have used another corpus."""
 
 
-def warm_start(space: Space, earlier: Iterable[Sequence[Trial]]) -> Space:
-    """The space with the best configurations of earlier studies as its points to evaluate, before its own.
+def warm_start_space(space: Space, earlier: Iterable[Sequence[Trial]]) -> Space:
+    """Return the space with the best configurations of earlier studies before its own points to evaluate.
 
-    They are tried and not believed: what they scored elsewhere teaches the sampler nothing. A value
-    outside its domain is moved to the nearest inside; a hyperparameter that was not searched then takes the
-    training configuration's default, likewise moved inside.
+    Only the configurations are reused: their earlier scores do not reach the sampler. A value outside its
+    domain is moved to the nearest one inside; a hyperparameter that the earlier study did not search takes
+    the default of the training configuration, likewise moved inside.
     """
-    guesses = [
+    points = [
         {name: domain.nearest(_value(trial, name)) for name, domain in space.parameters.items()}
         for trials in earlier
-        for trial in rank_trials(trials)[:GUESSES_PER_STUDY]
+        for trial in rank_trials(trials)[:POINTS_PER_STUDY]
     ]
     distinct: list[Params] = []
-    for guess in (*guesses, *space.points_to_evaluate):
-        if guess not in distinct:
-            distinct.append(guess)
+    for point in (*points, *space.points_to_evaluate):
+        if point not in distinct:
+            distinct.append(point)
     return Space(parameters=space.parameters, fixed=space.fixed, points_to_evaluate=tuple(distinct))
 
 

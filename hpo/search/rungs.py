@@ -1,4 +1,4 @@
-"""Rungs: the epochs at which trials are compared, and how a trial stands there."""
+"""Rungs of successive halving: the epochs at which trials are compared, and a trial's result at each."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from hpo.training.measurement import Measurement
 
 
 def rung_levels(grace_epochs: int, reduction_factor: int, max_epochs: int) -> tuple[int, ...]:
-    """The epochs at which HyperBand and BOHB compare trials, the last of which is a trial's last.
+    """Return the epochs at which HyperBand and BOHB compare trials; the last one is ``max_epochs``.
 
     With r = ``grace_epochs``, eta = ``reduction_factor`` and R = ``max_epochs`` they are r * eta^k for
-    k = 0, 1 … s_max - 1, and then R, where s_max is the largest number with r * eta^s_max <= R. The
-    papers count down from R instead, R * eta^-k, which are the same where R is r times a power of eta,
-    and no whole epochs, at which nothing is measured, where it is not.
+    k = 0, 1 … s_max - 1, and then R, where s_max is the largest number with r * eta^s_max <= R. The papers
+    count down from R instead, R * eta^-k. Both agree if R is r times a power of eta; otherwise the papers'
+    levels are fractions of an epoch, at which no measurement exists. Example: (1, 3, 10) gives 1, 3, 10.
     """
     levels, level = [], grace_epochs
     while level * reduction_factor <= max_epochs:
@@ -22,10 +22,10 @@ def rung_levels(grace_epochs: int, reduction_factor: int, max_epochs: int) -> tu
 
 
 def result_at_rung(trial: Trial, level: float) -> Measurement | None:
-    """What a trial counts with at a level: its first measurement there or past it, None before that.
+    """Return a trial's first measurement at or after a level, or None if it has not reached it.
 
-    A trial that completed earlier, since it has fewer epochs to train, stands on all later levels with
-    its last measurement.
+    A trial that completed before the level, because its ``epochs`` is smaller, counts with its last
+    measurement.
     """
     for measurement in trial.measurements:
         if measurement.epoch >= level:

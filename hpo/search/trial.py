@@ -1,4 +1,4 @@
-"""Trials and their journal: what was tried, what it measured, how it ended."""
+"""Trials: one configuration trained once, its measurements and its state, as the journal stores them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hpo.training.measurement import Measurement
 
 
 class State(StrEnum):
-    """How far a trial is. ``STOPPED`` is by the search, ``FAILED`` by an error."""
+    """State of a trial. The scheduler stops a trial (``STOPPED``); an error fails it (``FAILED``)."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -22,19 +22,19 @@ class State(StrEnum):
 
 
 REPORTED_TRIAL_COUNTS = (10, 27, 50, 100, 200, 500, 1000)
-"""Numbers of trials after which a report says what the best so far was worth, on dev and on test."""
+"""Numbers of trials after which a report shows the dev and test score of the best trial so far."""
 
 
 @dataclass(frozen=True)
 class ParamsChange:
-    """New parameters from an epoch on, and the trial whose weights came with them, if any."""
+    """New hyperparameters from an epoch on; ``donor`` is the trial whose weights were copied, if any."""
 
     epoch: float
     params: Params
     donor: int | None
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON writes them."""
+        """Return the change as it is stored in the journal."""
         return asdict(self)
 
 
@@ -42,9 +42,9 @@ class ParamsChange:
 class Trial:
     """One configuration, trained once.
 
-    ``params`` are those it trains with now. ``changes`` lists, where a scheduler has changed them on the
-    way, from which epoch on which were in force, and whose snapshot the trial went on from; the first
-    are those that it began with. ``failures`` counts the workers that died under it.
+    ``params`` are the current hyperparameters. ``changes`` is empty unless a scheduler changed them during
+    the trial; its first item then holds the initial ones. ``failures`` counts the workers that died while
+    they ran the trial.
     """
 
     number: int
@@ -63,21 +63,21 @@ class Trial:
 
     @property
     def best(self) -> Measurement | None:
-        """The best measurement of all its epochs."""
+        """The best measurement so far."""
         return max(self.measurements, key=lambda measurement: measurement.sort_key, default=None)
 
     @property
     def epochs(self) -> float:
-        """Passes over the training data so far."""
+        """Passes over the training data up to the last measurement."""
         return self.measurements[-1].epoch if self.measurements else 0.0
 
     @property
     def position(self) -> float:
-        """The epoch at which its weights stand; ahead of `epochs` in a trial that began as a copy."""
+        """Epoch of the current weights; ahead of `epochs` in a trial that started from a donor's snapshot."""
         return max(self.epochs, self.changes[-1].epoch if self.changes else 0.0)
 
     def to_json(self) -> dict[str, Any]:
-        """The trial as one line of ``trials.jsonl``."""
+        """Return the trial as one line of ``trials.jsonl``."""
         return {
             "trial": self.number,
             "params": self.params,
@@ -89,17 +89,17 @@ class Trial:
         } | ({"losses": self.failures} if self.failures else {})
 
     def worker_config(self) -> dict[str, Any]:
-        """What a worker is told: ``reported_epoch`` is the epoch up to which measurements have come in."""
+        """Return what a worker needs to run the trial; measurements up to ``reported_epoch`` are known."""
         return {
             "number": self.number,
             "params": self.params,
             "seed": self.seed,
-            # A donor's snapshot holds a measurement of the donor's, which is not this trial's to report.
+            # Not `epochs`: the last measurement in a donor's snapshot is the donor's, and is not reported.
             "reported_epoch": self.position,
         }
 
     def resume_from(self, epoch: float, params: Params | None = None, donor: int | None = None) -> None:
-        """Take a trial up at an epoch: measurements after it are to be made again."""
+        """Set the trial to running from an epoch, and drop later measurements, which will be repeated."""
         self.state = State.RUNNING
         self.measurements = [each for each in self.measurements if each.epoch <= epoch]
         if params is not None:
@@ -110,10 +110,10 @@ class Trial:
 
 
 def read_trials(lines: Iterable[dict[str, Any]]) -> list[Trial]:
-    """Put trials together from the lines of ``trials.jsonl``, in the order of their numbers.
+    """Return the trials that the lines of ``trials.jsonl`` describe, in the order of their numbers.
 
-    While a study runs, a trial is spread over several lines: its start, each of its measurements,
-    each time that its worker died, each time that it went on after a break, its end.
+    While a study runs, the journal has one line for each event of a trial: its start, each measurement, each
+    worker failure, each resume, each pause, and its end. A finished study has one line for each trial.
     """
     trials: dict[int, Trial] = {}
     for line in lines:
@@ -147,14 +147,24 @@ def rank_trials(trials: Iterable[Trial], *, include_failed: bool = False) -> lis
 
 
 def best_after_counts(trials: Sequence[Trial], total: int) -> dict[int, Trial]:
-    """The best of the first trials at each milestone that is not past ``total``, by the milestone.
+    """Return the best of the first n trials, for each n of `REPORTED_TRIAL_COUNTS` up to ``total``.
 
-    Trials that failed count for nothing, as in `rank_trials`.
+    Failed trials are left out, as in `rank_trials`.
     """
     order = rank_trials(trials)
-    firsts = (
-        (count, next((trial for trial in order if trial.number < count), None))
+    best = {
+        count: next((trial for trial in order if trial.number < count), None)
         for count in REPORTED_TRIAL_COUNTS
         if count <= total
-    )
-    return {count: trial for count, trial in firsts if trial is not None}
+    }
+    return {count: trial for count, trial in best.items() if trial is not None}
+
+
+def format_value(value: object) -> str:
+    """Return a hyperparameter's value as text, floats with three significant digits."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def format_params(params: Params, assign: str = " ", separator: str = ", ") -> str:
+    """Return hyperparameters as text, such as ``learning_rate 0.0003, batch_size 16``."""
+    return separator.join(f"{name}{assign}{format_value(value)}" for name, value in params.items())

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from hpo.config.search_space import Params
 from hpo.config.study import Study
-from hpo.search.trial import State, Trial
+from hpo.search.hyperparameter_schedule import initial_params, params_at
+from hpo.search.trial import ParamsChange, State, Trial
 from hpo.storage.atomic import read_json, write_json
 from hpo.storage.study_folder import StudyFolder
 from hpo.training.measurement import Measurement
@@ -21,7 +22,7 @@ BEST_F1 = "best/dev_f1"
 class TrialReport:
     """An immutable copy of a trial at one moment, with all its measurements so far.
 
-    ``params`` are the trial's first hyperparameters. ``changes`` lists the epochs from which others apply.
+    ``params`` are the trial's first hyperparameters. ``changes`` lists when others apply.
     """
 
     number: int
@@ -30,19 +31,19 @@ class TrialReport:
     state: State
     reason: str
     measurements: tuple[Measurement, ...]
-    changes: tuple[tuple[float, Params], ...]
+    changes: tuple[ParamsChange, ...]
 
     @classmethod
     def of(cls, trial: Trial) -> TrialReport:
         """Copy the mutable parts of a trial."""
         return cls(
             trial.number,
-            dict(trial.changes[0].params if trial.changes else trial.params),
+            dict(initial_params(trial)),
             trial.seed,
             trial.state,
             trial.reason,
             tuple(trial.measurements),
-            tuple((change.epoch, change.params) for change in trial.changes),
+            tuple(trial.changes),
         )
 
     @property
@@ -57,10 +58,7 @@ class TrialReport:
 
     def hyperparameters_at(self, measurement: Measurement) -> dict[str, float]:
         """Return the numeric hyperparameters in effect at a measurement; {} if none ever changed."""
-        in_effect: Params = {}
-        for epoch, params in self.changes:
-            if epoch < measurement.epoch or not in_effect:
-                in_effect = params
+        in_effect = params_at(self, measurement.epoch) if self.changes else {}
         return {name: value for name, value in in_effect.items() if isinstance(value, int | float)}
 
 

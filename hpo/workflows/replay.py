@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hpo.config.search_space import Params
 from hpo.config.study import Study, stored_study
 from hpo.errors import Issue, StudyFailed, UserError
-from hpo.search.trial import rank_trials, read_trials
+from hpo.search.trial import format_params, rank_trials, read_trials
 from hpo.storage.atomic import write_json
 from hpo.storage.journal import read_lines
 from hpo.storage.study_folder import StudyFolder
@@ -124,7 +124,7 @@ def train_schedule(
     checkpoint = place / "best"
     ends = [*(segment.from_epoch for segment in segments[1:]), math.inf]
     for segment, end in zip(segments, ends, strict=True):
-        tell(f"from epoch {segment.from_epoch:g}: {_shown(segment.params)}")
+        tell(f"from epoch {segment.from_epoch:g}: {format_params(segment.params)}")
 
         def report(measurement: Measurement, end: float = end) -> bool:
             tell(f"epoch {measurement.epoch:g}: dev F1 {measurement.f1:.5f}, loss {measurement.loss:.4f}")
@@ -145,13 +145,6 @@ def train_schedule(
         except NonFiniteLoss as error:
             raise StudyFailed(Issue(f"study {study.name}", "cannot be replayed", str(error))) from None
     return checkpoint
-
-
-def _shown(params: Params) -> str:
-    return ", ".join(
-        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in params.items()
-    )
 
 
 def _plain(scores: Mapping[str, Any]) -> Any:

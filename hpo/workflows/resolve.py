@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hpo.config.study import Study, stored_study
 from hpo.errors import Issue, UserError
-from hpo.search.initial_points import warm_start
+from hpo.search.initial_points import warm_start_space
 from hpo.search.trial import read_trials
 from hpo.storage.journal import read_lines
 from hpo.storage.study_folder import StudyFolder
@@ -22,7 +22,7 @@ def with_warm_start(study: Study) -> Study:
     for folder in folders:
         stored_study(folder)
     earlier = [read_trials(read_lines(folder.trials)) for folder in folders]
-    return study.model_copy(update={"space": warm_start(study.space, earlier)}) if earlier else study
+    return study.model_copy(update={"space": warm_start_space(study.space, earlier)}) if earlier else study
 
 
 def with_free_name(study: Study) -> Study:

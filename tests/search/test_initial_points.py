@@ -1,11 +1,11 @@
-"""What earlier studies found is tried first, wherever it comes from, and never leaves the domains."""
+"""Tests of the warm start: points of earlier studies come first and lie inside the domains."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hpo.config.search_space import Space
-from hpo.search.initial_points import GUESSES_PER_STUDY, warm_start
+from hpo.search.initial_points import POINTS_PER_STUDY, warm_start_space
 from hpo.search.samplers import build_sampler
 from hpo.search.trial import State, Trial
 from hpo.training.measurement import Measurement
@@ -37,18 +37,18 @@ def trial(number, f1, params, state=State.COMPLETE):
     return Trial(number, params, 0, state=state, measurements=[measurement])
 
 
-def test_the_best_of_each_study_come_before_the_own_guesses():
+def test_warm_start_space_puts_the_best_of_each_study_before_its_own_points():
     first = [trial(n, n / 10, {"learning_rate": n * 1e-5}) for n in range(1, 8)]
     second = [trial(0, 0.2, {"learning_rate": 5e-4})]
-    rates = [guess["learning_rate"] for guess in warm_start(SPACE, [first, second]).points_to_evaluate]
+    rates = [point["learning_rate"] for point in warm_start_space(SPACE, [first, second]).points_to_evaluate]
     assert rates == pytest.approx([7e-5, 6e-5, 5e-5, 5e-4, 1e-4])
-    assert GUESSES_PER_STUDY == 3
+    assert POINTS_PER_STUDY == 3
 
 
-def test_failed_trials_and_copies_are_left_out():
+def test_warm_start_space_leaves_out_failed_trials_and_duplicates():
     params = {"learning_rate": 2e-4}
     trials = [trial(0, 0.5, params), trial(1, 0.5, params), trial(2, 0.9, params, State.FAILED)]
-    assert len(warm_start(SPACE, [trials]).points_to_evaluate) == 2
+    assert len(warm_start_space(SPACE, [trials]).points_to_evaluate) == 2
 
 
 @given(
@@ -62,12 +62,12 @@ def test_failed_trials_and_copies_are_left_out():
         },
     )
 )
-def test_guesses_lie_inside_whatever_was_searched_before(params):
-    space = warm_start(SPACE, [[trial(0, 0.5, params)]])
+def test_warm_start_space_moves_any_value_into_its_domain(params):
+    space = warm_start_space(SPACE, [[trial(0, 0.5, params)]])
     for name, domain in space.parameters.items():
         assert domain.contains(space.points_to_evaluate[0][name])
 
 
-def test_a_sampler_tries_them_first():
-    space = warm_start(SPACE, [[trial(0, 0.5, {"learning_rate": 2e-4})]])
+def test_sampler_of_a_warm_started_space_tries_its_points_first():
+    space = warm_start_space(SPACE, [[trial(0, 0.5, {"learning_rate": 2e-4})]])
     assert build_sampler("random", space, 1).suggest(0, [])["learning_rate"] == 2e-4

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpo.config.search_space import Parameter, Params
+from hpo.search.hyperparameter_schedule import params_at
 from hpo.search.schedulers.pbt import PBT
 from hpo.search.trial import ParamsChange, Trial
 
@@ -77,7 +78,7 @@ class PB2(PBT):
             began, ended = self._began_with(trial, start, trials), self._at(start + 1, trial)
             if began is not None and ended is not None and ended.epoch > began[0]:
                 epoch, f1 = began
-                point = self._point(params_from(trial, epoch), names)
+                point = self._point(params_at(trial, ended.epoch), names)
                 yield start, point, (ended.f1 - f1) / (ended.epoch - epoch)
 
     def _began_with(self, trial: Trial, start: int, trials: Sequence[Trial]) -> tuple[float, float] | None:
@@ -103,12 +104,6 @@ class PB2(PBT):
             )
             if at_boundary and not undecided:
                 yield trial.params
-
-
-def params_from(trial: Trial, epoch: float) -> Params:
-    """The hyperparameters with which a trial went on from an epoch."""
-    in_force = [change.params for change in trial.changes if change.epoch <= epoch]
-    return in_force[-1] if in_force else trial.params
 
 
 def is_continuous(domain: Parameter) -> bool:
