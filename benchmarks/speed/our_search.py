@@ -10,8 +10,9 @@ from typing import Any
 from benchmarks.speed.arms import command_seconds
 from benchmarks.speed.watches import WatchedRun, read_watch
 from hpo.config.study import Study, build_study
-from hpo.search.checkpoint_store import max_live_snapshots, use_memory_scratch
+from hpo.search.checkpoint_store import use_memory_scratch
 from hpo.search.ray.driver import Resources, run_search
+from hpo.search.schedulers import build_scheduler
 from hpo.search.worker import TrialRunner
 from hpo.storage.study_folder import StudyFolder
 
@@ -30,7 +31,7 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     from hpo.search.controller import TrialController
 
     log = folder / "watch.jsonl"
-    states = max_live_snapshots(study, spec["workers"]) * state_bytes(study.model)
+    states = build_scheduler(study).checkpoint_slots(spec["workers"]) * state_bytes(study.model)
     home = use_memory_scratch(StudyFolder(NAME, folder.resolve()), states)
     controller = TrialController(study, home)
     before, at = command_seconds(), time.time()

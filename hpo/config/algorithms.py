@@ -41,11 +41,13 @@ groups, whose moments a run takes with it.
 
 @dataclass(frozen=True)
 class Algorithm:
-    """One way to search.
+    """One way to search: a sampler, a scheduler, and what the pair supports.
 
-    ``title`` is what the result matrix shows; ``sampler`` proposes the configurations, the study's
-    searcher where it is None; ``scheduler`` decides which trials go on; ``stops`` says that it stops some;
-    ``population`` that it trains a population, whose hyperparameters change on the way.
+    ``title`` is the name in the result matrix. ``sampler`` proposes the configurations; None selects the
+    study's sampler. ``scheduler`` decides which trials continue. ``stops``: it stops trials early.
+    ``population``: hyperparameters change during training. ``allows_early_end``: a trial may end before its
+    last epoch, because no other trial waits for it. ``repeats``: each configuration can be trained under
+    several seeds, because no trial is stopped or changed.
     """
 
     title: str
@@ -54,21 +56,18 @@ class Algorithm:
     scheduler: str
     stops: bool
     population: bool = False
-
-    @property
-    def hears_of_ends(self) -> bool:
-        """Whether a trial may end before its last epoch of its own accord: nobody waits for it."""
-        return self.scheduler in ("halving", "every")
-
-    @property
-    def repeats(self) -> bool:
-        """Whether it can train each configuration under several seeds, as it stops and changes none."""
-        return self.scheduler == "every"
+    allows_early_end: bool = False
+    repeats: bool = False
 
 
 ALGORITHMS: dict[str, Algorithm] = {
     "asha": Algorithm(
-        "ASHA", "TPE proposes, asynchronous successive halving stops", None, "halving", stops=True
+        "ASHA",
+        "TPE proposes, asynchronous successive halving stops",
+        None,
+        "asha",
+        stops=True,
+        allows_early_end=True,
     ),
     "hyperband": Algorithm(
         "HyperBand",
@@ -80,8 +79,24 @@ ALGORITHMS: dict[str, Algorithm] = {
     "bohb": Algorithm(
         "BOHB", "kernel densities propose, HyperBand's brackets stop", "bohb", "hyperband", stops=True
     ),
-    "random": Algorithm("Random", "independent draws, all to the last epoch", "random", "every", stops=False),
-    "grid": Algorithm("Grid", "every combination once, all to the last epoch", "grid", "every", stops=False),
+    "random": Algorithm(
+        "Random",
+        "independent draws, all to the last epoch",
+        "random",
+        "none",
+        stops=False,
+        allows_early_end=True,
+        repeats=True,
+    ),
+    "grid": Algorithm(
+        "Grid",
+        "every combination once, all to the last epoch",
+        "grid",
+        "none",
+        stops=False,
+        allows_early_end=True,
+        repeats=True,
+    ),
     "pbt": Algorithm(
         "PBT",
         "a population in which the worst go on from copies of the best",

@@ -198,7 +198,7 @@ class Study(BaseModel):
         yield from combination_issues(possible, places)
         for name, rule in unread_hyperparameters(self.fixed, possible):
             yield places[name], rule
-        if any(possible["patience"]) and not ALGORITHMS[self.algorithm].hears_of_ends:
+        if any(possible["patience"]) and not ALGORITHMS[self.algorithm].allows_early_end:
             rule = f"must be 0 under {self.algorithm}, whose trials wait for each other at set epochs"
             yield places["patience"], f"{rule} (asha, random and grid let a trial end when it will)"
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from hpo.config.algorithms import ALGORITHMS
 from hpo.config.search_space import Parameter, load_space
 from hpo.config.study import Study
 from hpo.config.training_config import hyperparameters
 from hpo.corpora.tag_families import load_family
 from hpo.environment import available_cores
 from hpo.reporting.matrix_tables import render_table
-from hpo.search.checkpoint_store import max_live_snapshots
+from hpo.search.schedulers import build_scheduler
 from hpo.search.trial import REPORTED_TRIAL_COUNTS
 from hpo.storage.presets import list_presets
 
@@ -36,7 +35,7 @@ def describe_disk_use(study: Study) -> str:
     """The most that a study may write and not yet have deleted, in words."""
     from hpo.models.build import BYTES_PER_PARAMETER, count_parameters, state_bytes
 
-    states = max_live_snapshots(study, study.workers or available_cores())
+    states = build_scheduler(study).checkpoint_slots(study.workers or available_cores())
     kept = study.keep_checkpoints + len(study.never_stopped)
     on_the_way = sum(count < study.runs for count in REPORTED_TRIAL_COUNTS)
     of_values = sum(map(len, study.space.few_valued.values()))
@@ -53,15 +52,9 @@ def describe_disk_use(study: Study) -> str:
 
 
 def epochs_bound(study: Study) -> tuple[int, int]:
-    """The most epochs that a study can train, and how many it will if rungs let through just their share."""
-    most = study.runs * study.max_epochs
-    if ALGORITHMS[study.algorithm].scheduler != "halving":
-        return most, most
-    likely, alive, done, level = 0.0, float(study.runs), 0, study.grace_epochs
-    while level < study.max_epochs:
-        likely += alive * (level - done)
-        done, alive, level = level, max(1.0, alive / study.reduction_factor), level * study.reduction_factor
-    return most, round(likely + alive * (study.max_epochs - done))
+    """Return the most epochs that a study can train, and the number that its scheduler expects."""
+    expected = build_scheduler(study).expected_epochs(study.runs, study.max_epochs)
+    return study.runs * study.max_epochs, expected
 
 
 def list_spaces() -> list[dict[str, Any]]:

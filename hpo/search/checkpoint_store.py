@@ -18,8 +18,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hpo.config.algorithms import ALGORITHMS
-from hpo.config.study import Study
 from hpo.environment import available_memory_bytes
 from hpo.storage.atomic import copy_folder, link_folder, write_text
 from hpo.storage.study_folder import StudyFolder
@@ -52,14 +50,6 @@ def use_memory_scratch(folder: StudyFolder, snapshot_bytes: int, memory: Path = 
     scratch.mkdir(parents=True, mode=0o700)
     write_text(scratch / OWNER_FILE, str(folder.path.resolve()))  # last, as it lets other drivers delete it
     return folder.with_scratch(scratch)
-
-
-def max_live_snapshots(study: Study, workers: int) -> int:
-    """Return the largest number of trials that can have a snapshot at the same time."""
-    algorithm = ALGORITHMS[study.algorithm]
-    if algorithm.population:
-        return max(workers, study.population_size)
-    return study.trials if algorithm.scheduler == "hyperband" else workers
 
 
 def temporary_folder() -> TemporaryDirectory[str]:

@@ -56,7 +56,7 @@ class TrialController:
             algorithm.sampler or study.sampler, space, study.seed, levels, study.seeds
         )
         self._sampler_exhausted = False
-        self._scheduler = build_scheduler(algorithm.scheduler, study)
+        self._scheduler = build_scheduler(study)
         # Members of a population pause together at every boundary, and PBT protects the default itself.
         self._never_stop = frozenset[int]() if algorithm.population else study.never_stopped
         self._listeners: list[Callable[[Trial], None]] = []

@@ -65,18 +65,18 @@ def run_in_folder(folder: StudyFolder, study: Study, console: Console) -> Matrix
 def _search(prepared: PreparedStudy, console: Console, trackers: TrackerDispatcher) -> None:
     from hpo.models.build import state_bytes
     from hpo.reporting.progress import show_progress
-    from hpo.search.checkpoint_store import max_live_snapshots, use_memory_scratch
+    from hpo.search.checkpoint_store import use_memory_scratch
     from hpo.search.controller import TrialController
     from hpo.search.ray.driver import run_search
+    from hpo.search.schedulers import build_scheduler
     from hpo.search.worker import TrialRunner
 
     study, resources = prepared.study, prepared.resources
     # Ray's workers have their own working directory, so every path must be absolute.
     folder = StudyFolder(study.name, prepared.folder.path.parent.resolve())
     if not prepared.on_cluster:  # on a cluster a trial may resume on another machine, from the shared disk
-        folder = use_memory_scratch(
-            folder, max_live_snapshots(study, resources.workers) * state_bytes(study.model)
-        )
+        snapshots = build_scheduler(study).checkpoint_slots(resources.workers)
+        folder = use_memory_scratch(folder, snapshots * state_bytes(study.model))
     controller = TrialController(study, folder)
     trackers.report_existing(controller.trials)
     controller.add_listener(trackers.on_trial_update)

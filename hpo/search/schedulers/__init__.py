@@ -1,62 +1,45 @@
-"""The schedulers by name: which trial goes on, which waits, which ends."""
+"""Schedulers: which trials continue, pause and stop, by name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from hpo.config.search_space import Space
+from hpo.config.algorithms import ALGORITHMS
 from hpo.config.study import Study
+from hpo.search.schedulers.asha import AsynchronousSuccessiveHalving
 from hpo.search.schedulers.base import NoStopping, Scheduler
+from hpo.search.schedulers.hyperband import HyperBand
+from hpo.search.schedulers.pb2 import PB2
+from hpo.search.schedulers.pbt import PBT, PopulationSettings
 
 
-def _every(study: Study) -> Scheduler:
-    return NoStopping()
-
-
-def _halving(study: Study) -> Scheduler:
-    from hpo.search.schedulers.asha import AsynchronousSuccessiveHalving
-
+def _asha(study: Study) -> Scheduler:
     return AsynchronousSuccessiveHalving(study.grace_epochs, study.reduction_factor, study.max_epochs)
 
 
 def _hyperband(study: Study) -> Scheduler:
-    from hpo.search.schedulers.hyperband import HyperBand
-
     return HyperBand(study.grace_epochs, study.reduction_factor, study.max_epochs, study.trials)
 
 
-def _pbt(study: Study) -> Scheduler:
-    from hpo.search.schedulers.pbt import PBT
-
-    return PBT(*_population(study), study.never_stopped)
-
-
-def _pb2(study: Study) -> Scheduler:
-    from hpo.search.schedulers.pb2 import PB2
-
-    return PB2(*_population(study), study.never_stopped)
-
-
-def _population(study: Study) -> tuple[Space, int, int, int, float, int]:
-    return (
-        study.space,
-        study.seed,
+def _population(study: Study) -> PopulationSettings:
+    return PopulationSettings(
         study.population_size,
         study.trials,
         study.perturbation_interval,
         study.max_epochs,
+        study.never_stopped,
     )
 
 
 SCHEDULERS: dict[str, Callable[[Study], Scheduler]] = {
-    "every": _every,
-    "halving": _halving,
-    "pbt": _pbt,
-    "pb2": _pb2,
+    "none": lambda study: NoStopping(),
+    "asha": _asha,
     "hyperband": _hyperband,
+    "pbt": lambda study: PBT(study.space, study.seed, _population(study)),
+    "pb2": lambda study: PB2(study.space, study.seed, _population(study)),
 }
 
 
-def build_scheduler(name: str, study: Study) -> Scheduler:
-    """The scheduler of a name, with a study's settings."""
-    return SCHEDULERS[name](study)
+def build_scheduler(study: Study) -> Scheduler:
+    """Return the scheduler of a study's algorithm."""
+    return SCHEDULERS[ALGORITHMS[study.algorithm].scheduler](study)

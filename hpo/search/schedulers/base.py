@@ -1,11 +1,10 @@
-"""Policies: which trial goes on, which waits, which ends, and which paused one is taken up again."""
+"""The interface of a scheduler, with defaults that train every trial to its last epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
 
 from hpo.config.search_space import Params
 from hpo.search.trial import Trial
@@ -13,7 +12,7 @@ from hpo.training.measurement import Measurement
 
 
 class SchedulerDecision(Enum):
-    """What becomes of a trial after a measurement."""
+    """What happens to a trial after a measurement."""
 
     CONTINUE = "continue"
     PAUSE = "pause"
@@ -22,66 +21,53 @@ class SchedulerDecision(Enum):
 
 @dataclass(frozen=True)
 class Continuation:
-    """A paused trial that is to go on: with new parameters and from another's snapshot, where given."""
+    """A trial to resume; with new hyperparameters and from a copy of the donor's snapshot, if given."""
 
     number: int
     params: Params | None = None
     donor: int | None = None
 
 
-class Scheduler(Protocol):
-    """Decides on running and paused trials.
+class Scheduler:
+    """Decides which trials continue, pause, stop and resume.
 
-    Whatever a scheduler remembers follows from the trials and their measurements in the order of the
-    journal, so that it is rebuilt by hearing them again; what it draws at random follows from the
-    study's seed and the trial.
+    All state follows from the trials and from their measurements in journal order, so that replaying the
+    journal rebuilds it. Random draws depend only on the study's seed and the trial.
     """
 
     def on_trial_result(
         self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]
     ) -> SchedulerDecision:
-        """Take in a measurement, which is ``trial``'s last, and decide on the trial."""
-
-    def remove_trial(self, trial: Trial) -> None:
-        """Take a trial out of all comparisons: it has failed."""
-
-    def trials_to_stop(self, trials: Sequence[Trial]) -> Sequence[int]:
-        """The paused trials that have lost and end now."""
-
-    def next_trial_to_resume(self, trials: Sequence[Trial]) -> Continuation | None:
-        """The paused trial that may go on now."""
-
-    def accepts_new_trial(self, trials: Sequence[Trial], budget: int) -> bool:
-        """Whether a new trial may start now, where ``budget`` is the study's number of trials."""
-
-    def warm_start_for(self, number: int, trials: Sequence[Trial]) -> Continuation | None:
-        """What a new trial begins from, if not from the sampler's proposal and fresh weights."""
-
-
-class NoStopping:
-    """Stops nobody: random search and grid search."""
-
-    def on_trial_result(
-        self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]
-    ) -> SchedulerDecision:
-        """As `Scheduler.on_trial_result`: go on."""
+        """Record ``measurement``, the latest of ``trial``, and decide whether the trial continues."""
         return SchedulerDecision.CONTINUE
 
     def remove_trial(self, trial: Trial) -> None:
-        """As `Scheduler.remove_trial`: there is nothing to forget."""
+        """Remove a failed trial from all comparisons."""
 
     def trials_to_stop(self, trials: Sequence[Trial]) -> Sequence[int]:
-        """As `Scheduler.trials_to_stop`: nobody."""
+        """Return the numbers of the paused trials to stop now."""
         return ()
 
     def next_trial_to_resume(self, trials: Sequence[Trial]) -> Continuation | None:
-        """As `Scheduler.next_trial_to_resume`: nobody pauses."""
+        """Return the paused trial to resume now, if any."""
         return None
 
-    def accepts_new_trial(self, trials: Sequence[Trial], budget: int) -> bool:
-        """As `Scheduler.accepts_new_trial`: up to the budget."""
-        return len(trials) < budget
+    def accepts_new_trial(self, trials: Sequence[Trial], max_trials: int) -> bool:
+        """Return whether a new trial may start now; ``max_trials`` is the study's number of trials."""
+        return len(trials) < max_trials
 
     def warm_start_for(self, number: int, trials: Sequence[Trial]) -> Continuation | None:
-        """As `Scheduler.warm_start_for`: from nothing."""
+        """Return what new trial ``number`` copies, or None to sample it and start from fresh weights."""
         return None
+
+    def checkpoint_slots(self, workers: int) -> int:
+        """Return the largest number of trials that can hold a snapshot at the same time."""
+        return workers
+
+    def expected_epochs(self, trials: int, max_epochs: int) -> int:
+        """Return how many epochs a study trains if every rung promotes exactly its share."""
+        return trials * max_epochs
+
+
+class NoStopping(Scheduler):
+    """Trains every trial to its last epoch, as random search and grid search do."""

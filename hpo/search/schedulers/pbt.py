@@ -1,194 +1,204 @@
-"""Population-based training: members that do badly go on from a copy of one that does well."""
+"""PBT, population-based training: the worst trials continue from modified copies of the best."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from hpo.config.search_space import Parameter, Params, Space
 from hpo.search.samplers.random_and_grid import draw
-from hpo.search.schedulers.base import Continuation, NoStopping, SchedulerDecision
+from hpo.search.schedulers.base import Continuation, Scheduler, SchedulerDecision
 from hpo.search.trial import State, Trial
 from hpo.training.measurement import Measurement
 
-FACTORS = (0.8, 1.2)
-RESAMPLE = 0.25
-ONE_IN = 5
-"""One member in so many, and at least one, loses at a boundary; as many are worth copying."""
+PERTURBATION_FACTORS = (0.8, 1.2)
+RESAMPLE_PROBABILITY = 0.25
+TRUNCATION = 5
+"""Truncation selection: one trial in five, and at least one, is in the bottom; as many are in the top."""
 
 
-class PBT(NoStopping):
-    """PBT with truncation selection, its members in step.
+@dataclass(frozen=True)
+class PopulationSettings:
+    """The size and the schedule of a population.
 
-    A member pauses at every boundary, a multiple of ``perturb_every`` epochs. When all members have
-    come to one, or failed, those of the worst fifth go on first: each from a copy of a member drawn
-    from the best fifth, with that one's hyperparameters explored. Then the others go on as they are. So
-    donors
-    still stand at the boundary when they are copied, and what is decided does not depend on how many
-    members train side by side; those that wait cost a snapshot and no worker.
-
-    A failed member's place is taken when the population next stands at a boundary, by a new trial that
-    begins as a copy of one of the best fifth, explored as a loser's; one of random draws and fresh
-    weights begins only where nobody is left to copy. That goes on until ``trials`` have been started.
-
-    A member of ``never_stopped`` is compared and copied like any, and never goes on from a copy itself: it
-    keeps
-    its hyperparameters and its weights to its last epoch, and the next worst loses in its place.
-
-    Jaderberg et al. 2017, Population Based Training of Neural Networks, arXiv:1711.09846, where
-    *ready* is ``perturb_every`` epochs since the last boundary, *exploit* truncation selection with
-    20 %, *explore* the factors 0.8 and 1.2 or, with probability 0.25, a new draw; N = ``population``.
+    ``population_size`` trials train side by side; ``max_trials`` counts those that replace failed ones too.
+    ``perturbation_interval`` and ``max_epochs`` are in epochs. The trials ``never_stopped`` do not exploit.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        seed: int,
-        population: int,
-        trials: int,
-        perturb_every: float,
-        max_epochs: float,
-        never_stopped: frozenset[int] = frozenset(),
-    ) -> None:
+    population_size: int
+    max_trials: int
+    perturbation_interval: float
+    max_epochs: float
+    never_stopped: frozenset[int] = frozenset()
+
+
+class PBT(Scheduler):
+    """Synchronous PBT with truncation selection.
+
+    Every trial pauses at each boundary, a multiple of ``perturbation_interval`` epochs. Once all trials of
+    the population have reached a boundary or failed, the bottom fifth exploits: each of them resumes first,
+    from a copy of a donor that is drawn from the top fifth, with the donor's hyperparameters explored. Then
+    the others resume unchanged. Donors are therefore still at the boundary when they are copied, and the
+    result does not depend on the number of workers. A paused trial needs a snapshot and no worker.
+
+    A failed trial is replaced when the whole population is at a boundary: a new trial starts from a copy of
+    one of the top fifth, explored in the same way, or from a random draw and fresh weights if no trial is
+    left to copy. At most ``max_trials`` trials are started.
+
+    A trial in ``never_stopped`` is compared and copied like any other but never exploits: it keeps its
+    weights and hyperparameters to its last epoch, and the next worst trial exploits in its place.
+
+    Jaderberg et al. 2017, Population Based Training of Neural Networks, arXiv:1711.09846, where
+    *ready* is ``perturbation_interval`` epochs since the last boundary, *exploit* truncation selection with
+    20 %, *explore* the factors 0.8 and 1.2 or, with probability 0.25, a new draw; N = ``population_size``.
+    """
+
+    def __init__(self, space: Space, seed: int, settings: PopulationSettings) -> None:
         self._space = space
         self._seed = seed
-        self._population = population
-        self._trials = trials
-        self._perturb_every = perturb_every
-        self._max_epochs = max_epochs
-        self._never_stopped = never_stopped
+        self._settings = settings
 
     def on_trial_result(
         self, trial: Trial, measurement: Measurement, trials: Sequence[Trial]
     ) -> SchedulerDecision:
-        """Pause a member at its first measurement on or past a boundary; at the last epoch it completes."""
-        decided = trial.changes[-1].epoch if trial.changes else 0.0
+        """Pause a trial at its first measurement at or past a boundary, except at the last epoch."""
+        resumed = trial.changes[-1].epoch if trial.changes else 0.0
         earlier = [each.epoch for each in trial.measurements if each.epoch < measurement.epoch]
-        before = max(decided, *earlier, 0.0)
-        crosses = self._stage(measurement.epoch) > self._stage(before)
-        return (
-            SchedulerDecision.PAUSE
-            if crosses and measurement.epoch < self._max_epochs
-            else SchedulerDecision.CONTINUE
-        )
+        previous = max(resumed, *earlier, 0.0)
+        crosses = self._boundary(measurement.epoch) > self._boundary(previous)
+        pauses = crosses and measurement.epoch < self._settings.max_epochs
+        return SchedulerDecision.PAUSE if pauses else SchedulerDecision.CONTINUE
 
     def next_trial_to_resume(self, trials: Sequence[Trial]) -> Continuation | None:
-        """The member with the least progress, once nobody runs who has less; losers before others."""
-        if len(trials) < self._population or self._place_to_fill(trials):
+        """Return a paused trial at the earliest boundary if no trial is before it; the bottom fifth first."""
+        if len(trials) < self._settings.population_size or self._replaces_failed_trial(trials):
             return None
-        members = [trial for trial in trials if trial.is_open]
-        stage = min((self._stage(each.position) for each in members), default=0)
-        waiting = [
-            each for each in members if each.state == State.PAUSED and self._stage(each.position) == stage
+        unfinished = [trial for trial in trials if trial.is_open]
+        boundary = min((self._boundary(each.position) for each in unfinished), default=0)
+        paused = [
+            each
+            for each in unfinished
+            if each.state == State.PAUSED and self._boundary(each.position) == boundary
         ]
-        for member in waiting:
-            if exploit := self._exploit(member, stage, trials):
+        for trial in paused:
+            if exploit := self._exploit(trial, boundary, trials):
                 return exploit
-        return Continuation(waiting[0].number) if waiting else None
+        return Continuation(paused[0].number) if paused else None
 
-    def accepts_new_trial(self, trials: Sequence[Trial], budget: int) -> bool:
-        """Until the population is complete; after that, where a failed member's place is to be filled."""
-        return len(trials) < min(self._population, budget) or self._place_to_fill(trials)
+    def accepts_new_trial(self, trials: Sequence[Trial], max_trials: int) -> bool:
+        """Return whether the population is incomplete, or a failed trial is to be replaced now."""
+        incomplete = len(trials) < min(self._settings.population_size, max_trials)
+        return incomplete or self._replaces_failed_trial(trials)
 
     def warm_start_for(self, number: int, trials: Sequence[Trial]) -> Continuation | None:
-        """A copy of one of the best, explored, where the population stands at a boundary."""
-        members = _live(trials)
-        if len(trials) < self._population or not members:
+        """Return an explored copy of one of the best for a trial that replaces a failed one."""
+        population = _not_failed(trials)
+        if len(trials) < self._settings.population_size or not population:
             return None
-        stage = self._stage(members[0].position)
-        standings = self._standings(stage, [each for each in members if each.state == State.PAUSED])
-        return self._copy_one(standings[-_share(standings) :], number, stage, trials) if standings else None
+        boundary = self._boundary(population[0].position)
+        ranked = self._ranked(boundary, [each for each in population if each.state == State.PAUSED])
+        return self._copy(_top(ranked), number, boundary, trials) if ranked else None
 
-    def _place_to_fill(self, trials: Sequence[Trial]) -> bool:
-        """Whether a member has failed, another may be started in its place, and now is the time."""
-        members = _live(trials)
-        if len(trials) >= self._trials or len(members) >= self._population:
+    def checkpoint_slots(self, workers: int) -> int:
+        """Return the size of the population, whose trials all keep a snapshot, or ``workers`` if larger."""
+        return max(workers, self._settings.population_size)
+
+    def _replaces_failed_trial(self, trials: Sequence[Trial]) -> bool:
+        """Return whether a trial has failed, may be replaced, and the whole population is at a boundary."""
+        population = _not_failed(trials)
+        if len(trials) >= self._settings.max_trials or len(population) >= self._settings.population_size:
             return False
-        stages = {self._stage(each.position) for each in members}
-        in_step = all(each.state == State.PAUSED or _is_newborn(each) for each in members)
-        return not members or (len(stages) == 1 and in_step)
+        boundaries = {self._boundary(each.position) for each in population}
+        waiting = all(each.state == State.PAUSED or _is_unmeasured_copy(each) for each in population)
+        return not population or (len(boundaries) == 1 and waiting)
 
-    def _exploit(self, member: Trial, stage: int, trials: Sequence[Trial]) -> Continuation | None:
-        """How a member goes on if it is among the losers of a boundary.
+    def _exploit(self, trial: Trial, boundary: int, trials: Sequence[Trial]) -> Continuation | None:
+        """Return the copy from which a trial continues if it is in the bottom fifth at a boundary.
 
-        All that were measured there count, also those that have failed since, so that the outcome is
-        the same whenever it is asked for.
+        Trials that failed after the boundary are ranked too, so that every call gives the same result.
         """
-        standings = self._standings(stage, trials)
-        share = _share(standings)
-        if len(standings) < 2 or member not in self._losers(standings):
+        ranked = self._ranked(boundary, trials)
+        if len(ranked) < 2 or trial not in self._bottom(ranked):
             return None
+        # If an epoch has few batches, not every boundary is measured. The copy must be at the epoch of the
+        # trial's own last measurement.
         donors = [
-            each
-            for each in standings[-share:]
-            # A split of few batches is not measured at every boundary, and the copy must stand where
-            # the member's own measurements end.
-            if each.state == State.PAUSED and each.position == member.position
+            each for each in _top(ranked) if each.state == State.PAUSED and each.position == trial.position
         ]
-        return self._copy_one(donors, member.number, stage, trials) if donors else None
+        return self._copy(donors, trial.number, boundary, trials) if donors else None
 
-    def _losers(self, standings: Sequence[Trial]) -> list[Trial]:
-        """Those who go on from a copy: the worst that are not spared, and none of whom others copy."""
-        share = _share(standings)
-        return [each for each in standings[:-share] if each.number not in self._never_stopped][:share]
+    def _bottom(self, ranked: Sequence[Trial]) -> list[Trial]:
+        """Return the trials that exploit: the worst fifth outside the top and ``never_stopped``."""
+        size = _truncation_size(ranked)
+        never_stopped = self._settings.never_stopped
+        return [each for each in ranked[:-size] if each.number not in never_stopped][:size]
 
-    def _copy_one(
-        self, donors: Sequence[Trial], number: int, stage: int, trials: Sequence[Trial]
+    def _copy(
+        self, donors: Sequence[Trial], number: int, boundary: int, trials: Sequence[Trial]
     ) -> Continuation:
-        generator = np.random.default_rng(np.random.SeedSequence([self._seed, number, stage]))
+        """Draw a donor and explore its hyperparameters."""
+        generator = np.random.default_rng(np.random.SeedSequence([self._seed, number, boundary]))
         donor = donors[int(generator.integers(len(donors)))]
-        return Continuation(number, self._explore(donor, stage, trials, generator), donor.number)
+        return Continuation(number, self._explore(donor, boundary, trials, generator), donor.number)
 
     def _explore(
-        self, donor: Trial, stage: int, trials: Sequence[Trial], generator: np.random.Generator
+        self, donor: Trial, boundary: int, trials: Sequence[Trial], generator: np.random.Generator
     ) -> Params:
-        """The donor's hyperparameters, each perturbed or drawn anew."""
+        """Return the donor's hyperparameters, each perturbed or drawn again."""
         return {
             name: perturb(domain, donor.params[name], generator)
             for name, domain in self._space.parameters.items()
         }
 
-    def _standings(self, stage: int, trials: Sequence[Trial]) -> list[Trial]:
-        """The trials that were measured at a boundary, by what they measured there, the worst first."""
-        measured = [(at.sort_key, -each.number, each) for each in trials if (at := self._at(stage, each))]
+    def _ranked(self, boundary: int, trials: Sequence[Trial]) -> list[Trial]:
+        """Return the trials that were measured at a boundary, the worst result there first."""
+        measured = [
+            (result.sort_key, -each.number, each)
+            for each in trials
+            if (result := self._result_at(boundary, each))
+        ]
         return [trial for *_, trial in sorted(measured, key=lambda entry: entry[:2])]
 
-    def _at(self, stage: int, trial: Trial) -> Measurement | None:
-        """A trial's first measurement on or past a boundary."""
-        past = (each for each in trial.measurements if each.finite and self._stage(each.epoch) >= stage)
+    def _result_at(self, boundary: int, trial: Trial) -> Measurement | None:
+        """Return a trial's first measurement at or past a boundary."""
+        past = (each for each in trial.measurements if each.finite and self._boundary(each.epoch) >= boundary)
         return next(past, None)
 
-    def _stage(self, epoch: float) -> int:
-        """How many boundaries lie on or before an epoch."""
-        return int(epoch / self._perturb_every + 1e-9)
+    def _boundary(self, epoch: float) -> int:
+        """Return the number of the last boundary at or before an epoch; 0 is the start of training."""
+        return int(epoch / self._settings.perturbation_interval + 1e-9)
 
 
-def _live(trials: Sequence[Trial]) -> list[Trial]:
+def _not_failed(trials: Sequence[Trial]) -> list[Trial]:
     return [trial for trial in trials if trial.state != State.FAILED]
 
 
-def _is_newborn(trial: Trial) -> bool:
+def _is_unmeasured_copy(trial: Trial) -> bool:
     return not trial.measurements and bool(trial.changes)
 
 
-def _share(standings: Sequence[Trial]) -> int:
-    return max(1, len(standings) // ONE_IN)
+def _truncation_size(ranked: Sequence[Trial]) -> int:
+    return max(1, len(ranked) // TRUNCATION)
+
+
+def _top(ranked: Sequence[Trial]) -> Sequence[Trial]:
+    return ranked[-_truncation_size(ranked) :]
 
 
 def perturb(domain: Parameter, value: bool | int | float | str, generator: np.random.Generator) -> object:
-    """A value near another of the same domain, or with a probability of 0.25 any of the domain.
+    """Return a neighbouring value of the domain, or with probability 0.25 any value of it.
 
-    Numbers of a range are multiplied by 0.8 or 1.2 and held inside the range, whole ones rounded, so
-    that small whole numbers may stay as they are. A value of a choice moves to the one before or after
-    it in the list.
+    A number in a range is multiplied by 0.8 or 1.2 and clipped to the range; integers are rounded, so
+    small ones may not change. A choice moves to the previous or next value in its list.
     """
-    if generator.random() < RESAMPLE:
+    if generator.random() < RESAMPLE_PROBABILITY:
         return draw(domain, generator)
     direction = int(generator.integers(2))
     if domain.values is None:
         low, high = domain.bounds
-        return domain.convert(min(high, max(low, float(value) * FACTORS[direction])))
-    place = domain.values.index(value)
-    neighbours = [each for each in (place - 1, place + 1) if 0 <= each < len(domain.values)]
+        return domain.convert(min(high, max(low, float(value) * PERTURBATION_FACTORS[direction])))
+    index = domain.values.index(value)
+    neighbours = [each for each in (index - 1, index + 1) if 0 <= each < len(domain.values)]
     return domain.values[neighbours[direction % len(neighbours)]] if neighbours else value

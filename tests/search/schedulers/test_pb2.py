@@ -10,11 +10,12 @@ from hpo.search.schedulers.pb2 import (
     PB2,
     Kernel,
     Observations,
-    choose,
-    fit,
+    fit_kernel,
     from_unit,
+    maximize_ucb,
     to_unit,
 )
+from hpo.search.schedulers.pbt import PopulationSettings
 from hpo.search.trial import ParamsChange, State, Trial
 
 SPACE = Space.model_validate(
@@ -37,22 +38,22 @@ NOTHING = np.zeros((0, 1))
 
 
 def test_the_kernel_is_the_papers_worked_by_hand():
-    kernel = Kernel(length=0.5, forgetting=0.19, noise=0.1)
+    kernel = Kernel(length_scale=0.5, forgetting_rate=0.19, noise=0.1)
     a, b = np.array([[0.0]]), np.array([[0.5]])
-    assert kernel.between(a, np.array([1.0]), a, np.array([1.0])) == pytest.approx(1.0)
-    assert kernel.between(a, np.array([1.0]), b, np.array([1.0])) == pytest.approx(np.exp(-0.5))
-    assert kernel.between(a, np.array([1.0]), a, np.array([3.0])) == pytest.approx(0.81)
+    assert kernel.covariance(a, np.array([1.0]), a, np.array([1.0])) == pytest.approx(1.0)
+    assert kernel.covariance(a, np.array([1.0]), b, np.array([1.0])) == pytest.approx(np.exp(-0.5))
+    assert kernel.covariance(a, np.array([1.0]), a, np.array([3.0])) == pytest.approx(0.81)
 
 
 def test_what_gains_the_most_is_found():
-    chosen = choose(observed(lambda x: -((x - 0.7) ** 2)), NOTHING, 3.0, np.random.default_rng(1))
+    chosen = maximize_ucb(observed(lambda x: -((x - 0.7) ** 2)), NOTHING, 3.0, np.random.default_rng(1))
     assert chosen[0] == pytest.approx(0.7, abs=0.15)
 
 
 def test_where_nothing_is_known_of_the_gain_pending_points_are_kept_away_from():
     flat = Observations(np.array([[0.5]]), np.array([0.0]), np.array([0.1]))
-    first = choose(flat, NOTHING, 1.0, np.random.default_rng(1))
-    second = choose(flat, first[None, :], 1.0, np.random.default_rng(1))
+    first = maximize_ucb(flat, NOTHING, 1.0, np.random.default_rng(1))
+    second = maximize_ucb(flat, first[None, :], 1.0, np.random.default_rng(1))
     assert abs(first[0] - second[0]) > 0.3
 
 
@@ -64,8 +65,8 @@ def test_old_gains_are_forgotten_where_they_no_longer_hold():
         np.concatenate([early.gains, late.gains]),
     )
     standard = Observations(both.points, both.times, (both.gains - both.gains.mean()) / both.gains.std())
-    assert fit(standard).forgetting > 0
-    assert choose(both, NOTHING, 13.0, np.random.default_rng(0))[0] > 0.6
+    assert fit_kernel(standard).forgetting_rate > 0
+    assert maximize_ucb(both, NOTHING, 13.0, np.random.default_rng(0))[0] > 0.6
 
 
 @given(st.floats(0, 1), st.sampled_from(["uniform", "loguniform"]))
@@ -84,7 +85,7 @@ def test_whatever_was_seen_the_choice_is_in_the_unit_cube(seed, count, hyperpara
         generator.integers(0, 5, count).astype(float),
         generator.integers(0, 2, count) * 0.1,
     )
-    chosen = choose(data, generator.random((2, hyperparameters)), 5.0, generator)
+    chosen = maximize_ucb(data, generator.random((2, hyperparameters)), 5.0, generator)
     assert chosen.shape == (hyperparameters,)
     assert ((chosen >= 0) & (chosen <= 1)).all()
 
@@ -95,14 +96,14 @@ def member(number, rate, measurements, changes=(), state=State.PAUSED):
 
 
 def test_gains_are_per_epoch_and_from_the_weights_that_an_interval_began_with(measure):
-    scheduler = PB2(SPACE, 0, 2, 2, 2.0, 10)
+    scheduler = PB2(SPACE, 0, PopulationSettings(2, 2, 2.0, 10))
     old = {"learning_rate": 1e-4, "batch_size": 16}
     changed = member(
         0, 1e-2, [measure(2, 0.2), measure(4, 0.7)], [ParamsChange(0.0, old, None), ParamsChange(2.0, {}, 1)]
     )
     changed.changes[1] = ParamsChange(2.0, changed.params, 1)
     donor = member(1, 1e-3, [measure(2, 0.6), measure(4, 0.8)])
-    seen = list(scheduler._observations([changed, donor], ["learning_rate"]))
+    seen = list(scheduler.observations([changed, donor], ["learning_rate"]))
     assert [(start, pytest.approx(point)) for start, point, _ in seen] == [
         (0, [0.25]), (0, [0.5]), (1, [0.75]), (1, [0.5]),
     ]  # fmt: skip
@@ -116,10 +117,10 @@ def test_a_loser_takes_modelled_rates_and_a_choice_near_the_donors(measure):
         member(number, rate, [measure(1, gain)])
         for number, (rate, gain) in enumerate(zip(rates, gains, strict=True))
     ]
-    chosen = PB2(SPACE, 3, 5, 5, 1, 4).next_trial_to_resume(trials)
+    chosen = PB2(SPACE, 3, PopulationSettings(5, 5, 1, 4)).next_trial_to_resume(trials)
     assert (chosen.number, chosen.donor) == (0, 2)
     assert SPACE.parameters["learning_rate"].contains(chosen.params["learning_rate"])
     assert chosen.params["batch_size"] in (8, 16, 32)
-    assert chosen == PB2(SPACE, 3, 5, 5, 1, 4).next_trial_to_resume(trials), (
+    assert chosen == PB2(SPACE, 3, PopulationSettings(5, 5, 1, 4)).next_trial_to_resume(trials), (
         "the same whenever it is asked for"
     )

@@ -16,7 +16,7 @@ from hpo.config.study import build_study
 from hpo.errors import UserError
 from hpo.search.controller import TrialController
 from hpo.search.schedulers.base import Continuation, SchedulerDecision
-from hpo.search.schedulers.pbt import PBT, perturb
+from hpo.search.schedulers.pbt import PBT, PopulationSettings, perturb
 from hpo.search.trial import (
     ParamsChange,
     State,
@@ -133,7 +133,7 @@ def test_the_worst_fifth_copies_the_best_fifth_worked_by_hand(measure):
     scores = [0.5, 0.1, 0.6, 0.9, 0.2, 0.4, 0.8, 0.3, 0.7, 0.55]
     trials = [paused(number, measure, f1) for number, f1 in enumerate(scores)]
     taken = []
-    scheduler = PBT(RATE, 1, 10, 10, 1, 4)
+    scheduler = PBT(RATE, 1, PopulationSettings(10, 10, 1, 4))
     while chosen := scheduler.next_trial_to_resume(trials):
         taken.append(chosen)
         trials[chosen.number].resume_from(1.0, chosen.params, chosen.donor)
@@ -148,12 +148,12 @@ def test_the_worst_fifth_copies_the_best_fifth_worked_by_hand(measure):
 def test_of_two_one_copies_the_other_and_a_tie_in_f1_is_broken_by_loss(measure):
     trials = [paused(0, measure, 0.5), paused(1, measure, 0.5)]
     trials[0].measurements = [measure(1.0, 0.5, loss=0.9)]
-    chosen = PBT(RATE, 1, 2, 2, 1, 4).next_trial_to_resume(trials)
+    chosen = PBT(RATE, 1, PopulationSettings(2, 2, 1, 4)).next_trial_to_resume(trials)
     assert (chosen.number, chosen.donor) == (0, 1)
 
 
 def test_nobody_goes_on_before_all_have_come_to_the_boundary(measure):
-    scheduler = PBT(RATE, 1, 3, 3, 1, 4)
+    scheduler = PBT(RATE, 1, PopulationSettings(3, 3, 1, 4))
     trials = [paused(0, measure, 0.5), paused(1, measure, 0.6)]
     assert scheduler.next_trial_to_resume(trials) is None, "the third is not yet born"
     assert scheduler.accepts_new_trial(trials, 3)
@@ -164,7 +164,7 @@ def test_nobody_goes_on_before_all_have_come_to_the_boundary(measure):
 
 
 def test_a_member_pauses_at_boundaries_and_not_at_the_end(measure):
-    scheduler, trial, verdicts = PBT(RATE, 1, 2, 2, 0.75, 2), Trial(0, {}, 0), []
+    scheduler, trial, verdicts = PBT(RATE, 1, PopulationSettings(2, 2, 0.75, 2)), Trial(0, {}, 0), []
     for epoch in (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0):
         trial.measurements.append(measure(epoch, 0.1))
         verdicts.append(
@@ -175,7 +175,7 @@ def test_a_member_pauses_at_boundaries_and_not_at_the_end(measure):
 
 def test_a_member_that_was_changed_at_a_boundary_is_not_paused_there_again(measure):
     trial = paused(0, measure, 0.5)
-    scheduler = PBT(RATE, 1, 2, 2, 1, 4)
+    scheduler = PBT(RATE, 1, PopulationSettings(2, 2, 1, 4))
     assert scheduler.on_trial_result(trial, trial.measurements[-1], [trial]) == SchedulerDecision.PAUSE
     trial.changes = [ParamsChange(0.0, {}, None), ParamsChange(1.0, {}, 1)]
     assert scheduler.on_trial_result(trial, trial.measurements[-1], [trial]) == SchedulerDecision.CONTINUE
@@ -369,5 +369,5 @@ def test_what_makes_no_sense_is_refused_before_anything_starts(options, rule):
 
 
 def test_a_population_that_is_not_given_is_no_larger_than_the_trials():
-    assert build_study({"algorithm": "pbt", "trials": 3}).population == 3
-    assert build_study({"algorithm": "pbt", "trials": 30}).population == 8
+    assert build_study({"algorithm": "pbt", "trials": 3}).population_size == 3
+    assert build_study({"algorithm": "pbt", "trials": 30}).population_size == 8
