@@ -21,6 +21,7 @@ from hpo.evaluation.checkpoint_scores import score_checkpoint
 from hpo.search.trial import State, read_trials
 from hpo.storage.journal import read_lines
 from hpo.storage.study_folder import StudyFolder
+from hpo.training.task import TrainingCallbacks, TrainingTask
 from hpo.training.trainer import train
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
@@ -124,13 +125,10 @@ def demo(tmp_path_factory):
 
 def scored(demo, training_config, train_on, folder):
     train(
-        training_config,
-        demo,
-        model="tiny",
-        train_on=train_on,
-        seed=1,
-        report=lambda measurement: True,
-        keep=lambda measurement: folder,
+        TrainingTask(
+            training_config=training_config, corpus=demo.folder, model="tiny", train_on=train_on, seed=1
+        ),
+        TrainingCallbacks(lambda measurement: True, lambda measurement: folder),
     )
     return {variant: scores.f1 for variant, scores in score_checkpoint(folder, demo, ["dev"])["dev"].items()}
 

@@ -28,6 +28,7 @@ from hpo.models.packed_attention import reading
 from hpo.storage.atomic import write_json, write_text
 from hpo.training import trainer
 from hpo.training.gpu_memory import GpuExhausted, limit_gpu_memory
+from hpo.training.task import TrainingCallbacks, TrainingTask
 
 _gates: list[Any] = []
 """Where the processes of a measurement wait for each other; each is given its own copy when it starts."""
@@ -129,7 +130,10 @@ def _recipe(spec: Mapping[str, Any]) -> TrainingConfig:
 
 def _train(spec: Mapping[str, Any], data: EncodedCorpus) -> None:
     trainer.train(
-        _recipe(spec), data, model=spec["model"], train_on="cased", seed=0, report=lambda measurement: True
+        TrainingTask(
+            training_config=_recipe(spec), corpus=data.folder, model=spec["model"], train_on="cased", seed=0
+        ),
+        TrainingCallbacks(lambda measurement: True),
     )
 
 

@@ -18,6 +18,7 @@ from hpo.models.build import build_model
 from hpo.models.packed_attention import reading
 from hpo.training import trainer
 from hpo.training.measurement import Measurement
+from hpo.training.task import TrainingCallbacks, TrainingTask
 
 EPOCHS = 6
 PADDED = {"random": RandomBatchSampler, "similar length": LengthGroupedBatchSampler}
@@ -67,7 +68,12 @@ def _train(data: EncodedCorpus, training_config: TrainingConfig, seed: int, note
         noted(measurement)
         return True
 
-    trainer.train(training_config, data, model=TINY, train_on="cased", seed=seed, report=report)
+    trainer.train(
+        TrainingTask(
+            training_config=training_config, corpus=data.folder, model=TINY, train_on="cased", seed=seed
+        ),
+        TrainingCallbacks(report),
+    )
 
 
 def _batches(data: EncodedCorpus, training_config: TrainingConfig, seed: int) -> Iterator[Batch]:

@@ -124,7 +124,7 @@ def predict_split(model: Model, data: EncodedCorpus, name: str) -> tuple[SplitPr
     every = np.arange(len(split.sentences))
     found = detect_label_set([model.config.id2label[number] for number in range(model.config.num_labels)])
     assert found is not None, "its labels were looked at before it was loaded"
-    return SplitEvaluator(split, every, data.pad_id, len(data.types), found[0]).read(model), split
+    return SplitEvaluator(split, every, data.pad_id, len(data.types), found[0]).evaluate(model), split
 
 
 def score_split(model: Model, data: EncodedCorpus, name: str) -> VariantScores:

@@ -15,7 +15,7 @@ from hpo.corpora.variants import FORMS
 from hpo.encoding.encoded_corpus import encode
 from hpo.encoding.tokenizers import load_tokenizer, longest_window
 from hpo.models.checkpoints import load_checkpoint
-from hpo.training.evaluator import label
+from hpo.training.evaluator import predict_labels
 
 
 @dataclass(frozen=True)
@@ -60,4 +60,4 @@ class TokenClassifier:
         )
         pad = self._tokenizer.pad_token_id
         cased = split.forms[FORMS.index("cased")]
-        return Labels(*label(self._model, split, cased, 0 if pad is None else pad))
+        return Labels(*predict_labels(self._model, split, cased, 0 if pad is None else pad))

@@ -1,4 +1,4 @@
-"""What a worker does with one trial: train, measure, and keep what may be among the best."""
+"""Runs one trial in a worker: trains, reports, and writes checkpoints that may be among the best."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hpo.config.search_space import Params
 from hpo.config.study import Study
@@ -19,84 +19,84 @@ from hpo.storage.atomic import read_json
 from hpo.storage.study_folder import StudyFolder
 from hpo.training.measurement import Measurement, read_snapshot
 
-if TYPE_CHECKING:
-    from hpo.encoding.encoded_corpus import EncodedCorpus
-
 TrialFunction = Callable[[dict[str, Any], Callable[[Measurement], bool]], None]
-"""Runs one trial: given its number, parameters and seed, and what to call with each measurement."""
+"""Runs one trial, given its number, parameters and seed, and a function that receives each measurement."""
 
 
 @dataclass(frozen=True)
 class TrialRunner:
-    """Runs the trials of a study; small enough to travel to every worker.
+    """Runs the trials of a study; Ray serialises it for every worker.
 
-    Paths are absolute: a worker's working directory is Ray's. ``encoded`` holds the corpus, and ``readings``,
-    by ``max_length`` and ``context``, each way in which trials read it. ``gpus`` and ``processes`` are of
-    each trial, as `Resources` has them.
+    Paths are absolute, because Ray sets the working directory of a worker. ``encoded`` is the encoded corpus;
+    ``encodings`` holds it for each searched pair of ``max_length`` and ``context``. ``gpus`` and
+    ``processes`` apply to each trial, as in `Resources`.
     """
 
     study: Study
     folder: StudyFolder
     encoded: Path
     model: str
-    readings: Mapping[tuple[int, int], Path] = field(default_factory=dict)
+    encodings: Mapping[tuple[int, int], Path] = field(default_factory=dict)
     gpus: float = 0.0
     processes: int = 1
 
     def __call__(self, trial: dict[str, Any], report: Callable[[Measurement], bool]) -> None:
-        """Train one trial, from its snapshot if it has one; ``trial`` is as `Trial.worker_config` has it.
+        """Train one trial, from its snapshot if there is one; ``trial`` is a `Trial.worker_config`.
 
         Raises
         ------
         Exception
-            whatever training raises; the caller records it as the trial's end.
+            any exception of the training; the caller records it.
         """
         load_libraries()
         import torch
 
-        from hpo.encoding.encoded_corpus import EncodedCorpus
         from hpo.training.ddp.launcher import train_distributed
         from hpo.training.gpu_memory import limit_gpu_memory
+        from hpo.training.task import TrainingCallbacks, TrainingTask
         from hpo.training.trainer import train
 
-        state = self.folder.snapshot(trial["number"])
-        snapshot = read_snapshot(state)
-        # A driver that died may not have heard of the last measurement before it did.
+        resume_dir = self.folder.snapshot(trial["number"])
+        snapshot = read_snapshot(resume_dir)
+        # A driver that crashed may have missed the last measurement.
         if snapshot and snapshot.last.epoch > trial["reported_epoch"] and not report(snapshot.last):
             return
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
         training_config = self.study.training_config(trial["params"])
-        encoded = self.readings.get((training_config.max_length, training_config.context), self.encoded)
-        data = EncodedCorpus.open(encoded)
-        _free_memory()  # of the trial before, whose thread may have ended in the middle of an epoch
+        encoded = self.encodings.get((training_config.max_length, training_config.context), self.encoded)
+        task = TrainingTask(
+            training_config=training_config,
+            corpus=encoded,
+            model=self.model,
+            train_on=self.study.train_on,
+            seed=trial["seed"],
+            objective=self.study.goal,
+            resume_dir=resume_dir,
+        )
+        callbacks = TrainingCallbacks(report, partial(self.checkpoint_dir, trial["number"], trial["params"]))
+        _free_memory()  # of the previous trial, which may have been stopped in the middle of an epoch
         with limit_gpu_memory(training_config, self.gpus):
-            (train if self.processes == 1 else partial(train_distributed, self.processes))(
-                training_config,
-                data,
-                model=self.model,
-                train_on=self.study.train_on,
-                seed=trial["seed"],
-                report=report,
-                objective=self.study.goal,
-                keep=partial(self._place, trial["number"], trial["params"]),
-                state=state,
-            )
+            if self.processes == 1:
+                train(task, callbacks)
+            else:
+                train_distributed(self.processes, task, callbacks)
         if self.study.seeds > 1:
-            self._score(trial["number"], data)
+            self._score(trial["number"], encoded)
 
-    def _score(self, number: int, data: EncodedCorpus) -> None:
-        """Score a trial's best model here and now: of all runs of all configurations few models stay."""
+    def _score(self, number: int, encoded: Path) -> None:
+        """Score the best checkpoint of a trial now, because most checkpoints of repeated runs are deleted."""
+        from hpo.encoding.encoded_corpus import EncodedCorpus
         from hpo.evaluation.checkpoint_scores import score_checkpoint
         from hpo.evaluation.score_files import write_scores
 
+        data = EncodedCorpus.open(encoded)
         scores = score_checkpoint(self.folder.candidate(number), data, ("dev", "test"))
         write_scores(self.folder.scores(number), scores)
 
-    def _place(self, number: int, params: Params, measurement: Measurement) -> Path | None:
-        """Where a new best of a trial is to be written; None if enough that ended are better, as
-        `CheckpointThreshold` says.
+    def checkpoint_dir(self, number: int, params: Params, measurement: Measurement) -> Path | None:
+        """Return the directory for a new best of a trial, or None if it is below `CheckpointThreshold`.
 
-        A trial whose model is scored in any case has it written in any case.
+        Trials that are always scored have no threshold.
         """
         if number not in self.study.never_stopped and self.study.seeds == 1:
             with suppress(FileNotFoundError):
@@ -108,13 +108,14 @@ class TrialRunner:
 
 @cache
 def load_libraries() -> None:
-    """Import what trials train with, and leave what the imports left out of all collections.
+    """Import the training libraries once, and exclude their objects from garbage collection.
 
-    These would take a third of the imports' time, and look through it all again at every trial.
+    Collections would take a third of the import time, and visit these objects again in every trial.
     """
     gc.disable()
     try:
-        import hpo.training.ddp.launcher  # noqa: F401 it brings the rest
+        import hpo.training.ddp.launcher
+        import hpo.training.trainer  # noqa: F401
     finally:
         gc.freeze()
         gc.enable()
@@ -124,7 +125,7 @@ def _free_memory() -> None:
     import torch
 
     gc.collect()
-    with suppress(OSError, AttributeError):  # where the C library is not glibc
-        ctypes.CDLL(None).malloc_trim(0)  # else what was freed stays with the process, and piles up
+    with suppress(OSError, AttributeError):  # the C library is not glibc
+        ctypes.CDLL(None).malloc_trim(0)  # return freed memory to the system
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

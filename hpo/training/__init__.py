@@ -1,0 +1,1 @@
+"""Trains one model: Trainer, optimizer, schedules, early stopping, dev evaluation, snapshots."""

@@ -1,4 +1,4 @@
-"""When a run has learned what it can: how long its dev score has not improved, and what follows from it."""
+"""Early stopping: ends a run, or starts the cool-down of its learning rate, when dev no longer improves."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 from hpo.config.training_config import TrainingConfig
 
-_SLACK = 1e-9
-"""Epochs; steps over steps per epoch are not exact."""
+_TOLERANCE = 1e-9
+"""In epochs: a step divided by the steps per epoch is not exact."""
 
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """How far a run's patience has gone.
+    """The state of early stopping after some evaluations.
 
-    ``best_f1`` and ``best_loss`` are those of the last improvement, None before any evaluation; ``waited``
-    counts the evaluations since; ``cooling_since`` is the epoch at which the cool-down of an adaptive run
-    began, None while there is none; ``over`` says that the run has ended.
+    ``best_f1`` and ``best_loss`` are those of the last improvement, None before the first evaluation.
+    ``waited`` counts the evaluations since then. ``cooling_since`` is the epoch at which the cool-down of an
+    adaptive schedule began, None outside a cool-down. ``over`` is True once the run has ended.
     """
 
     best_f1: float | None = None
@@ -26,17 +26,16 @@ class EarlyStopping:
     cooling_since: float | None = None
     over: bool = False
 
-    def after(self, training_config: TrainingConfig, f1: float, loss: float, epoch: float) -> EarlyStopping:
-        """The same after one more dev evaluation, at an epoch that need not be whole.
+    def update(self, training_config: TrainingConfig, f1: float, loss: float, epoch: float) -> EarlyStopping:
+        """Return the state after one more dev evaluation, at a possibly fractional epoch.
 
-        A run with another schedule than adaptive is over after ``patience`` evaluations without
-        improvement. An adaptive one begins its cool-down then, and is over at its end. Where dev improves
-        before that, it goes back to its constant rate, and may cool down again later; without
-        ``cooldown_restarts`` nothing ends a cool-down before its time.
+        Without the adaptive schedule, a run ends after ``patience`` evaluations without improvement. With
+        it, the cool-down begins then, and the run ends with the cool-down. An improvement during the
+        cool-down returns to the constant rate, unless ``cooldown_restarts`` is False.
 
         The adaptive schedule is that of nerblackbox (Stollenwerk 2022, Adaptive Fine-Tuning of
-        Transformer-Based Language Models for Named Entity Recognition, arXiv:2202.02617), whose patience
-        0 is 1 here.
+        Transformer-Based Language Models for Named Entity Recognition, arXiv:2202.02617); its patience 0
+        is 1 here.
         """
         if not training_config.patience:
             return self
@@ -45,9 +44,8 @@ class EarlyStopping:
             return EarlyStopping(best_f1=f1, best_loss=loss)
         waiting = replace(self, waited=self.waited + 1)
         if self.cooling_since is not None:
-            return replace(
-                waiting, over=epoch >= self.cooling_since + training_config.cooldown_epochs - _SLACK
-            )
+            end = self.cooling_since + training_config.cooldown_epochs
+            return replace(waiting, over=epoch >= end - _TOLERANCE)
         if waiting.waited < training_config.patience:
             return waiting
         if training_config.lr_schedule == "adaptive":
@@ -59,9 +57,9 @@ class EarlyStopping:
             return True
         if training_config.early_stopping_metric == "loss":
             return self.best_loss - loss > training_config.min_delta
-        # In its first evaluations a run scores 0 again and again, and learns all the same.
+        # In the first evaluations F1 is often 0 while the loss already falls.
         return f1 - self.best_f1 > training_config.min_delta or (f1 == self.best_f1 and loss < self.best_loss)
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON writes them."""
+        """Return the fields as JSON values."""
         return asdict(self)

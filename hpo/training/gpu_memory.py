@@ -1,4 +1,4 @@
-"""A trial's share of a GPU's memory: held to, and told in one line where it does not suffice."""
+"""Limits a trial to its fraction of a GPU's memory, and reports running out of it in one line."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import torch
 from hpo.config.training_config import TrainingConfig
 
 CONTEXT_BYTES = 2**29
-"""What a process takes of a GPU besides its tensors, and PyTorch's own limit does not count."""
+"""GPU memory of a process besides its tensors, which PyTorch's limit does not count."""
 
 
 class GpuExhausted(RuntimeError):
-    """A trial needs more memory than its share of a GPU has."""
+    """A trial needs more memory than its fraction of a GPU has."""
 
 
 @contextmanager
 def limit_gpu_memory(training_config: TrainingConfig, gpus: float) -> Iterator[None]:
-    """Keep a trial to its share of a GPU's memory; one that needs more fails alone, and gives its own back.
+    """Limit a trial to its fraction of a GPU's memory; a trial that needs more fails and frees its memory.
 
-    ``gpus`` is the share in [0, 1), or a number of whole GPUs, on which there is nobody to keep from.
+    ``gpus`` is a fraction in [0, 1), or a number of whole GPUs, whose memory is not limited.
 
     Raises
     ------
     GpuExhausted
-        if the memory has run out.
+        if the memory runs out.
     """
     if 0 < gpus < 1 and torch.cuda.is_available():
         total = torch.cuda.get_device_properties(0).total_memory
@@ -36,19 +36,19 @@ def limit_gpu_memory(training_config: TrainingConfig, gpus: float) -> Iterator[N
     try:
         yield
     except torch.OutOfMemoryError as error:
-        traceback.clear_frames(error.__traceback__)  # they hold the model and all that it computed
+        traceback.clear_frames(error.__traceback__)  # the frames reference the model and its activations
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        raise GpuExhausted(_remedy(training_config, gpus)) from None
+        raise GpuExhausted(_describe(training_config, gpus)) from None
 
 
 def memory_fraction(gpus: float, total_bytes: int) -> float:
-    """The share of a GPU's memory that a process may fill with tensors, so that all trials on it fit."""
+    """Return the fraction of a GPU's memory for the tensors of a process, so that all its trials fit."""
     return max(gpus / 2, gpus - CONTEXT_BYTES / total_bytes)
 
 
-def _remedy(training_config: TrainingConfig, gpus: float) -> str:
+def _describe(training_config: TrainingConfig, gpus: float) -> str:
     has = f"{gpus:g} of a GPU" if 0 < gpus < 1 else "its GPU"
     fewer = ", or put fewer trials on a GPU: raise gpus_per_trial" if 0 < gpus < 1 else ""
     return (

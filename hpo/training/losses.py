@@ -1,4 +1,4 @@
-"""The loss that is trained on: every label of the corpus counts alike, unless they are weighted."""
+"""The training loss: cross entropy in which every label of the corpus counts alike, unless weighted."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from hpo.encoding.window_dataset import IGNORE_INDEX
 
 
 class CorpusLoss:
-    """The loss of a training configuration over a corpus with so many of each label (``counts``), read in
-    so many batches.
+    """Summed cross entropy in nats, divided by the average number of labels per batch.
 
-    It is the summed cross entropy over the number of labels that a batch has on average, in nats, so that
-    every label counts alike, whatever batch it is in. A batch in parts, or shared by several processes, gives
-    the gradient of the whole.
+    Every label has the same weight, whichever batch it is in. The gradients of the parts of a batch, or of
+    the shares of several processes, sum to the gradient of the whole batch.
+
+    ``counts`` is the number of occurrences of each label in the corpus, *shape:* (labels,); ``batches`` is
+    the number of batches per epoch.
     """
 
     def __init__(
@@ -28,15 +29,15 @@ class CorpusLoss:
         weighted = training_config.class_weighting != "none"
         self._weights = torch.from_numpy(class_weights(training_config, counts)).float() if weighted else None
         self._label_smoothing = training_config.label_smoothing
-        self._taken: torch.Tensor | float = 0.0
+        self._labels_seen: torch.Tensor | float = 0.0
         self._labels_per_batch = float(counts.sum()) / batches
 
     def __call__(
         self, outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int
     ) -> torch.Tensor:
-        """The loss of a batch or a part of one, as the Trainer asks for it; *shape:* ()."""
+        """Return the loss of a batch or of a part of one; the Trainer calls it. *Shape:* ()."""
         logits = outputs["logits"].flatten(0, -2).float()
-        self._taken = self._taken + (labels != IGNORE_INDEX).sum()
+        self._labels_seen = self._labels_seen + (labels != IGNORE_INDEX).sum()
         summed = functional.cross_entropy(
             logits,
             labels.flatten(),
@@ -47,20 +48,20 @@ class CorpusLoss:
         )
         return summed / self._labels_per_batch
 
-    def batches_taken(self) -> torch.Tensor:
-        """How many batches of average size the labels since the last call come to; *shape:* ()."""
-        taken, self._taken = torch.as_tensor(self._taken) / self._labels_per_batch, 0.0
-        return taken
+    def pop_batch_count(self) -> torch.Tensor:
+        """Return the labels since the last call, in batches of average size; *shape:* ()."""
+        batches, self._labels_seen = torch.as_tensor(self._labels_seen) / self._labels_per_batch, 0.0
+        return batches
 
 
 def class_weights(
     training_config: TrainingConfig, counts: npt.NDArray[np.integer[Any]]
 ) -> npt.NDArray[np.float64]:
-    """The weight of each label, 1 on average over all that is trained on.
+    """Return the weight of each label, normalized to mean 1 over all labels of the corpus.
 
-    A label that occurs n times weighs 1 / n under ``inverse``, and under ``effective``
-    (1 - b) / (1 - b^n) with b = ``effective_beta``: Cui et al. 2019, Class-Balanced Loss Based on
-    Effective Number of Samples, arXiv:1901.05555. One that never occurs weighs as if it did once.
+    A label that occurs n times has weight 1 / n under ``inverse``, and (1 - b) / (1 - b^n) under
+    ``effective`` with b = ``effective_beta``: Cui et al. 2019, Class-Balanced Loss Based on Effective Number
+    of Samples, arXiv:1901.05555. A label that never occurs is weighted as if it occurred once.
 
     *Shape:* (labels,), as ``counts``.
     """

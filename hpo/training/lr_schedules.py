@@ -1,8 +1,7 @@
-"""The learning rate at every step: a warm-up, and what comes after it.
+"""Learning rate schedules: the multiplier of the peak rate at every optimizer step.
 
-All of it follows from the training configuration, the step and when a cool-down began, so that a run can
-be taken up
-at any step.
+A multiplier depends only on the training configuration, the step and the start of a cool-down, so that a
+run can resume at any step.
 """
 
 from __future__ import annotations
@@ -18,90 +17,80 @@ from hpo.config.training_config import TrainingConfig
 
 @dataclass(frozen=True)
 class TrainingSteps:
-    """A run in optimizer steps: an epoch's, all of them, and those of the warm-up."""
+    """Numbers of optimizer steps: per epoch, in total, and of the warm-up."""
 
-    steps_per_epoch: int
-    steps: int
+    per_epoch: int
+    total: int
     warmup: int
 
     @classmethod
-    def of(cls, training_config: TrainingConfig, steps_per_epoch: int) -> TrainingSteps:
-        """The timeline of a training configuration on a corpus that makes so many steps an epoch."""
-        steps = training_config.epochs * steps_per_epoch
+    def of(cls, training_config: TrainingConfig, per_epoch: int) -> TrainingSteps:
+        """Return the steps of a training configuration on a corpus with ``per_epoch`` batches."""
+        total = training_config.epochs * per_epoch
         warmup = (
             training_config.warmup_steps
-            or round(training_config.warmup_epochs * steps_per_epoch)
-            or math.ceil(training_config.warmup_ratio * steps)
+            or round(training_config.warmup_epochs * per_epoch)
+            or math.ceil(training_config.warmup_ratio * total)
         )
-        return cls(steps_per_epoch, steps, warmup)
+        return cls(per_epoch, total, warmup)
 
-    def done(self, step: int) -> float:
-        """The share of the steps after the warm-up that lie before one, in [0, 1]."""
-        return min(1.0, max(0, step - self.warmup) / max(1, self.steps - self.warmup))
+    def progress(self, step: int) -> float:
+        """Return the fraction of the steps after the warm-up that precede ``step``, in [0, 1]."""
+        return min(1.0, max(0, step - self.warmup) / max(1, self.total - self.warmup))
 
 
 def lr_multiplier(
-    training_config: TrainingConfig, timeline: TrainingSteps, step: int, cooling_since: float | None = None
+    training_config: TrainingConfig, steps: TrainingSteps, step: int, cooling_since: float | None = None
 ) -> float:
-    """What the peak rate is multiplied by at a step, counted from 0; in [0, 1].
+    """Return the factor of the peak learning rate at ``step``, counted from 0; in [0, 1].
 
-    ``cooling_since`` is the epoch at which the cool-down of an adaptive run has begun, if it has.
+    ``cooling_since`` is the epoch at which the cool-down of an adaptive schedule began, None outside one.
     """
-    risen = min(1.0, step / timeline.warmup) if timeline.warmup else 1.0
-    return risen * _SHAPES[training_config.lr_schedule](training_config, timeline, step, cooling_since)
+    warmup = min(1.0, step / steps.warmup) if steps.warmup else 1.0
+    return warmup * _SCHEDULES[training_config.lr_schedule](training_config, steps, step, cooling_since)
 
 
-def _linear(
-    training_config: TrainingConfig, timeline: TrainingSteps, step: int, cooling_since: float | None
-) -> float:
-    return 1 - timeline.done(step)
+_Schedule = Callable[[TrainingConfig, TrainingSteps, int, float | None], float]
 
 
-def _cosine(
-    training_config: TrainingConfig, timeline: TrainingSteps, step: int, cooling_since: float | None
-) -> float:
-    return 0.5 * (1 + math.cos(math.pi * timeline.done(step)))
+def _linear(config: TrainingConfig, steps: TrainingSteps, step: int, cooling_since: float | None) -> float:
+    return 1 - steps.progress(step)
+
+
+def _cosine(config: TrainingConfig, steps: TrainingSteps, step: int, cooling_since: float | None) -> float:
+    return 0.5 * (1 + math.cos(math.pi * steps.progress(step)))
 
 
 def _cosine_with_restarts(
-    training_config: TrainingConfig, timeline: TrainingSteps, step: int, cooling_since: float | None
+    config: TrainingConfig, steps: TrainingSteps, step: int, cooling_since: float | None
 ) -> float:
     """Loshchilov & Hutter 2017, SGDR, arXiv:1608.03983, with cycles of equal length."""
-    done = timeline.done(step)
-    return 0.0 if done >= 1 else 0.5 * (1 + math.cos(math.pi * (training_config.lr_cycles * done % 1)))
+    progress = steps.progress(step)
+    return 0.0 if progress >= 1 else 0.5 * (1 + math.cos(math.pi * (config.lr_cycles * progress % 1)))
 
 
-def _constant(
-    training_config: TrainingConfig, timeline: TrainingSteps, step: int, cooling_since: float | None
-) -> float:
+def _constant(config: TrainingConfig, steps: TrainingSteps, step: int, cooling_since: float | None) -> float:
     return 1.0
 
 
 def _exponential(
-    training_config: TrainingConfig, timeline: TrainingSteps, step: int, cooling_since: float | None
+    config: TrainingConfig, steps: TrainingSteps, step: int, cooling_since: float | None
 ) -> float:
-    return training_config.lr_gamma ** (step // timeline.steps_per_epoch)
+    return config.lr_gamma ** (step // steps.per_epoch)
 
 
-def _hybrid(
-    training_config: TrainingConfig, timeline: TrainingSteps, step: int, cooling_since: float | None
-) -> float:
-    cooldown = training_config.cooldown_epochs * timeline.steps_per_epoch
-    return min(1.0, max(0.0, (timeline.steps - step) / cooldown))
+def _hybrid(config: TrainingConfig, steps: TrainingSteps, step: int, cooling_since: float | None) -> float:
+    return min(1.0, max(0.0, (steps.total - step) / (config.cooldown_epochs * steps.per_epoch)))
 
 
-def _adaptive(
-    training_config: TrainingConfig, timeline: TrainingSteps, step: int, cooling_since: float | None
-) -> float:
+def _adaptive(config: TrainingConfig, steps: TrainingSteps, step: int, cooling_since: float | None) -> float:
     if cooling_since is None:
         return 1.0
-    began = round(cooling_since * timeline.steps_per_epoch)
-    return min(
-        1.0, max(0.0, 1 - (step - began) / (training_config.cooldown_epochs * timeline.steps_per_epoch))
-    )
+    cooled = step - round(cooling_since * steps.per_epoch)
+    return min(1.0, max(0.0, 1 - cooled / (config.cooldown_epochs * steps.per_epoch)))
 
 
-_SHAPES: dict[str, Callable[[TrainingConfig, TrainingSteps, int, float | None], float]] = {
+_SCHEDULES: dict[str, _Schedule] = {
     "linear": _linear,
     "cosine": _cosine,
     "cosine_with_restarts": _cosine_with_restarts,
@@ -112,10 +101,10 @@ _SHAPES: dict[str, Callable[[TrainingConfig, TrainingSteps, int, float | None], 
 }
 
 
-def set_step(schedule: LambdaLR, step: int) -> None:
-    """Put a schedule, and the rates of its optimizer, where they stand at a step."""
-    schedule.last_epoch = step
-    rates = [base * factor(step) for base, factor in zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)]
-    schedule._last_lr = rates
-    for group, rate in zip(schedule.optimizer.param_groups, rates, strict=True):
+def set_step(scheduler: LambdaLR, step: int) -> None:
+    """Set a scheduler, and the learning rates of its optimizer, to ``step``."""
+    scheduler.last_epoch = step
+    rates = [base * fn(step) for base, fn in zip(scheduler.base_lrs, scheduler.lr_lambdas, strict=True)]
+    scheduler._last_lr = rates
+    for group, rate in zip(scheduler.optimizer.param_groups, rates, strict=True):
         group["lr"] = rate

@@ -1,4 +1,4 @@
-"""What a trial reports at each evaluation, and what it knows of itself when it is cut off there."""
+"""Measurements: the dev evaluations that a trial reports; snapshots: the state from which a trial resumes."""
 
 from __future__ import annotations
 
@@ -11,20 +11,15 @@ from typing import Any
 from hpo.training.early_stopping import EarlyStopping
 
 
-class WorkerDied(RuntimeError):
-    """A process of a trial died; the trial itself is sound, and can go on elsewhere from its snapshot."""
-
-
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """One dev evaluation of a trial.
 
-    ``epoch`` is how many passes are done (0.25, 0.5, …), ``step`` how many optimizer steps; ``f1``,
-    ``precision`` and ``recall`` are micro scores in [0, 1] of the trained-on variant; ``loss`` and
-    ``train_loss`` are mean cross entropies in nats, the latter since the evaluation before
-    and smoothed and weighted as the training configuration asks; ``seconds`` count from the trial's start;
-    ``accuracy``
-    is the share of dev tokens with the right label, in [0, 1], None in journals that were written without it.
+    ``epoch`` counts completed passes over the train split (0.25, 0.5, …), ``step`` optimizer steps,
+    ``seconds`` from the start of the trial. ``f1``, ``precision`` and ``recall`` are micro scores in [0, 1]
+    on the objective's variants. ``loss`` and ``train_loss`` are mean cross entropies in nats; ``train_loss``
+    covers the steps since the previous evaluation, smoothed and weighted as configured. ``accuracy`` is the
+    fraction of dev tokens with the correct label, in [0, 1], None in old journals.
     """
 
     epoch: float
@@ -39,16 +34,16 @@ class Measurement:
 
     @property
     def sort_key(self) -> tuple[float, float]:
-        """What trials are compared by: F1, and where it ties, the lower dev loss."""
+        """F1, then the negative dev loss as tie-breaker; a better measurement has a larger key."""
         return (self.f1, -self.loss)
 
     @property
     def finite(self) -> bool:
-        """Whether nothing in it has diverged."""
+        """Whether F1 and both losses are finite."""
         return all(map(math.isfinite, (self.f1, self.loss, self.train_loss)))
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON writes them."""
+        """Return the fields as JSON values."""
         return asdict(self)
 
 
@@ -57,33 +52,33 @@ SNAPSHOT_FILE = "snapshot.json"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a run knows of itself besides its tensors: its last and its best measurement, and its pace.
+    """The resumable state of a run, except its tensors.
 
-    ``best`` is what a later measurement must exceed to have its model kept; None in a run that began as
-    another's copy and has none of its own. ``patience`` is how far the run's has gone.
+    ``best`` is the measurement that a later one must exceed for a new checkpoint. It is None in a run that
+    started as a copy of another run and has no evaluation yet.
     """
 
     last: Measurement
     best: Measurement | None
     steps_per_epoch: int
-    patience: EarlyStopping = field(default_factory=EarlyStopping)
+    early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON writes them."""
+        """Return the fields as JSON values."""
         return {
             "last": self.last.to_json(),
             "best": self.best.to_json() if self.best else None,
             "steps_per_epoch": self.steps_per_epoch,
-            "patience": self.patience.to_json(),
+            "patience": self.early_stopping.to_json(),
         }
 
 
 def read_snapshot(folder: Path) -> Snapshot | None:
-    """The snapshot in a folder, or None where there is none that is whole."""
+    """Return the snapshot in a folder, or None if there is no complete one."""
     try:
-        facts = json.loads((folder / SNAPSHOT_FILE).read_text(encoding="utf-8"))
+        fields = json.loads((folder / SNAPSHOT_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    best = Measurement(**facts["best"]) if facts["best"] else None
-    patience = EarlyStopping(**facts.get("patience", {}))
-    return Snapshot(Measurement(**facts["last"]), best, facts["steps_per_epoch"], patience)
+    best = Measurement(**fields["best"]) if fields["best"] else None
+    early_stopping = EarlyStopping(**fields.get("patience", {}))
+    return Snapshot(Measurement(**fields["last"]), best, fields["steps_per_epoch"], early_stopping)

@@ -1,4 +1,4 @@
-"""Which weights of a model are trained, and each of them how fast."""
+"""Parameter groups of the optimizer: frozen layers, learning rate and weight decay of each weight."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from hpo.encoding.model_config import encoder_config
 from hpo.errors import Issue, UserError
 
 EMBEDDINGS = 0
-"""The depth of the embeddings; the encoder's n layers stand at 1 to n, and the head at n + 1."""
+"""Depth of the embeddings; the n encoder layers have depths 1 to n, the head has n + 1."""
 
 
-def freeze(model: PreTrainedModel, training_config: TrainingConfig) -> None:
-    """Take the weights that a training configuration freezes out of the training.
+def freeze_layers(model: PreTrainedModel, training_config: TrainingConfig) -> None:
+    """Disable gradients of the weights in the frozen layers of a training configuration.
 
     Raises
     ------
     UserError
-        if the model has no list of layers, or fewer than are to be frozen.
+        if the model has no list of layers, or fewer than ``frozen_layers``.
     """
     for weight in _frozen(model, training_config):
         weight.requires_grad_(False)
@@ -32,12 +32,11 @@ def freeze(model: PreTrainedModel, training_config: TrainingConfig) -> None:
 def parameter_groups(
     model: PreTrainedModel, training_config: TrainingConfig, decayed: Collection[str]
 ) -> list[dict[str, Any]]:
-    """The weights that are trained, as an optimizer takes them: by rate, and whether they decay.
+    """Return the trained weights as optimizer parameter groups, one per learning rate and weight decay.
 
-    ``decayed`` names the weights that decay, of which only matrices do. The top layer has the training
-    configuration's
-    learning rate, each layer below that of the one above times ``layerwise_decay``, and the embeddings
-    are the lowest; the head has the learning rate times ``head_lr_multiplier``.
+    Weight decay applies to the matrices among the weights named in ``decayed``. The top layer has the
+    configured learning rate. Each lower layer, down to the embeddings, has the rate of the layer above
+    times ``layerwise_decay``. The head has the learning rate times ``head_lr_multiplier``.
 
     Howard & Ruder 2018, Universal Language Model Fine-tuning for Text Classification, arXiv:1801.06146,
     section 3.2, with one factor for all layers as in Zhang et al. 2021, arXiv:2006.05987.
@@ -45,9 +44,9 @@ def parameter_groups(
     Raises
     ------
     UserError
-        if the rates are to differ and the model's layers, or its head, cannot be told apart.
+        if the rates differ between layers and the layers or the head of the model cannot be identified.
     """
-    scales = _scales(model, training_config)
+    scales = _lr_scales(model, training_config)
     groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
     for name, weight in model.named_parameters():
         if weight.requires_grad:
@@ -57,39 +56,38 @@ def parameter_groups(
         {
             "params": weights,
             "lr": training_config.learning_rate * scale,
-            "weight_decay": 0.0 if bare else training_config.weight_decay,
+            "weight_decay": 0.0 if undecayed else training_config.weight_decay,
         }
-        for (bare, scale), weights in sorted(groups.items(), key=lambda entry: entry[0])
+        for (undecayed, scale), weights in sorted(groups.items(), key=lambda entry: entry[0])
     ]
 
 
 def check_model_supports(model: PreTrainedModel, training_config: TrainingConfig) -> None:
-    """Refuse a training configuration that asks for what a model, or this machine, cannot do; nothing is
-    changed.
+    """Raise if a model, or this machine, does not support a training configuration; change nothing.
 
     Raises
     ------
     UserError
-        by the name of the hyperparameter.
+        with the name of the hyperparameter as its location.
     """
     if training_config.precision == "fp16" and not torch.cuda.is_available():
         raise UserError(
             Issue("precision", "requires a GPU, and none is available", "fp16", "use auto, bf16 or off")
         )
     if training_config.gradient_checkpointing and not model.supports_gradient_checkpointing:
-        rule = f"a {model.config.model_type} model cannot do that"
-        raise UserError(Issue("gradient_checkpointing", rule, True, "leave this hyperparameter out"))
+        message = f"a {model.config.model_type} model does not support it"
+        raise UserError(Issue("gradient_checkpointing", message, True, "remove this hyperparameter"))
     frozen = {id(weight) for weight in _frozen(model, training_config)}
-    _scales(model, training_config)
+    _lr_scales(model, training_config)
     adapters = [id(weight) in frozen for name, weight in model.named_parameters() if "lora_" in name]
     if frozen and adapters and len(set(adapters)) == 1:
-        rule = (
-            "leaves LoRA nothing to train"
+        message = (
+            "freezes every LoRA adapter"
             if all(adapters)
-            else "freezes only what LoRA does not train anyway"
+            else "freezes only weights that LoRA does not train anyway"
         )
         raise UserError(
-            Issue("frozen_layers", rule, training_config.frozen_layers, "leave one of the two out")
+            Issue("frozen_layers", message, training_config.frozen_layers, "remove frozen_layers or LoRA")
         )
 
 
@@ -98,21 +96,21 @@ def _frozen(model: PreTrainedModel, training_config: TrainingConfig) -> list[nn.
         return []
     depths, layers = weight_depths(model, "frozen_layers", training_config.frozen_layers)
     if training_config.frozen_layers > layers:
-        rule = f"must be at most the number of layers of the model, {layers}"
-        raise UserError(Issue("frozen_layers", rule, training_config.frozen_layers))
+        message = f"must be at most the number of layers of the model, {layers}"
+        raise UserError(Issue("frozen_layers", message, training_config.frozen_layers))
     highest = max(EMBEDDINGS, training_config.frozen_layers)
     return [weight for name, weight in model.named_parameters() if depths[name] <= highest]
 
 
-def _scales(model: PreTrainedModel, training_config: TrainingConfig) -> dict[str, float]:
-    """What each weight's rate is multiplied by, where they differ."""
+def _lr_scales(model: PreTrainedModel, training_config: TrainingConfig) -> dict[str, float]:
+    """Return the learning rate factor of each weight by name; a missing name has factor 1."""
     multiplier, decay = training_config.head_lr_multiplier, training_config.layerwise_decay
     if multiplier == decay == 1:
         return {}
     head = _head(model)
     if multiplier != 1 and not head:
-        rule = f"a {model.config.model_type} model has no head that can be told from its encoder"
-        raise UserError(Issue("head_lr_multiplier", rule, multiplier, "leave this hyperparameter out"))
+        message = f"a {model.config.model_type} model has no head separate from its encoder"
+        raise UserError(Issue("head_lr_multiplier", message, multiplier, "remove this hyperparameter"))
     if decay == 1:
         return dict.fromkeys(head, multiplier)
     depths, layers = weight_depths(model, "layerwise_decay", decay)
@@ -122,20 +120,20 @@ def _scales(model: PreTrainedModel, training_config: TrainingConfig) -> dict[str
 
 
 def weight_depths(model: PreTrainedModel, hyperparameter: str, value: object) -> tuple[dict[str, int], int]:
-    """How deep each weight stands, and how many layers there are.
+    """Return the depth of each weight by name, and the number of layers.
 
-    First come the `EMBEDDINGS`, then the layers from the lowest, then the head. What the encoder has
-    beside its layers and is no embedding, such as a last norm, stands with the top layer.
+    The embeddings have depth `EMBEDDINGS`, the n layers 1 to n, the head n + 1. Encoder weights outside
+    layers and embeddings, such as a final norm, have the depth of the top layer.
 
     Raises
     ------
     UserError
-        in the name of a hyperparameter, if the encoder's layers cannot be told apart.
+        with ``hyperparameter`` as its location, if the layers of the encoder cannot be identified.
     """
     layers = _layers(model)
     if layers is None:
-        rule = f"a {model.config.model_type} model has no list of layers, each with weights of its own"
-        raise UserError(Issue(hyperparameter, rule, value, "leave this hyperparameter out"))
+        message = f"a {model.config.model_type} model has no list of layers with separate weights"
+        raise UserError(Issue(hyperparameter, message, value, "remove this hyperparameter"))
     in_layer = {id(weight): number for number, layer in enumerate(layers, 1) for weight in layer.parameters()}
     embeddings = {
         id(weight)
@@ -155,14 +153,14 @@ def weight_depths(model: PreTrainedModel, hyperparameter: str, value: object) ->
 
 def _layers(model: PreTrainedModel) -> nn.ModuleList | None:
     count = getattr(encoder_config(model.config), "num_hidden_layers", None)
-    for module in model.modules():  # the outermost first
+    for module in model.modules():  # outermost first
         if isinstance(module, nn.ModuleList) and len(module) == count:
             return module
     return None
 
 
 def _head(model: PreTrainedModel) -> set[str]:
-    """The names of the weights that are not the encoder's."""
-    core = model.get_base_model() if hasattr(model, "get_base_model") else model  # of a model with adapters
+    """Return the names of the weights outside the encoder."""
+    core = model.get_base_model() if hasattr(model, "get_base_model") else model  # unwrap LoRA
     encoder = {id(weight) for weight in core.base_model.parameters()}
     return {name for name, weight in model.named_parameters() if id(weight) not in encoder}

@@ -1,6 +1,6 @@
-"""A training run as it stands at an evaluation, on disk, so that it can go on from there.
+"""Writes and restores snapshots: the state of a run at an evaluation, from which it resumes.
 
-Nothing in it is a pickle: weights, optimizer and random state are safetensors, the rest is JSON.
+Weights, optimizer and random state are safetensors, the rest is JSON; a snapshot contains no pickles.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ _RANDOM = "random.{}"
 def write_snapshot(
     folder: Path, snapshot: Snapshot, model: torch.nn.Module, optimizer: torch.optim.Optimizer
 ) -> None:
-    """Write a run into a folder, in place of what stands there; a reader finds one of them whole."""
+    """Replace the snapshot in a folder atomically."""
     weights = {name: tensor.contiguous() for name, tensor in _distinct(resumable_weights(model)).items()}
-    with atomic_replace(folder) as fresh:
-        fresh.mkdir()
-        save_file(weights, fresh / WEIGHTS, metadata={"format": "pt"})
-        save_file(_flatten(optimizer) | _random_state(), fresh / OPTIMIZER)
-        # The Trainer wants this file to be there, and takes nothing from it that matters here.
-        TrainerState().save_to_json(str(fresh / TRAINER_STATE))
-        # Last, and so the mark of a whole snapshot even where a folder was copied and not renamed.
-        (fresh / SNAPSHOT_FILE).write_text(json.dumps(snapshot.to_json()), encoding="utf-8")
+    with atomic_replace(folder) as new:
+        new.mkdir()
+        save_file(weights, new / WEIGHTS, metadata={"format": "pt"})
+        save_file(_flatten(optimizer) | _random_state(), new / OPTIMIZER)
+        # The Trainer requires this file, but none of its values affect the run.
+        TrainerState().save_to_json(str(new / TRAINER_STATE))
+        # Written last: marks a complete snapshot even if the folder is copied instead of renamed.
+        (new / SNAPSHOT_FILE).write_text(json.dumps(snapshot.to_json()), encoding="utf-8")
 
 
 def _distinct(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """One name for each tensor: tied weights share memory, which safetensors refuses."""
+    """Return one name per tensor: safetensors rejects tied weights, which share memory."""
     named: dict[int, str] = {}
     for name, tensor in state.items():
         named.setdefault(tensor.data_ptr(), name)
@@ -46,6 +46,7 @@ def _distinct(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _flatten(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """Return the optimizer state with keys ``PARAMETER.NAME``, for example ``3.exp_avg``."""
     state: dict[int, dict[str, Any]] = optimizer.state_dict()["state"]
     return {
         f"{parameter}.{name}": value.contiguous() if isinstance(value, torch.Tensor) else torch.tensor(value)
@@ -62,7 +63,7 @@ def _random_state() -> dict[str, torch.Tensor]:
 
 
 def restore_optimizer(folder: Path, optimizer: torch.optim.Optimizer) -> None:
-    """Give an optimizer its moments back; its hyperparameters stay what they are now."""
+    """Restore the moments of an optimizer; its hyperparameters keep their current values."""
     state: dict[int, dict[str, torch.Tensor]] = {}
     for key, tensor in load_file(folder / OPTIMIZER).items():
         parameter, name = key.split(".", 1)
@@ -72,7 +73,7 @@ def restore_optimizer(folder: Path, optimizer: torch.optim.Optimizer) -> None:
 
 
 def restore_random_state(folder: Path) -> None:
-    """Set torch's generators to where they were."""
+    """Restore the state of torch's random number generators."""
     tensors = load_file(folder / OPTIMIZER)
     torch.set_rng_state(tensors[_RANDOM.format("cpu")])
     if torch.cuda.is_available() and _RANDOM.format("cuda") in tensors:

@@ -1,244 +1,157 @@
-"""One training run: a Hugging Face Trainer that measures itself on dev and reports each measurement."""
+"""One training run: a Hugging Face Trainer that evaluates on dev and reports each measurement."""
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from statistics import fmean
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate.data_loader import prepare_data_loader
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
-from transformers import (
-    PreTrainedModel,
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from transformers import PreTrainedModel, PrinterCallback
 
 from hpo.config.objective import Objective
-from hpo.config.training_config import TrainingConfig
 from hpo.corpora.label_sets import BIO
-from hpo.corpora.spans import IntArray
-from hpo.corpora.variants import arrange
-from hpo.encoding.encoded_corpus import EncodedCorpus, EncodedSplit
+from hpo.encoding.encoded_corpus import EncodedCorpus
 from hpo.encoding.window_dataset import WindowDataset, micro_batches
 from hpo.models.build import build_model
 from hpo.models.checkpoints import CheckpointWriter
 from hpo.models.packed_attention import reading
 from hpo.models.pooling_head import FIRST
 from hpo.training.ddp.process_group import ProcessGroup
+from hpo.training.dev_evaluator import DevEvaluator, build_dev_evaluator, encodings_of_variant
 from hpo.training.early_stopping import EarlyStopping
-from hpo.training.evaluator import SplitEvaluator
+from hpo.training.evaluation_callback import EvaluationCallback, completed_epochs, steps_per_epoch
 from hpo.training.losses import CorpusLoss
 from hpo.training.lr_schedules import TrainingSteps, lr_multiplier, set_step
 from hpo.training.measurement import Measurement, Snapshot, read_snapshot
-from hpo.training.optimizer import freeze, parameter_groups
-from hpo.training.resume import restore_optimizer, restore_random_state, write_snapshot
-from hpo.training.training_arguments import arguments, autocast_dtype
-
-Report = Callable[[Measurement], bool]
-"""Told of each measurement; says whether to go on."""
-Keep = Callable[[Measurement], Path | None]
-"""Told of each new best of the run; says where to write the model, if anywhere."""
+from hpo.training.optimizer import freeze_layers, parameter_groups
+from hpo.training.resumable_trainer import ResumableTrainer
+from hpo.training.resume import write_snapshot
+from hpo.training.task import NonFiniteLoss, TrainingCallbacks, TrainingTask
+from hpo.training.training_arguments import autocast_dtype, build_training_arguments
 
 
-class NonFiniteLoss(RuntimeError):
-    """The training or dev loss became infinite or not a number."""
+def train(task: TrainingTask, callbacks: TrainingCallbacks) -> None:
+    """Train one model on a case variant of the train split and evaluate it on dev.
 
-
-def train(
-    training_config: TrainingConfig,
-    data: EncodedCorpus,
-    *,
-    model: str,
-    train_on: str,
-    seed: int,
-    report: Report,
-    objective: Objective | None = None,
-    keep: Keep = lambda measurement: None,
-    state: Path | None = None,
-) -> None:
-    """Train one model on a case variant of the train split and measure it on dev.
-
-    ``objective`` is what it is measured by, by default the F1 on the variant that it is trained on.
-
-    Runs to the training configuration's last epoch, or until its patience has run out or ``report`` says
-    no. ``seed`` draws
-    the fresh weights, the dropout and the batches. With ``state``, a folder, the run is written there
-    before each report, and goes on from what stands there: with the same training configuration exactly as
-    if it had
-    never stopped; with another one from the same share of an epoch, its hyperparameters in place of the
-    old.
+    Runs to the last epoch of the training configuration, until early stopping ends it, or until
+    ``callbacks.report`` returns False. A run that resumes with the training configuration of its snapshot
+    continues exactly as if it had not stopped. With another configuration it continues from the same
+    fraction of an epoch, with the new hyperparameters.
 
     Raises
     ------
     NonFiniteLoss
         at the first evaluation after the loss has diverged.
     """
-    label_set, labels = data.model_labels(training_config.label_scheme)
-    network = build_model(model, labels, data.vocabulary, training_config, seed)
-    rows = _train_rows(
-        data, train_on, training_config.label_alignment, training_config.pooling != FIRST, label_set
-    )
-    freeze(network, training_config)
-    asked = objective or Objective("mean", (train_on,))
+    config, data = task.training_config, EncodedCorpus.open(task.corpus)
+    label_set, labels = data.model_labels(config.label_scheme)
+    model = build_model(task.model, labels, data.vocabulary, config, task.seed)
+    dataset = train_dataset(data, task.train_on, config.label_alignment, config.pooling != FIRST, label_set)
+    freeze_layers(model, config)
+    objective = task.objective or Objective("mean", (task.train_on,))
     with CheckpointWriter() as writer:
-        course = RunContext(
-            training_config, seed, _dev_questions(data, asked, label_set), report, keep, writer, state
-        )
-        trainer = NerTrainer(network, rows, course)
-        if trainer.patience.over:
-            return
-        trainer.train(resume_from_checkpoint=str(state) if trainer.snapshot else None)
+        context = RunContext(task, callbacks, build_dev_evaluator(data, objective, label_set), writer)
+        trainer = NerTrainer(model, dataset, context)
+        if not trainer.early_stopping.over:
+            trainer.train(resume_from_checkpoint=str(task.resume_dir) if trainer.snapshot else None)
 
 
-@lru_cache(maxsize=2)
-def _train_rows(
+@lru_cache(maxsize=2)  # shared by the trials of a worker, so that the rows are built once per study
+def train_dataset(
     data: EncodedCorpus, variant: str, label_alignment: str, pooled: bool, label_set: str = BIO
 ) -> WindowDataset:
+    """Return a case variant of the train split, with the labels that the model learns."""
     split = data.split("train")
-    return WindowDataset(split, _encodings(split, variant), data.pad_id, label_alignment, pooled, label_set)
-
-
-@dataclass(frozen=True)
-class DevEvaluator:
-    """The distinct encodings of an objective's variants of dev, and how often each counts in each."""
-
-    examination: SplitEvaluator
-    times: tuple[IntArray, ...]
-    types: tuple[str, ...]
-    objective: Objective
-
-    def evaluate(self, model: torch.nn.Module, autocast: torch.dtype | None) -> dict[str, float]:
-        """Objective, then the other scores and the loss: of the worst variant for a minimum, else means."""
-        reading = self.examination.read(model, autocast)
-        scored = [(*reading.score(self.types, times), reading.accuracy(times)) for times in self.times]
-        f1 = self.objective.of([scores.f1 for scores, *_ in scored])
-        if self.objective.reduction == "min":
-            scored = [min(scored, key=lambda each: each[0].f1)]
-        return {
-            "f1": f1,
-            "precision": fmean(scores.precision for scores, *_ in scored),
-            "recall": fmean(scores.recall for scores, *_ in scored),
-            "loss": fmean(loss for _, loss, _ in scored),
-            "accuracy": fmean(accuracy for *_, accuracy in scored),
-        }
-
-
-# Both caches outlive a trial: a warm worker lays its data out once per study.
-@lru_cache(maxsize=2)
-def _dev_questions(data: EncodedCorpus, objective: Objective, label_set: str = BIO) -> DevEvaluator:
-    split = data.split("dev")
-    asked = [_encodings(split, variant) for variant in objective.variants]
-    distinct = np.unique(np.concatenate(asked))
-    times = tuple(
-        np.bincount(np.searchsorted(distinct, encodings), minlength=len(distinct)) for encodings in asked
+    return WindowDataset(
+        split, encodings_of_variant(split, variant), data.pad_id, label_alignment, pooled, label_set
     )
-    examination = SplitEvaluator(split, distinct, data.pad_id, len(data.types), label_set)
-    return DevEvaluator(examination, times, data.types, objective)
-
-
-def _encodings(split: EncodedSplit, variant: str) -> IntArray:
-    layout = arrange(variant, split.drawn)
-    return split.variant_encodings(layout.forms, layout.sentences)
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """What a run follows besides its model and its rows."""
+    """What a run uses besides its model and its train dataset."""
 
-    training_config: TrainingConfig
-    seed: int
-    questions: DevEvaluator
-    report: Report
-    keep: Keep
+    task: TrainingTask
+    callbacks: TrainingCallbacks
+    dev_evaluator: DevEvaluator
     writer: CheckpointWriter
-    state: Path | None
 
 
-class NerTrainer(Trainer):
-    """A Trainer with little padding, a training configuration's rates, and an evaluation that counts
-    spans."""
+class NerTrainer(ResumableTrainer):
+    """A Trainer with packed or length-grouped batches, per-layer learning rates and span-level evaluation.
 
-    optimizer: torch.optim.Optimizer
+    In a distributed run, the main process evaluates, reports and writes for all processes.
+    """
 
-    def __init__(self, model: PreTrainedModel, rows: WindowDataset, course: RunContext) -> None:
-        self._ranks = ProcessGroup.here()
-        self._drawn, self._tell = reading(model)
-        counts = rows.label_counts(model.config.num_labels)
-        self._loss = CorpusLoss(
-            course.training_config, counts, batches=-(-len(rows) // course.training_config.batch_size)
-        )
+    def __init__(self, model: PreTrainedModel, dataset: WindowDataset, context: RunContext) -> None:
+        task = context.task
+        config, self._config, self._context = task.training_config, task.training_config, context
+        self._batch_sampler, self._attention_inputs = reading(model)
+        counts = dataset.label_counts(model.config.num_labels)
+        self._loss = CorpusLoss(config, counts, batches=-(-len(dataset) // config.batch_size))
         super().__init__(
+            read_snapshot(task.resume_dir) if task.resume_dir else None,
+            task.seed,
+            ProcessGroup.current(),
             model=model,
-            args=arguments(course.training_config, course.seed),
-            train_dataset=rows,
+            args=build_training_arguments(config, task.seed),
+            train_dataset=dataset,
             compute_loss_func=self._loss,
         )
-        self._ranks.seed_per_rank(course.seed, 0)
-        self._course = course
-        self.snapshot = read_snapshot(course.state) if course.state else None
-        self.patience = self.snapshot.patience if self.snapshot else EarlyStopping()
-        self._began = time.monotonic() - (self.snapshot.last.seconds if self.snapshot else 0.0)
+        self._process_group.seed_per_rank(task.seed, 0)
+        self.early_stopping = self.snapshot.early_stopping if self.snapshot else EarlyStopping()
         self._best = self.snapshot.best if self.snapshot else None
+        self._started_at = time.monotonic() - (self.snapshot.last.seconds if self.snapshot else 0.0)
         self.remove_callback(PrinterCallback)
-        self.add_callback(_Timetable(course.training_config.evals_per_epoch))
+        self.add_callback(EvaluationCallback(config.evals_per_epoch))
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        """Batches with little padding, drawn by epoch, so that a run can go on in the middle of one."""
-        training_config, rows, ranks = self._course.training_config, self.train_dataset, self._ranks
+        """Return the loader of this process's share of the batches, drawn from the seed and the epoch."""
+        group = self._process_group
         loader = DataLoader(
-            rows,
-            batch_sampler=self._drawn(
-                rows.lengths,
-                training_config.batch_size,
-                self._course.seed,
-                ranks.own,
-                ranks.count,
-                training_config.accumulation_steps,
+            self.train_dataset,
+            batch_sampler=self._batch_sampler(
+                self.train_dataset.lengths,
+                self._config.batch_size,
+                self._seed,
+                group.rank,
+                group.world_size,
+                self._config.accumulation_steps,
             ),
             collate_fn=lambda batch: batch,
             pin_memory=self.args.device.type == "cuda",
         )
-        if ranks.count == 1:
+        if group.world_size == 1:
             return self.accelerator.prepare(loader)
-        # The parts are dealt out already; left to itself, Accelerate would deal out whole batches.
+        # The sampler splits each batch between the processes; Accelerate would assign whole batches.
         return prepare_data_loader(loader, self.args.device, 1, 0, put_on_device=True)
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
-        """AdamW over the weights that are trained, in groups by their rates."""
+        """Return AdamW over the trained weights, grouped by learning rate and weight decay."""
         if self.optimizer is None:
-            kind, settings = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            optimizer_class, settings = self.get_optimizer_cls_and_kwargs(self.args, self.model)
             decayed = self.get_decay_parameter_names(self.model)
-            self.optimizer = kind(
-                parameter_groups(self.model, self._course.training_config, decayed), **settings
-            )
+            self.optimizer = optimizer_class(parameter_groups(self.model, self._config, decayed), **settings)
         return self.optimizer
 
     def create_scheduler(
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
     ) -> LambdaLR:
-        """The training configuration's schedule, which hears of a cool-down when it has begun."""
-        training_config = self._course.training_config
-        timeline = TrainingSteps.of(training_config, num_training_steps // training_config.epochs)
-        self.lr_scheduler = LambdaLR(
-            optimizer or self.optimizer,
-            lambda step: lr_multiplier(training_config, timeline, step, self.patience.cooling_since),
+        """Return the learning rate schedule, which reads the start of a cool-down from early stopping."""
+        config = self._config
+        steps = TrainingSteps.of(config, num_training_steps // config.epochs)
+        return self.install_scheduler(
+            LambdaLR(
+                optimizer or self.optimizer,
+                lambda step: lr_multiplier(config, steps, step, self.early_stopping.cooling_since),
+            )
         )
-        self._created_lr_scheduler = True
-        return self.lr_scheduler
 
     def training_step(
         self,
@@ -246,141 +159,84 @@ class NerTrainer(Trainer):
         inputs: dict[str, torch.Tensor],
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
-        """Forward and backward over a batch, in parts where the training configuration accumulates."""
-        inputs = self._tell(inputs)
-        parts = self._course.training_config.accumulation_steps
-        if parts == 1:
+        """Run forward and backward over a batch, in ``accumulation_steps`` parts; *shape:* ()."""
+        inputs = self._attention_inputs(inputs)
+        if self._config.accumulation_steps == 1:
             return super().training_step(model, inputs, num_items_in_batch)
-        # The Trainer's own accumulation would count the parts, not the batches, as an epoch's steps.
-        losses, cut = [], list(micro_batches(inputs, parts))
-        for place, part in enumerate(cut, 1):
-            # Once for all parts, of which another process may have fewer.
-            with self.accelerator.no_sync(model) if place < len(cut) else nullcontext():
+        # The Trainer's own accumulation would count parts instead of batches as the steps of an epoch.
+        losses, parts = [], list(micro_batches(inputs, self._config.accumulation_steps))
+        for number, part in enumerate(parts, 1):
+            # Synchronize once per batch: another process may have fewer parts.
+            with self.accelerator.no_sync(model) if number < len(parts) else nullcontext():
                 losses.append(super().training_step(model, part, num_items_in_batch))
         return torch.stack(losses).sum()
 
     def floating_point_ops(self, inputs: dict[str, torch.Tensor]) -> int:
-        """None are counted: nobody asks, and at every step it would go through all modules of the model."""
+        """Return 0: counting would visit all modules of the model at each step, for a number nobody reads."""
         return 0
 
-    def _mind_patience(self, measurement: Measurement) -> None:
-        pace = self.state.max_steps // self.state.num_train_epochs
-        before, epoch = self.patience.cooling_since, measurement.step / pace
-        self.patience = self.patience.after(
-            self._course.training_config, measurement.f1, measurement.loss, epoch
-        )
-        if self.patience.cooling_since != before:
-            set_step(self.lr_scheduler, measurement.step)  # the rate of the next step is set already
-        if self.patience.over:
-            self.control.should_training_stop = True
-
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Measure the model on dev, report it, and keep it if it is the run's best so far."""
+        """Evaluate on dev, report the measurement, and write a checkpoint if it is the best of the run."""
         measurement = self._measure()
         if not measurement.finite:
             raise NonFiniteLoss(
                 f"the loss is not finite after step {measurement.step}: "
                 f"train {measurement.train_loss}, dev {measurement.loss}"
             )
-        self._mind_patience(measurement)
-        continues = self._write_and_report(measurement) if self._ranks.lead else True
-        if not all(self._ranks.told([continues], self.args.device)):
+        self._update_early_stopping(measurement)
+        continues = self._write_and_report(measurement) if self._process_group.is_main else True
+        if not all(self._process_group.broadcast([continues], self.args.device)):
             self.control.should_training_stop = True
-        self._ranks.seed_per_rank(self._course.seed, measurement.step)
+        self._process_group.seed_per_rank(self._seed, measurement.step)
         return {"eval_f1": measurement.f1, "eval_loss": measurement.loss}
 
     def _measure(self) -> Measurement:
-        """The same measurement in every process, of which the first takes it."""
-        train_loss = self._loss_since_last()
-        answers = dict.fromkeys(("f1", "precision", "recall", "loss", "accuracy"), 0.0)
-        if self._ranks.lead:
-            answers = self._course.questions.evaluate(self.model, autocast_dtype(self.args))
-        keys = sorted(answers)
-        own = (*map(answers.__getitem__, keys), time.monotonic() - self._began)
-        *told, seconds = self._ranks.told(own, self.args.device)
+        """Evaluate in the main process and return the same measurement in every process."""
+        train_loss = self._mean_training_loss()
+        scores = dict.fromkeys(("f1", "precision", "recall", "loss", "accuracy"), 0.0)
+        if self._process_group.is_main:
+            scores = self._context.dev_evaluator.evaluate(self.model, autocast_dtype(self.args))
+        names = sorted(scores)
+        local = (*map(scores.__getitem__, names), time.monotonic() - self._started_at)
+        *values, seconds = self._process_group.broadcast(local, self.args.device)
         return Measurement(
-            epoch=_Timetable.epoch_of(self.state, self._course.training_config.evals_per_epoch),
+            epoch=completed_epochs(self.state, self._config.evals_per_epoch),
             step=self.state.global_step,
-            **dict(zip(keys, told, strict=True)),
+            **dict(zip(names, values, strict=True)),
             train_loss=train_loss,
             seconds=seconds,
         )
 
+    def _mean_training_loss(self) -> float:
+        """Return the mean loss per batch of average size since the last evaluation, over all processes."""
+        summed, group = self.pop_training_loss(), self._process_group
+        batches = group.mean(self._loss.pop_batch_count().to(summed.device)).item() * group.world_size
+        mean = group.mean(summed).item()
+        return float(mean / batches) if batches else 0.0
+
+    def _update_early_stopping(self, measurement: Measurement) -> None:
+        cooling_since, epoch = (
+            self.early_stopping.cooling_since,
+            measurement.step / steps_per_epoch(self.state),
+        )
+        self.early_stopping = self.early_stopping.update(
+            self._config, measurement.f1, measurement.loss, epoch
+        )
+        if self.early_stopping.cooling_since != cooling_since:
+            set_step(
+                self.lr_scheduler, measurement.step
+            )  # the scheduler has already set the next step's rate
+        if self.early_stopping.over:
+            self.control.should_training_stop = True
+
     def _write_and_report(self, measurement: Measurement) -> bool:
+        task, callbacks, writer = self._context.task, self._context.callbacks, self._context.writer
         if self._best is None or measurement.sort_key > self._best.sort_key:
             self._best = measurement
-            if folder := self._course.keep(measurement):
-                self._course.writer.write(self.model, measurement.to_json(), folder)
-        if self._course.state:
-            self._course.writer.wait()  # a run that goes on from here takes its best for written
-            pace = self.state.max_steps // self.state.num_train_epochs
-            snapshot = Snapshot(measurement, self._best, pace, self.patience)
-            write_snapshot(self._course.state, snapshot, self.model, self.optimizer)
-        return self._course.report(measurement)
-
-    # The three steps below are where the Trainer takes a run up again. Its own read pickles, and
-    # know only of a run that goes on with the very settings it had.
-
-    def _init_training_state(
-        self,
-        max_steps: int,
-        steps_per_epoch: int,
-        epochs: int,
-        resume_from_checkpoint: str | None,
-        trial: Any,
-    ) -> tuple[int, int]:
-        super()._init_training_state(max_steps, steps_per_epoch, epochs, None, trial)
-        if self.snapshot is None:
-            return 0, 0
-        step = self.snapshot.last.step
-        if steps_per_epoch != self.snapshot.steps_per_epoch:
-            step = math.ceil(self.snapshot.last.epoch * steps_per_epoch)
-        self.state.global_step = step
-        self.state.epoch = step / steps_per_epoch
-        return step // steps_per_epoch, step % steps_per_epoch
-
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        if checkpoint is None:
-            return
-        restore_optimizer(Path(checkpoint), self.optimizer)
-        set_step(self.lr_scheduler, self.state.global_step)
-
-    def _load_rng_state(self, checkpoint: str | None) -> None:
-        if checkpoint is not None:
-            restore_random_state(Path(checkpoint))
-            self._ranks.seed_per_rank(self._course.seed, self.snapshot.last.step if self.snapshot else 0)
-
-    def _loss_since_last(self) -> float:
-        taken = (
-            self._ranks.mean(self._loss.batches_taken().to(self._tr_loss.device)).item() * self._ranks.count
-        )
-        loss = self._ranks.mean(self._tr_loss).item() / taken if taken else 0.0
-        self._tr_loss -= self._tr_loss
-        return float(loss)
-
-
-class _Timetable(TrainerCallback):
-    """Asks for an evaluation at every whole share of an epoch, to the nearest step after it."""
-
-    def __init__(self, evals_per_epoch: int) -> None:
-        self._evals_per_epoch = evals_per_epoch
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        steps = state.max_steps // state.num_train_epochs
-        done = (state.global_step - 1) % steps + 1
-        control.should_evaluate = (
-            done * self._evals_per_epoch // steps > (done - 1) * self._evals_per_epoch // steps
-        )
-
-    def on_epoch_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        control.should_evaluate = False  # the last step of the epoch has asked already
-
-    @staticmethod
-    def epoch_of(state: TrainerState, evals_per_epoch: int) -> float:
-        """Epochs done, rounded down to the timetable's shares, so that rungs at whole epochs are met."""
-        steps = state.max_steps // state.num_train_epochs
-        return math.floor(state.global_step * evals_per_epoch / steps) / evals_per_epoch
+            if folder := callbacks.on_new_best(measurement):
+                writer.write(self.model, measurement.to_json(), folder)
+        if task.resume_dir:
+            writer.wait()  # a run that resumes from this snapshot does not write its best checkpoint again
+            snapshot = Snapshot(measurement, self._best, steps_per_epoch(self.state), self.early_stopping)
+            write_snapshot(task.resume_dir, snapshot, self.model, self.optimizer)
+        return callbacks.report(measurement)

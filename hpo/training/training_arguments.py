@@ -1,4 +1,4 @@
-"""A training configuration in the words of transformers."""
+"""Translates a training configuration into transformers' TrainingArguments."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from transformers import TrainingArguments
 from hpo.config.training_config import TrainingConfig
 
 
-def arguments(training_config: TrainingConfig, seed: int) -> TrainingArguments:
-    """A training configuration's arguments to the Trainer; nothing is logged, saved or evaluated on its
-    own account."""
+def build_training_arguments(training_config: TrainingConfig, seed: int) -> TrainingArguments:
+    """Return the Trainer's arguments; the Trainer's own logging, saving and evaluation are off."""
     gpu = torch.cuda.is_available()
     bf16 = training_config.precision == "bf16" or (
         training_config.precision == "auto" and gpu and torch.cuda.is_bf16_supported()
     )
     args = TrainingArguments(
-        output_dir=tempfile.gettempdir(),  # it must exist, and nothing is written there
+        output_dir=tempfile.gettempdir(),  # must exist; nothing is written to it
         learning_rate=training_config.learning_rate,
         weight_decay=training_config.weight_decay,
         adam_beta1=training_config.adam_beta1,
         adam_beta2=training_config.adam_beta2,
         adam_epsilon=training_config.adam_epsilon,
         activation_checkpointing=training_config.gradient_checkpointing,
-        activation_checkpointing_kwargs={"use_reentrant": False},  # the other kind drops frozen embeddings
+        activation_checkpointing_kwargs={
+            "use_reentrant": False
+        },  # reentrant checkpointing drops frozen embeddings
         num_train_epochs=training_config.epochs,
         per_device_train_batch_size=training_config.batch_size,
         max_grad_norm=training_config.max_grad_norm,
@@ -37,14 +38,14 @@ def arguments(training_config: TrainingConfig, seed: int) -> TrainingArguments:
         eval_strategy="no",
         save_strategy="no",
         logging_strategy="no",
-        logging_nan_inf_filter=False,  # it looks at every step's loss, and hides what must be seen
+        logging_nan_inf_filter=False,  # checks the loss at each step and hides divergence
         disable_tqdm=True,
         remove_unused_columns=False,
     )
-    args._n_gpu = min(args.n_gpu, 1)  # one trial, one GPU: never DataParallel over what else is visible
+    args._n_gpu = min(args.n_gpu, 1)  # one GPU per process: no DataParallel over other visible GPUs
     return args
 
 
 def autocast_dtype(args: TrainingArguments) -> torch.dtype | None:
-    """The type that evaluation computes in, where training uses mixed precision."""
+    """Return the dtype of evaluation under mixed precision, or None in full precision."""
     return torch.bfloat16 if args.bf16 else torch.float16 if args.fp16 else None

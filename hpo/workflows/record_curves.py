@@ -19,19 +19,19 @@ from hpo.storage.journal import Journal, read_lines
 from hpo.workflows.prepare import read_corpus
 
 DIGITS = 5
-"""Significant digits of every number in a table; a configuration is trained with its rounded values."""
+"""Significant digits of every number in a table; trainings use the rounded hyperparameters."""
 
 
 def record(study: Study, path: Path) -> Iterator[int]:
-    """Train the study's ``trials`` random configurations one after the other, each to its last epoch.
+    """Train ``study.trials`` random configurations in sequence, each to its last epoch.
 
-    Goes on where the file ends, and yields each number of curves that stand in it. The space's first
-    guesses are left out: every curve is a random draw.
+    Resumes after the last curve in the file, and yields the number of curves in it after each one. Ignores
+    the ``points_to_evaluate`` of the space: every curve is a random draw.
 
     Raises
     ------
     UserError
-        if the corpus is refused, or if the file holds a table of something else.
+        if the corpus is invalid, or if the file holds a table with other settings.
     """
     from hpo.encoding.corpus_encoder import encode_corpus
 
@@ -45,14 +45,14 @@ def record(study: Study, path: Path) -> Iterator[int]:
         seed=study.seed,
         context=training_config.context,
     )
-    conditions = _conditions(study, corpus.name, corpus.sha256, training_config.epochs)
+    settings = _settings(study, corpus.name, corpus.sha256, training_config.epochs)
     present = list(read_lines(path))
     if present:
-        _refuse_another(path, present[0], conditions)
+        _require_same_settings(path, present[0], settings)
     journal = Journal(path)
     try:
         if not present:
-            journal.append(conditions, durable=True)
+            journal.append(settings, durable=True)
         start = max(0, len(present) - 1)
         yield from range(1, start + 1)
         for done, curve in enumerate(_curves(study, data, start), start + 1):
@@ -64,7 +64,8 @@ def record(study: Study, path: Path) -> Iterator[int]:
 
 def _curves(study: Study, data: Any, start: int) -> Iterator[Curve]:
     from hpo.training.measurement import Measurement
-    from hpo.training.trainer import NonFiniteLoss, train
+    from hpo.training.task import NonFiniteLoss, TrainingCallbacks, TrainingTask
+    from hpo.training.trainer import train
 
     space = study.space.model_copy(update={"points_to_evaluate": ()})
     sampler = RandomSampler(space, study.seed)
@@ -77,10 +78,16 @@ def _curves(study: Study, data: Any, start: int) -> Iterator[Curve]:
             measured.append(measurement)
             return True
 
-        training_config = study.training_config(params)
-        # A curve ends where it diverges; an empty one still is a line to go on from.
+        task = TrainingTask(
+            training_config=study.training_config(params),
+            corpus=data.folder,
+            model=study.model,
+            train_on=study.train_on,
+            seed=seed,
+        )
+        # A diverged curve ends early; it is recorded even if it is empty, so that resuming can count it.
         with suppress(NonFiniteLoss):
-            train(training_config, data, model=study.model, train_on=study.train_on, seed=seed, report=report)
+            train(task, TrainingCallbacks(report))
         columns = {
             field: tuple(_rounded(getattr(each, field)) for each in measured)
             for field in ("epoch", "f1", "loss", "seconds")
@@ -92,7 +99,7 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
-def _conditions(study: Study, corpus: str, sha256: str, epochs: int) -> dict[str, Any]:
+def _settings(study: Study, corpus: str, sha256: str, epochs: int) -> dict[str, Any]:
     versions = describe_environment()["versions"]
     return {
         "corpus": corpus,
@@ -110,11 +117,11 @@ def _conditions(study: Study, corpus: str, sha256: str, epochs: int) -> dict[str
     }
 
 
-def _refuse_another(path: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
+def _require_same_settings(path: Path, recorded: dict[str, Any], settings: dict[str, Any]) -> None:
     issues = [
-        Issue(str(path), f"holds a table with {key} = {there.get(key)!r}, and is asked for with", here[key])
-        for key in here
-        if key != "versions" and there.get(key) != here[key]
+        Issue(str(path), f"was recorded with {key} = {recorded.get(key)!r}", settings[key])
+        for key in settings
+        if key != "versions" and recorded.get(key) != settings[key]
     ]
     if issues:
         raise UserError(issues)

@@ -1,4 +1,4 @@
-"""The winning schedule of a population, trained once more from scratch, without a search."""
+"""Replays the winning hyperparameter schedule of population-based training from scratch, without a search."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from hpo.storage.yaml_files import read_yaml, validate
 from hpo.workflows.export import export_checkpoint
 from hpo.workflows.prepare import encode_study, read_corpus
 
-if TYPE_CHECKING:  # these bring torch, which hpo --help has no use for
+if TYPE_CHECKING:  # these import torch
     from hpo.encoding.encoded_corpus import EncodedCorpus
     from hpo.evaluation.checkpoint_scores import VariantScores
     from hpo.training.measurement import Measurement
 
-Tell = Callable[[str], object]
-"""Told of each evaluation, in a line."""
+Log = Callable[[str], object]
+"""Receives one line per segment and evaluation."""
 
 
 class Segment(BaseModel):
-    """Hyperparameters that are in force from an epoch on."""
+    """Hyperparameters that apply from an epoch on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -41,7 +41,7 @@ class Segment(BaseModel):
 
 
 class Schedule(BaseModel):
-    """Segments in the order of their epochs, the first from 0."""
+    """Segments in ascending order of epochs; the first starts at epoch 0."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,38 +49,37 @@ class Schedule(BaseModel):
 
 
 def read_schedule(folder: StudyFolder) -> tuple[Segment, ...]:
-    """The schedule that a study has written.
+    """Return the schedule that a study has written.
 
     Raises
     ------
     UserError
-        if there is none, or its file has problems.
+        if the file does not exist or is invalid.
     """
     if not folder.schedule.exists():
-        hint = "a study of pbt or pb2 writes one when it is done"
+        hint = "only a finished study of pbt or pb2 has one"
         raise UserError(Issue(f"study {folder.name}", "has no schedule to replay", None, hint))
     document = read_yaml(folder.schedule)
     data = {"segments": document.data}
     segments = validate(Schedule, type(document)(document.path, data, document.lines)).segments
     starts = [segment.from_epoch for segment in segments]
     if starts[0] != 0 or any(later <= earlier for earlier, later in pairwise(starts)):
-        raise UserError(Issue(str(folder.schedule), "must begin at epoch 0 and rise from there", starts))
+        raise UserError(Issue(str(folder.schedule), "epochs must start at 0 and increase", starts))
     return segments
 
 
-def replay(name: str, tell: Tell) -> tuple[Path, dict[str, VariantScores]]:
-    """Train with a study's schedule, write the best model, and score it.
+def replay(name: str, log: Log) -> tuple[Path, dict[str, VariantScores]]:
+    """Train with a study's schedule, write the best checkpoint to ``results/STUDY/replay``, and score it.
 
-    The model stands in ``results/STUDY/replay``, its scores beside it. The seed is that of the trial
-    that won, whose weights came from other trials with other seeds: the scores come near to the
-    study's and are not the same.
+    The scores are close to those of the study but not equal: the seed is that of the winning trial, whose
+    weights were copied from trials with other seeds.
 
     Raises
     ------
     UserError
-        if the study has no schedule, or another process holds it.
+        if the study has no schedule, or another process has locked it.
     StudyFailed
-        if the training diverged.
+        if the training diverges.
     """
     from hpo.evaluation.checkpoint_scores import score_checkpoint
 
@@ -95,7 +94,7 @@ def replay(name: str, tell: Tell) -> tuple[Path, dict[str, VariantScores]]:
     with folder.lock():
         shutil.rmtree(folder.replay_state, ignore_errors=True)
         try:
-            checkpoint = train_schedule(study, segments, data, seed, folder.replay_state, tell)
+            checkpoint = train_schedule(study, segments, data, seed, folder.replay_state, log)
             export_checkpoint(checkpoint, folder.replay, data.tokenizer)
         finally:
             shutil.rmtree(folder.replay_state, ignore_errors=True)
@@ -109,41 +108,41 @@ def train_schedule(
     segments: tuple[Segment, ...],
     data: EncodedCorpus,
     seed: int,
-    place: Path,
-    tell: Tell,
+    work_dir: Path,
+    log: Log,
 ) -> Path:
-    """Train segment by segment, each from the snapshot of the one before; the folder of the best model.
+    """Train each segment from the snapshot of the previous one; return the best checkpoint.
 
     Raises
     ------
     StudyFailed
         if the loss is not finite at an evaluation.
     """
-    from hpo.training.trainer import NonFiniteLoss, train
+    from hpo.training.task import NonFiniteLoss, TrainingCallbacks, TrainingTask
+    from hpo.training.trainer import train
 
-    checkpoint = place / "best"
+    checkpoint = work_dir / "best"
     ends = [*(segment.from_epoch for segment in segments[1:]), math.inf]
     for segment, end in zip(segments, ends, strict=True):
-        tell(f"from epoch {segment.from_epoch:g}: {format_params(segment.params)}")
+        log(f"from epoch {segment.from_epoch:g}: {format_params(segment.params)}")
 
         def report(measurement: Measurement, end: float = end) -> bool:
-            tell(f"epoch {measurement.epoch:g}: dev F1 {measurement.f1:.5f}, loss {measurement.loss:.4f}")
+            log(f"epoch {measurement.epoch:g}: dev F1 {measurement.f1:.5f}, loss {measurement.loss:.4f}")
             return measurement.epoch < end
 
+        task = TrainingTask(
+            training_config=study.training_config(segment.params),
+            corpus=data.folder,
+            model=study.model,
+            train_on=study.train_on,
+            seed=seed,
+            objective=study.goal,
+            resume_dir=work_dir / "state",
+        )
         try:
-            train(
-                study.training_config(segment.params),
-                data,
-                model=study.model,
-                train_on=study.train_on,
-                seed=seed,
-                report=report,
-                objective=study.goal,
-                keep=lambda measurement: checkpoint,
-                state=place / "state",
-            )
+            train(task, TrainingCallbacks(report, lambda measurement: checkpoint))
         except NonFiniteLoss as error:
-            raise StudyFailed(Issue(f"study {study.name}", "cannot be replayed", str(error))) from None
+            raise StudyFailed(Issue(f"study {study.name}", "cannot be replayed", None, str(error))) from None
     return checkpoint
 
 

@@ -1,6 +1,8 @@
 """The replay bench: tables, surrogates, arms and what they come to."""
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -39,7 +41,7 @@ from hpo.simulation.curve_tables import (
 )
 from hpo.simulation.surrogate import Surrogate
 from hpo.storage.atomic import write_lines
-from hpo.training.trainer import NonFiniteLoss
+from hpo.training.task import NonFiniteLoss
 from hpo.workflows.record_curves import record
 
 
@@ -83,14 +85,18 @@ def test_what_is_no_table_is_refused(tmp_path):
 def made_up_training(monkeypatch, measure):
     """In the place of a corpus that is encoded and a model that is trained; one draw in three diverges."""
 
-    def train(training_config, data, *, report, seed, **others):
-        for epoch in range(1, training_config.epochs + 1):
-            report(measure(epoch, training_config.hidden_dropout, training_config.learning_rate))
-            if training_config.batch_size == 64:
+    def train(task, callbacks):
+        config = task.training_config
+        for epoch in range(1, config.epochs + 1):
+            callbacks.report(measure(epoch, config.hidden_dropout, config.learning_rate))
+            if config.batch_size == 64:
                 raise NonFiniteLoss
 
+    def encode_corpus(*args, **options):
+        return SimpleNamespace(folder=Path("encoded"))
+
     monkeypatch.setattr("hpo.training.trainer.train", train)
-    monkeypatch.setattr("hpo.encoding.corpus_encoder.encode_corpus", lambda *args, **options: None)
+    monkeypatch.setattr("hpo.encoding.corpus_encoder.encode_corpus", encode_corpus)
     monkeypatch.setattr(
         "hpo.workflows.record_curves.read_corpus", lambda study: (Corpus("made-up", {}, "0" * 64), None)
     )
@@ -110,7 +116,7 @@ def test_a_recording_goes_on_where_it_ended_and_refuses_another_tables_file(empt
     kept = [json.loads(line) for line in first.splitlines()]
     assert again.curves[0].params == kept[1]["params"]
     assert again.curves[1].f1 == tuple(kept[2]["f1"]), "the draw that was cut off comes again"
-    with pytest.raises(UserError, match="holds a table with seed = 42"):
+    with pytest.raises(UserError, match=r"was recorded with seed = 42 \(got 1\)"):
         list(record(build_study(options | {"trials": 3, "seed": 1}), path))
 
 

@@ -8,6 +8,7 @@ from hpo.corpora.tag_families import apply, load_family
 from hpo.encoding.corpus_encoder import encode_corpus
 from hpo.evaluation import checkpoint_scores as checkpoints
 from hpo.evaluation.checkpoint_scores import evaluate_checkpoint, score_checkpoint
+from hpo.training.task import TrainingCallbacks, TrainingTask
 from hpo.training.trainer import train
 from hpo.workflows.export import export_checkpoint
 
@@ -28,13 +29,10 @@ def test_another_corpus_is_read_as_the_checkpoint_was_trained(empty_folder, monk
     )
     kept = empty_folder / "kept"
     train(
-        training_config,
-        data,
-        model="tiny",
-        train_on="cased",
-        seed=1,
-        report=lambda each: True,
-        keep=lambda each: kept,
+        TrainingTask(
+            training_config=training_config, corpus=data.folder, model="tiny", train_on="cased", seed=1
+        ),
+        TrainingCallbacks(lambda each: True, lambda each: kept),
     )
     export_checkpoint(kept, empty_folder / "best", data.tokenizer)
     asked = {}

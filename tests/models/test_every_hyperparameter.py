@@ -19,7 +19,8 @@ from hpo.errors import UserError
 from hpo.models.build import build_model
 from hpo.training.losses import class_weights
 from hpo.training.lr_schedules import TrainingSteps, lr_multiplier
-from hpo.training.optimizer import check_model_supports, freeze, parameter_groups
+from hpo.training.optimizer import check_model_supports, freeze_layers, parameter_groups
+from hpo.training.task import TrainingCallbacks, TrainingTask
 from hpo.training.trainer import NerTrainer, train
 
 LABELS = label_names(("person", "place"))
@@ -115,9 +116,11 @@ def watched_run(folder, encoded, monkeypatch, training_config, learn=True):
     )
     measured = []
     train(
-        training_config, encoded, model=folder, train_on="cased", seed=1,
-        report=lambda each: measured.append(each) or True,
-    )  # fmt: skip
+        TrainingTask(
+            training_config=training_config, corpus=encoded.folder, model=folder, train_on="cased", seed=1
+        ),
+        TrainingCallbacks(lambda each: measured.append(each) or True),
+    )
     monkeypatch.undo()
     return measured, seen
 
@@ -177,7 +180,7 @@ def test_the_optimizer_follows_every_schedule(folder, encoded, monkeypatch, hype
         learning_rate=1e-3, epochs=4, batch_size=24, evals_per_epoch=1, **hyperparameters
     )
     said = dict.fromkeys(("f1", "precision", "recall", "accuracy", "loss"), 0.5)
-    monkeypatch.setattr("hpo.training.trainer.DevEvaluator.evaluate", lambda *args: said)
+    monkeypatch.setattr("hpo.training.dev_evaluator.DevEvaluator.evaluate", lambda *args: said)
     _, seen = watched_run(folder, encoded, monkeypatch, training_config, learn=False)
     pace = len(seen["rates"]) // 4
     timeline = TrainingSteps.of(training_config, pace)
@@ -211,7 +214,7 @@ def test_an_adaptive_run_cools_down_and_comes_back(folder, encoded, monkeypatch,
     losses = iter([3.0, 4.0, 2.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0])
     said = {"f1": 0.5, "precision": 0.5, "recall": 0.5, "accuracy": 0.5}
     monkeypatch.setattr(
-        "hpo.training.trainer.DevEvaluator.evaluate", lambda *args: said | {"loss": next(losses)}
+        "hpo.training.dev_evaluator.DevEvaluator.evaluate", lambda *args: said | {"loss": next(losses)}
     )
     measured, seen = watched_run(folder, encoded, monkeypatch, training_config, learn=False)
     pace = len(seen["rates"]) // len(measured)
@@ -228,7 +231,7 @@ def test_layers_and_head_learn_as_fast_as_they_are_told(family, folder, shape):
     )
     model = build_model(folder, LABELS, 0, training_config, 1)
     check_model_supports(model, training_config)
-    freeze(model, training_config)
+    freeze_layers(model, training_config)
     groups = parameter_groups(model, training_config, [name for name, _ in model.named_parameters()])
     names = {id(weight): name for name, weight in model.named_parameters()}
     rates = {names[id(w)]: group["lr"] for group in groups for w in group["params"]}
@@ -268,7 +271,7 @@ def test_more_frozen_layers_than_there_are_is_refused_whatever_the_head(folder):
 
 @pytest.mark.parametrize(
     ("frozen", "rule"),
-    [(-1, "freezes only what LoRA does not train anyway"), (2, "leaves LoRA nothing to train")],
+    [(-1, "freezes only what LoRA does not train anyway"), (2, "freezes every LoRA adapter")],
 )
 def test_frozen_layers_that_are_all_or_nothing_to_lora_are_refused(folder, frozen, rule):
     training_config = TrainingConfig(frozen_layers=frozen, **LORA)

@@ -23,6 +23,7 @@ from hpo.models.lora import merged_weights
 from hpo.models.pooling_head import PooledTagger
 from hpo.reporting.model_card import render_usage
 from hpo.training.resume import WEIGHTS
+from hpo.training.task import TrainingCallbacks, TrainingTask
 from hpo.training.trainer import NerTrainer, train
 
 LABELS = label_names(("person", "place"))
@@ -102,14 +103,15 @@ def run(folder, encoded, training_config, *, state=None, reports=100, keep=lambd
         return len(measured) < reports
 
     train(
-        training_config,
-        encoded,
-        model=folder,
-        train_on="cased",
-        seed=1,
-        report=report,
-        keep=keep,
-        state=state,
+        TrainingTask(
+            training_config=training_config,
+            corpus=encoded.folder,
+            model=folder,
+            train_on="cased",
+            seed=1,
+            resume_dir=state,
+        ),
+        TrainingCallbacks(report, keep),
     )
     return measured
 

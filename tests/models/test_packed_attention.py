@@ -20,6 +20,7 @@ from hpo.encoding.batch_samplers import LengthGroupedBatchSampler, PackedBatchSa
 from hpo.encoding.window_dataset import IGNORE_INDEX, WindowDataset, alone
 from hpo.models.build import build_model
 from hpo.models.packed_attention import reading
+from hpo.training.task import TrainingCallbacks, TrainingTask
 from hpo.training.trainer import NerTrainer, train
 
 LABELS = label_names(("person", "place"))
@@ -142,7 +143,16 @@ def test_a_family_of_which_no_way_is_known_keeps_a_line_for_each_sentence(corpus
 
     monkeypatch.setattr(NerTrainer, "compute_loss", compute_loss)
     training_config = TrainingConfig(epochs=1, evals_per_epoch=1, batch_size=16)
-    train(training_config, corpus, model=str(tmp_path), train_on="cased", seed=1, report=lambda each: True)
+    train(
+        TrainingTask(
+            training_config=training_config,
+            corpus=corpus.folder,
+            model=str(tmp_path),
+            train_on="cased",
+            seed=1,
+        ),
+        TrainingCallbacks(lambda each: True),
+    )
     split = corpus.split("train")
     rows = WindowDataset(split, split.forms[0], corpus.pad_id, "first")
     assert sum(len(each["input_ids"]) for each in seen) == len(rows)

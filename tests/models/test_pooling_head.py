@@ -17,6 +17,7 @@ from hpo.evaluation.checkpoint_scores import score_split
 from hpo.models.build import build_model
 from hpo.models.checkpoints import load_checkpoint
 from hpo.models.pooling_head import PooledConfig, pool
+from hpo.training.task import TrainingCallbacks, TrainingTask
 from hpo.training.trainer import train
 
 POOLINGS = ("last", "mean", "first-last")
@@ -91,9 +92,13 @@ def kept(request, folder, encoded, tmp_path_factory):
         learning_rate=5e-3, epochs=2, batch_size=16, evals_per_epoch=1, pooling=request.param
     )
     train(
-        training_config, encoded, model=folder, train_on="cased", seed=1,
-        report=lambda measurement: measured.append(measurement) or True, keep=lambda measurement: target,
-    )  # fmt: skip
+        TrainingTask(
+            training_config=training_config, corpus=encoded.folder, model=folder, train_on="cased", seed=1
+        ),
+        TrainingCallbacks(
+            lambda measurement: measured.append(measurement) or True, lambda measurement: target
+        ),
+    )
     return max(measured, key=lambda each: each.sort_key), measured, target
 
 

@@ -227,13 +227,13 @@ def test_a_running_trial_raises_no_bar_since_it_may_yet_fail(folder, measure):
 def test_a_worker_writes_what_reaches_the_bar_and_nothing_below_it(folder, measure):
     controller = TrialController(study_of(algorithm="random", keep_checkpoints=1), folder)
     run = TrialRunner(controller.study, folder, encoded=folder.path, model="tiny")
-    assert run._place(7, {}, measure(1, 0.0)) == folder.checkpoint(7)
+    assert run.checkpoint_dir(7, {}, measure(1, 0.0)) == folder.checkpoint(7)
     start(controller, 1)
     controller.on_result(0, measure(1, 0.5, loss=0.3))
     controller.on_trial_end(0, State.COMPLETE)
-    assert run._place(7, {}, measure(1, 0.5, loss=0.31)) is None
-    assert run._place(7, {}, measure(1, 0.5, loss=0.3)) == folder.checkpoint(7)
-    assert run._place(7, {}, measure(1, 0.6, loss=9.0)) == folder.checkpoint(7)
+    assert run.checkpoint_dir(7, {}, measure(1, 0.5, loss=0.31)) is None
+    assert run.checkpoint_dir(7, {}, measure(1, 0.5, loss=0.3)) == folder.checkpoint(7)
+    assert run.checkpoint_dir(7, {}, measure(1, 0.6, loss=9.0)) == folder.checkpoint(7)
 
 
 def test_checkpoints_of_the_best_and_of_running_trials_stay_and_others_go(folder, measure):
@@ -267,7 +267,7 @@ def test_the_best_of_each_value_of_a_choice_is_written_and_stays_to_be_scored(fo
     written = []
     for f1 in (0.3, 0.5, 0.2, 0.1, 0.4):
         trial = controller.next_trial()
-        if place := run._place(trial.number, trial.params, measure(1, f1)):
+        if place := run.checkpoint_dir(trial.number, trial.params, measure(1, f1)):
             place.mkdir(parents=True)
             written.append(trial.number)
         controller.on_result(trial.number, measure(1, f1))
@@ -276,7 +276,7 @@ def test_the_best_of_each_value_of_a_choice_is_written_and_stays_to_be_scored(fo
     assert sorted(path.name for path in folder.complete_checkpoints()) == ["1", "2"]
     of_values = best_per_value(study.space, controller.trials)
     assert {value: trial.number for (_, value), trial in of_values.items()} == {16: 1, 32: 2}
-    assert run._place(9, {"batch_size": 8}, measure(1, 0.0)), "nothing has been heard of 8"
+    assert run.checkpoint_dir(9, {"batch_size": 8}, measure(1, 0.0)), "nothing has been heard of 8"
     again = TrialController(study, folder)
     assert (
         again._top_k.threshold
@@ -309,7 +309,7 @@ def test_each_of_the_final_best_has_its_checkpoint_whatever_fails(folder, measur
     start(controller, 6)
     scores = {0: 0.9, 1: 0.3, 2: 0.8, 3: 0.4, 4: 0.35, 5: 0.3}
     for number, f1 in scores.items():
-        if place := run._place(number, {}, measure(1, f1)):
+        if place := run.checkpoint_dir(number, {}, measure(1, f1)):
             place.mkdir(parents=True)
         controller.on_result(number, measure(1, f1))
         controller.on_trial_end(number, State.FAILED if f1 > 0.5 else State.COMPLETE)

@@ -124,13 +124,13 @@ def test_the_model_of_the_defaults_is_written_and_stays_however_many_are_better(
     run = TrialRunner(controller.study, folder, encoded=folder.path, model="tiny")
     for f1 in (0.1, 0.5, 0.4):
         number = controller.next_trial().number
-        if place := run._place(number, {}, measure(1, f1)):
+        if place := run.checkpoint_dir(number, {}, measure(1, f1)):
             place.mkdir(parents=True)
         controller.on_result(number, measure(1, f1))
         controller.on_trial_end(number, State.COMPLETE)
     assert sorted(path.name for path in folder.complete_checkpoints()) == ["0", "1"]
-    assert run._place(0, {}, measure(2, 0.0)) == folder.checkpoint(0)
-    assert run._place(3, {}, measure(2, 0.0)) is None
+    assert run.checkpoint_dir(0, {}, measure(2, 0.0)) == folder.checkpoint(0)
+    assert run.checkpoint_dir(3, {}, measure(2, 0.0)) is None
 
 
 def test_who_led_after_so_many_trials_stays_to_be_scored(tmp_path, measure):

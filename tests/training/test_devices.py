@@ -12,6 +12,7 @@ from hpo.search.ray.driver import Resources, run_search
 from hpo.search.trial import State
 from hpo.search.worker import TrialRunner
 from hpo.storage.study_folder import StudyFolder
+from hpo.training.task import TrainingCallbacks, TrainingTask
 from hpo.training.trainer import train
 
 SPACE = {
@@ -82,7 +83,7 @@ def test_a_study_on_two_processes_per_trial_measures_what_one_does_though_a_proc
                 from hpo.training.ddp.launcher import worker_pool
 
                 killed.touch()
-                os.kill(worker_pool(2).members[1].process.pid, signal.SIGKILL)
+                os.kill(worker_pool(2).workers[1].process.pid, signal.SIGKILL)
             return continues
 
         real(trial, told)
@@ -94,9 +95,15 @@ def test_a_study_on_two_processes_per_trial_measures_what_one_does_though_a_proc
     for trial in trials:
         alone = []
         train(
-            study.training_config(trial.params), corpus, model="tiny", train_on="cased", seed=trial.seed,
-            report=lambda measurement, alone=alone: alone.append(measurement) or True,
-        )  # fmt: skip
+            TrainingTask(
+                training_config=study.training_config(trial.params),
+                corpus=corpus.folder,
+                model="tiny",
+                train_on="cased",
+                seed=trial.seed,
+            ),
+            TrainingCallbacks(lambda measurement, alone=alone: alone.append(measurement) or True),
+        )
         assert [each.step for each in trial.measurements] == [each.step for each in alone] == [8, 16]
         for name in ("loss", "train_loss"):
             together = [getattr(each, name) for each in trial.measurements]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hpo.config.training_config import TrainingConfig
 from hpo.training.early_stopping import EarlyStopping
 from hpo.training.measurement import SNAPSHOT_FILE, read_snapshot
+from hpo.training.task import TrainingCallbacks, TrainingTask
 from hpo.training.trainer import train
 
 torch.set_num_threads(1)
@@ -21,7 +22,7 @@ def follow(training_config, losses, f1=0.5):
     """The patience after each of some dev losses, one an epoch, up to the end of the run."""
     patience, told = EarlyStopping(), []
     for epoch, loss in enumerate(losses, 1):
-        patience = patience.after(training_config, f1, loss, float(epoch))
+        patience = patience.update(training_config, f1, loss, float(epoch))
         told.append(patience)
         if patience.over:
             break
@@ -47,15 +48,15 @@ def test_an_improvement_must_be_larger_than_min_delta():
     assert len(follow(training_config, [3, 2.5, 2.5, 0])) == 3
     assert len(follow(training_config, [3, 2.75, 2.25, 1.75])) == 4
     by_f1 = TrainingConfig(patience=1, min_delta=0.125)
-    assert EarlyStopping(0.5, 1.0).after(by_f1, 0.625, 1.0, 1.0).over
-    assert not EarlyStopping(0.5, 1.0).after(by_f1, 0.75, 1.0, 1.0).over
+    assert EarlyStopping(0.5, 1.0).update(by_f1, 0.625, 1.0, 1.0).over
+    assert not EarlyStopping(0.5, 1.0).update(by_f1, 0.75, 1.0, 1.0).over
 
 
 def test_an_f1_that_is_still_0_does_not_end_a_run_that_learns():
     training_config = TrainingConfig(patience=1)
     assert not follow(training_config, [3, 2, 1], f1=0.0)[-1].over
     assert follow(training_config, [3, 2, 2], f1=0.0)[-1].over
-    assert EarlyStopping(0.5, 3.0).after(training_config, 0.4, 1.0, 1.0).over, (
+    assert EarlyStopping(0.5, 3.0).update(training_config, 0.4, 1.0, 1.0).over, (
         "the loss counts only where F1 ties"
     )
 
@@ -115,7 +116,7 @@ def test_patience_goes_on_from_what_was_written(scores, training_config, cut):
         if number == cut:
             resumed = EarlyStopping(**json.loads(json.dumps(resumed.to_json())))
         straight, resumed = (
-            each.after(training_config, f1, loss, number / 4) for each in (straight, resumed)
+            each.update(training_config, f1, loss, number / 4) for each in (straight, resumed)
         )
     assert straight == resumed
 
@@ -133,7 +134,7 @@ def scripted(monkeypatch):
     def play(losses):
         said = iter(losses)
         monkeypatch.setattr(
-            "hpo.training.trainer.DevEvaluator.evaluate",
+            "hpo.training.dev_evaluator.DevEvaluator.evaluate",
             lambda self, model, autocast: {"f1": 0.5, "precision": 0.5, "recall": 0.5, "loss": next(said)},
         )
 
@@ -148,7 +149,17 @@ def run(corpus, training_config, reports=1000, state=None):
         told.append((measurement.epoch, measurement.train_loss))
         return len(told) < reports
 
-    train(training_config, corpus, model="tiny", train_on="cased", seed=1, report=report, state=state)
+    train(
+        TrainingTask(
+            training_config=training_config,
+            corpus=corpus.folder,
+            model="tiny",
+            train_on="cased",
+            seed=1,
+            resume_dir=state,
+        ),
+        TrainingCallbacks(report),
+    )
     return told
 
 
@@ -190,7 +201,7 @@ def test_a_run_that_patience_has_ended_stays_ended(corpus, scripted, tmp_path):
     play([3, 2, 2.5, 2.5])
     told = run(corpus, training_config, state=tmp_path / "state")
     assert [epoch for epoch, _ in told] == [0.5, 1, 1.5, 2]
-    assert read_snapshot(tmp_path / "state").patience == EarlyStopping(0.5, 2, 2, None, over=True)
+    assert read_snapshot(tmp_path / "state").early_stopping == EarlyStopping(0.5, 2, 2, None, over=True)
     play([])
     assert run(corpus, training_config, state=tmp_path / "state") == []
 
@@ -211,5 +222,5 @@ def test_a_snapshot_of_before_there_was_patience_is_read(corpus, scripted, tmp_p
     facts = json.loads((tmp_path / "s" / SNAPSHOT_FILE).read_text())
     del facts["patience"]
     (tmp_path / "s" / SNAPSHOT_FILE).write_text(json.dumps(facts))
-    assert read_snapshot(tmp_path / "s").patience == EarlyStopping()
+    assert read_snapshot(tmp_path / "s").early_stopping == EarlyStopping()
     assert len(run_once()) == 1

@@ -52,7 +52,7 @@ def test_a_variant_scores_as_seqeval_does(sentences, tokenizer, variant, max_len
     layout = arrange(variant, split.drawn)
     encodings = split.variant_encodings(layout.forms, layout.sentences)
     distinct, times = np.unique(encodings, return_counts=True)
-    scores, _ = SplitEvaluator(split, distinct, 0, len(TYPES)).read(Oracle()).score(TYPES, times)
+    scores, _ = SplitEvaluator(split, distinct, 0, len(TYPES)).evaluate(Oracle()).score(TYPES, times)
     assert scores.f1 == f1_score(*by_hand(split, encodings))
     assert scores.gold > 0
 
@@ -67,7 +67,7 @@ def test_the_loss_is_the_mean_over_tokens_of_the_variant(sentences, tokenizer):
     ]
     logits = torch.tensor([5.0] + [0.0] * (len(NAMES) - 1))
     losses = {True: -logits.log_softmax(0)[0].item(), False: -logits.log_softmax(0)[1].item()}
-    _, loss = SplitEvaluator(split, encodings, 0, len(TYPES)).read(Oracle()).score(TYPES)
+    _, loss = SplitEvaluator(split, encodings, 0, len(TYPES)).evaluate(Oracle()).score(TYPES)
     assert loss == pytest.approx(np.mean([losses[each] for each in right]), rel=1e-6)
 
 
@@ -75,5 +75,5 @@ def test_an_examination_leaves_the_model_in_its_mode(sentences, tokenizer):
     numbers = {name: number for number, name in enumerate(NAMES)}
     split = encode(sentences[:3], numbers, tokenizer, max_length=64, seed=5)
     model = Oracle().train()
-    SplitEvaluator(split, split.forms[0], 0, len(TYPES)).read(model)
+    SplitEvaluator(split, split.forms[0], 0, len(TYPES)).evaluate(model)
     assert model.training

@@ -23,6 +23,7 @@ from hpo.evaluation.checkpoint_scores import predict_split, require_matching_lab
 from hpo.inference.predict import predict
 from hpo.inference.tokenize_text import from_tokens
 from hpo.models.checkpoints import load_checkpoint
+from hpo.training.task import TrainingCallbacks, TrainingTask
 from hpo.training.trainer import NerTrainer, train
 
 torch.set_num_threads(1)
@@ -50,9 +51,11 @@ def learned(request, corpus, tmp_path_factory):
         label_scheme=request.param, class_weighting="effective", label_alignment="all",
     )  # fmt: skip
     train(
-        training_config, corpus, model="tiny", train_on="cased", seed=1,
-        report=lambda each: measured.append(each) or True, keep=lambda each: folder,
-    )  # fmt: skip
+        TrainingTask(
+            training_config=training_config, corpus=corpus.folder, model="tiny", train_on="cased", seed=1
+        ),
+        TrainingCallbacks(lambda each: measured.append(each) or True, lambda each: folder),
+    )
     patch.undo()
     shutil.copytree(corpus.tokenizer, folder, dirs_exist_ok=True)
     return request.param, measured, folder, seen

@@ -10,7 +10,8 @@ from torch.nn import functional
 from hpo.config.training_config import TrainingConfig
 from hpo.encoding.window_dataset import IGNORE_INDEX, micro_batches
 from hpo.training.losses import CorpusLoss, class_weights
-from hpo.training.trainer import NerTrainer, _train_rows, train
+from hpo.training.task import TrainingCallbacks, TrainingTask
+from hpo.training.trainer import NerTrainer, train, train_dataset
 
 torch.set_num_threads(1)
 LABELS = torch.tensor([[0, 1, IGNORE_INDEX, 2], [0, 0, 4, IGNORE_INDEX]])
@@ -27,7 +28,7 @@ def test_every_label_counts_alike_whatever_batch_it_is_in():
     assert loss({"logits": logits()}, LABELS, 6).item() == pytest.approx(summed.item() / 10), (
         "100 in 10 batches"
     )
-    assert loss.batches_taken().item() == pytest.approx(6 / 10), "of the average"
+    assert loss.pop_batch_count().item() == pytest.approx(6 / 10), "of the average"
     one = functional.cross_entropy(logits()[:1].flatten(0, 1), LABELS[:1].flatten(), reduction="sum")
     assert loss({"logits": logits()[:1]}, LABELS[:1], 3).item() == pytest.approx(one.item() / 10)
 
@@ -81,7 +82,7 @@ def test_the_two_ends_of_beta_are_no_weights_and_inverse_ones():
 
 @pytest.mark.parametrize("alignment", ["first", "all"])
 def test_labels_are_counted_as_they_are_trained_on(corpus, alignment):
-    rows = _train_rows(corpus, "uncased-cased-both", alignment, False)
+    rows = train_dataset(corpus, "uncased-cased-both", alignment, False)
     batch = rows.__getitems__(range(len(rows)))["labels"]
     expected = torch.bincount(batch[batch != IGNORE_INDEX], minlength=5)
     assert rows.label_counts(5).tolist() == expected.tolist()
@@ -119,12 +120,10 @@ def first_step(corpus, monkeypatch, training_config):
     monkeypatch.setattr(torch.optim.AdamW, "step", watched)
     told = []
     train(
-        training_config,
-        corpus,
-        model="tiny",
-        train_on="cased",
-        seed=1,
-        report=lambda each: bool(told.append(each)),
+        TrainingTask(
+            training_config=training_config, corpus=corpus.folder, model="tiny", train_on="cased", seed=1
+        ),
+        TrainingCallbacks(lambda each: bool(told.append(each))),
     )
     return (*steps[0], told[0])
 
@@ -154,12 +153,10 @@ def test_accumulation_leaves_the_steps_of_an_epoch_as_they_are(corpus):
     told = []
     training_config = TrainingConfig(batch_size=16, accumulation_steps=3, epochs=2, evals_per_epoch=2)
     train(
-        training_config,
-        corpus,
-        model="tiny",
-        train_on="cased",
-        seed=1,
-        report=lambda each: not told.append(each),
+        TrainingTask(
+            training_config=training_config, corpus=corpus.folder, model="tiny", train_on="cased", seed=1
+        ),
+        TrainingCallbacks(lambda each: not told.append(each)),
     )
     assert [(each.epoch, each.step) for each in told] == [(0.5, 4), (1, 8), (1.5, 12), (2, 16)]
 

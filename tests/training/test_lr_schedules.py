@@ -12,6 +12,7 @@ from transformers import get_scheduler
 from hpo.config.training_config import TrainingConfig
 from hpo.config.training_rules import joint_issues
 from hpo.training.lr_schedules import TrainingSteps, lr_multiplier
+from hpo.training.task import TrainingCallbacks, TrainingTask
 from hpo.training.trainer import train
 
 torch.set_num_threads(1)
@@ -21,7 +22,7 @@ PACE = 10
 def factors(pace=PACE, cooling_since=None, **hyperparameters):
     training_config = TrainingConfig(**hyperparameters)
     steps = TrainingSteps.of(training_config, pace)
-    return [lr_multiplier(training_config, steps, step, cooling_since) for step in range(steps.steps + 1)]
+    return [lr_multiplier(training_config, steps, step, cooling_since) for step in range(steps.total + 1)]
 
 
 @pytest.mark.parametrize("ratio", [0, 0.06, 0.25, 1.0])
@@ -132,9 +133,14 @@ def test_the_optimizer_steps_with_the_recipes_rates(corpus, rates, hyperparamete
     training_config = TrainingConfig(
         learning_rate=1e-3, epochs=3, batch_size=15, evals_per_epoch=1, **hyperparameters
     )
-    train(training_config, corpus, model="tiny", train_on="cased", seed=1, report=lambda measurement: True)
+    train(
+        TrainingTask(
+            training_config=training_config, corpus=corpus.folder, model="tiny", train_on="cased", seed=1
+        ),
+        TrainingCallbacks(lambda measurement: True),
+    )
     steps = TrainingSteps.of(training_config, 8)
-    assert steps.steps == len(rates) == 24
+    assert steps.total == len(rates) == 24
     assert rates == pytest.approx([1e-3 * lr_multiplier(training_config, steps, step) for step in range(24)])
     if "warmup_ratio" in hyperparameters:
         rise = math.ceil(hyperparameters["warmup_ratio"] * 24)

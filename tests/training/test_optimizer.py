@@ -15,7 +15,8 @@ from transformers import (
 
 from hpo.config.training_config import TrainingConfig
 from hpo.errors import UserError
-from hpo.training.optimizer import check_model_supports, freeze, parameter_groups
+from hpo.training.optimizer import check_model_supports, freeze_layers, parameter_groups
+from hpo.training.task import TrainingCallbacks, TrainingTask
 from hpo.training.trainer import NerTrainer, train
 
 torch.set_num_threads(1)
@@ -80,7 +81,7 @@ def rates_of(model, training_config):
 @pytest.mark.parametrize("frozen", [-1, 0, 1, LAYERS])
 def test_frozen_weights_are_those_of_the_lowest_layers_and_no_optimizer_holds_them(family, frozen):
     model = built(family)
-    freeze(model, TrainingConfig(frozen_layers=frozen))
+    freeze_layers(model, TrainingConfig(frozen_layers=frozen))
     for name, weight in model.named_parameters():
         layer = layer_of(family, name)
         stands_below = frozen != 0 and layer is not None and layer <= max(0, frozen)
@@ -111,7 +112,7 @@ def test_each_layer_learns_slower_than_the_one_above_and_the_head_faster(family)
 def test_every_weight_is_in_one_group_and_matrices_alone_decay(family, hyperparameters):
     model = built(family)
     training_config = TrainingConfig(weight_decay=0.1, **hyperparameters)
-    freeze(model, training_config)
+    freeze_layers(model, training_config)
     rates = rates_of(model, training_config)
     trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     assert rates.keys() == trained.keys()
@@ -191,11 +192,11 @@ def test_a_model_without_a_head_has_no_rate_for_it():
 def test_a_model_that_cannot_checkpoint_is_refused(monkeypatch):
     model = built("bert")
     monkeypatch.setattr(type(model), "supports_gradient_checkpointing", False)
-    with pytest.raises(UserError, match="gradient_checkpointing: a bert model cannot do that"):
+    with pytest.raises(UserError, match="gradient_checkpointing: a bert model does not support it"):
         check_model_supports(model, TrainingConfig(gradient_checkpointing=True))
 
 
-def look(corpus, monkeypatch, training_config, **options):
+def look(corpus, monkeypatch, training_config, resume_dir=None):
     """The trainer of a run, as it stands before its first step."""
     seen = []
     training_step = NerTrainer.training_step
@@ -205,15 +206,15 @@ def look(corpus, monkeypatch, training_config, **options):
         return training_step(self, *args, **kwargs)
 
     monkeypatch.setattr(NerTrainer, "training_step", looked)
-    train(
-        training_config,
-        corpus,
+    task = TrainingTask(
+        training_config=training_config,
+        corpus=corpus.folder,
         model="tiny",
         train_on="cased",
         seed=1,
-        report=lambda measurement: False,
-        **options,
+        resume_dir=resume_dir,
     )
+    train(task, TrainingCallbacks(lambda measurement: False))
     return seen[0] if seen else None
 
 
@@ -264,7 +265,7 @@ def test_a_population_changes_the_rate_and_keeps_the_groups(corpus, monkeypatch,
         "lr_schedule": "constant",
     }
     first = TrainingConfig(learning_rate=1e-3, epochs=2, weight_decay=0.1, **hyperparameters)
-    before = moments_of(look(corpus, monkeypatch, first, state=tmp_path / "s"))
+    before = moments_of(look(corpus, monkeypatch, first, resume_dir=tmp_path / "s"))
     changed = first.model_copy(update={"learning_rate": 3e-3, "weight_decay": 0.3})
     seen = {}
     prepared = NerTrainer._load_optimizer_and_scheduler
@@ -275,7 +276,7 @@ def test_a_population_changes_the_rate_and_keeps_the_groups(corpus, monkeypatch,
         seen["rates"] = [(group["lr"], group["weight_decay"]) for group in self.optimizer.param_groups]
 
     monkeypatch.setattr(NerTrainer, "_load_optimizer_and_scheduler", restored)
-    look(corpus, monkeypatch, changed, state=tmp_path / "s")
+    look(corpus, monkeypatch, changed, resume_dir=tmp_path / "s")
     assert seen["rates"] == [
         (pytest.approx(rate), decay) for decay in (0.3, 0.0) for rate in (1.5e-3, 3e-3, 3e-2)
     ]

@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 from hpo.config.training_config import TrainingConfig
 from hpo.training.measurement import SNAPSHOT_FILE, read_snapshot
 from hpo.training.resume import WEIGHTS
+from hpo.training.task import TrainingCallbacks, TrainingTask
 from hpo.training.trainer import NerTrainer, train
 
 torch.set_num_threads(1)
@@ -24,7 +25,17 @@ def run(corpus, training_config, *, state=None, reports=100):
         )
         return len(measurements) < reports
 
-    train(training_config, corpus, model="tiny", train_on="cased", seed=1, report=report, state=state)
+    train(
+        TrainingTask(
+            training_config=training_config,
+            corpus=corpus.folder,
+            model="tiny",
+            train_on="cased",
+            seed=1,
+            resume_dir=state,
+        ),
+        TrainingCallbacks(report),
+    )
     return measurements
 
 

@@ -10,7 +10,8 @@ from hpo.config.objective import Objective, parse_objective
 from hpo.config.training_config import TrainingConfig
 from hpo.models.build import build_model, count_parameters
 from hpo.training.measurement import Measurement
-from hpo.training.trainer import NerTrainer, NonFiniteLoss, train
+from hpo.training.task import NonFiniteLoss, TrainingCallbacks, TrainingTask
+from hpo.training.trainer import NerTrainer, train
 
 torch.set_num_threads(1)
 
@@ -22,7 +23,12 @@ def run(corpus, training_config, *, until=None, keep=lambda measurement: None, s
         measurements.append(measurement)
         return until is None or measurement.epoch < until
 
-    train(training_config, corpus, model="tiny", train_on=train_on, seed=seed, report=report, keep=keep)
+    train(
+        TrainingTask(
+            training_config=training_config, corpus=corpus.folder, model="tiny", train_on=train_on, seed=seed
+        ),
+        TrainingCallbacks(report, keep),
+    )
     return measurements
 
 
@@ -62,11 +68,11 @@ def test_the_kept_model_is_that_of_the_best_epoch(learned, corpus):
 
 
 def test_the_kept_model_says_what_the_trained_one_said(learned, corpus):
-    from hpo.training.trainer import _dev_questions
+    from hpo.training.dev_evaluator import build_dev_evaluator
 
     measurements, folder = learned
     model = AutoModelForTokenClassification.from_pretrained(folder)
-    said = _dev_questions(corpus, Objective("mean", ("cased",))).evaluate(model, None)
+    said = build_dev_evaluator(corpus, Objective("mean", ("cased",))).evaluate(model, None)
     best = max(measurements, key=lambda each: each.sort_key)
     assert (said["f1"], said["loss"]) == (best.f1, pytest.approx(best.loss, abs=1e-6))
 
@@ -191,13 +197,13 @@ def test_weights_are_counted_without_making_them():
 def test_an_objective_is_what_separate_scorings_make_it(learned, corpus, text):
     from hpo.evaluation.checkpoint_scores import score_split
     from hpo.models.checkpoints import load_checkpoint
-    from hpo.training.trainer import _dev_questions
+    from hpo.training.dev_evaluator import build_dev_evaluator
 
     model = load_checkpoint(learned[1])
     by_variant = score_split(model, corpus, "dev")
     objective = parse_objective(text, "cased")
     expected = [by_variant[variant].f1 for variant in objective.variants]
-    said = _dev_questions(corpus, objective).evaluate(model, None)
+    said = build_dev_evaluator(corpus, objective).evaluate(model, None)
     assert said["f1"] == {"min": min(expected), "mean": sum(expected) / len(expected)}[objective.reduction]
 
 

@@ -25,6 +25,7 @@ from hpo.encoding.encoded_corpus import EncodedCorpus, write_corpus
 from hpo.encoding.tokenizers import TINY_MAX_LENGTH, train_wordpiece
 from hpo.evaluation.checkpoint_scores import score_checkpoint
 from hpo.training.measurement import Measurement
+from hpo.training.task import TrainingCallbacks, TrainingTask
 from hpo.training.trainer import train
 
 SPLITS = ("dev", "test")
@@ -110,12 +111,9 @@ def _model(data: EncodedCorpus, folder: Path, epochs: int) -> Path:
         {"learning_rate": 3e-3, "epochs": epochs, "evals_per_epoch": 1}
     )
     train(
-        training_config,
-        data,
-        model=TINY,
-        train_on="cased",
-        seed=SEED,
-        report=report,
-        keep=lambda measurement: folder,
+        TrainingTask(
+            training_config=training_config, corpus=data.folder, model=TINY, train_on="cased", seed=SEED
+        ),
+        TrainingCallbacks(report, lambda measurement: folder),
     )
     return folder

@@ -14,7 +14,8 @@ from ray.tune.search import Searcher
 from hpo.search.controller import TrialController
 from hpo.search.trial import State
 from hpo.search.worker import TrialFunction
-from hpo.training.measurement import Measurement, WorkerDied
+from hpo.training.measurement import Measurement
+from hpo.training.task import WorkerDied
 
 _DIED = (RayActorError, NodeDiedError, OutOfMemoryError, WorkerCrashedError)
 """What Ray says of a worker that ended otherwise than by an exception."""

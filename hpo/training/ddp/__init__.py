@@ -1,0 +1,1 @@
+"""Trains one model in several processes, one for each GPU of a trial."""

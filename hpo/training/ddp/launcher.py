@@ -1,4 +1,4 @@
-"""A trial in several processes, one for each of its GPUs: this one starts them, and speaks for them."""
+"""Trains one model in several processes: starts the workers, answers their requests, reports failures."""
 
 from __future__ import annotations
 
@@ -9,199 +9,179 @@ import socket
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict
 from functools import lru_cache
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from hpo.config.objective import Objective
-from hpo.config.training_config import TrainingConfig
-from hpo.encoding.encoded_corpus import EncodedCorpus
 from hpo.environment import child_pythonpath
 from hpo.training.gpu_memory import GpuExhausted
-from hpo.training.measurement import Measurement, WorkerDied
-from hpo.training.trainer import Keep, NonFiniteLoss, Report
+from hpo.training.measurement import Measurement
+from hpo.training.task import NonFiniteLoss, TrainingCallbacks, TrainingTask, WorkerDied
 
-GRACE_S = 2.0
-"""After one process has failed, for how long another may turn out to have died, and to be why it did."""
-LAST_S = 110.0
-"""How long a stopped trial may take to its end; what it writes then is its best model."""
+EXIT_GRACE_S = 2.0
+"""After a worker reports a failure, how long to wait for the exit of another, which would be the cause."""
+STOP_TIMEOUT_S = 110.0
+"""How long a stopped trial may take to finish, which includes writing its best checkpoint."""
 
-_KNOWN: dict[str, type[RuntimeError]] = {each.__name__: each for each in (NonFiniteLoss, GpuExhausted)}
+_KNOWN_ERRORS: dict[str, type[RuntimeError]] = {each.__name__: each for each in (NonFiniteLoss, GpuExhausted)}
 
 
 class RankFailed(RuntimeError):
-    """A process of a trial raised what its name and text say."""
+    """A worker raised an exception, whose type and message this one contains."""
 
 
-def train_distributed(
-    processes: int,
-    training_config: TrainingConfig,
-    data: EncodedCorpus,
-    *,
-    model: str,
-    train_on: str,
-    seed: int,
-    report: Report,
-    objective: Objective | None = None,
-    keep: Keep = lambda measurement: None,
-    state: Path | None = None,
-) -> None:
-    """As `hpo.training.trainer.train`, in so many processes of this machine, each with a part of each batch.
+def train_distributed(processes: int, task: TrainingTask, callbacks: TrainingCallbacks) -> None:
+    """Train like `hpo.training.trainer.train`, in several processes of this machine that share each batch.
 
-    Steps, batches, loss and gradient are those of one process, but for rounding and what dropout draws. The
-    processes stay for the next trial, since they take seconds to start; where one dies or raises, all end.
+    Steps, batches, loss and gradient equal those of one process, except for rounding and dropout. The
+    workers are reused for the next trial, since they take seconds to start. If one exits or raises, all
+    are killed.
 
     Raises
     ------
     NonFiniteLoss
         as `train`.
     GpuExhausted
-        if a process ran out of its GPU's memory.
-    TrialLost
-        if a process died.
+        if a worker runs out of GPU memory.
+    WorkerDied
+        if a worker exits.
     RankFailed
-        if one raised anything else.
+        if a worker raises another exception.
     """
-    task = {
-        "training_config": training_config.model_dump(mode="json", exclude_unset=True),
-        "corpus": str(data.folder),
-        "model": model,
-        "train_on": train_on,
-        "seed": seed,
-        "objective": asdict(objective) if objective else None,
-        "state": str(state) if state else None,
-    }
-    worker_pool(processes).train(task, report, keep)
+    worker_pool(processes).train(task, callbacks)
 
 
 @lru_cache(maxsize=1)
-def worker_pool(size: int) -> WorkerPool:
-    return WorkerPool(size)
+def worker_pool(world_size: int) -> WorkerPool:
+    """Return the running pool of this size, or start one."""
+    return WorkerPool(world_size)
 
 
-def _environment(size: int) -> dict[str, str]:
-    """What the processes find around them: their share of the threads, and this very package."""
-    threads = str(max(1, int(os.environ.get("OMP_NUM_THREADS", "1")) // size))
-    own = {
+class WorkerProcess:
+    """One worker and the connection to it."""
+
+    def __init__(self, rank: int, world_size: int, rendezvous_file: Path) -> None:
+        self.rank = rank
+        own_end, worker_end = socket.socketpair()
+        with worker_end:
+            arguments = [str(each) for each in (worker_end.fileno(), rank, world_size, rendezvous_file)]
+            # multiprocessing would import the main module, which may be Ray's worker.
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "hpo.training.ddp.worker", *arguments],
+                pass_fds=[worker_end.fileno()],
+                env=_environment(world_size),
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # the launcher handles an interrupt from the terminal
+            )
+        self.connection = Connection(own_end.detach())
+
+    def send(self, message: dict[str, Any]) -> None:
+        self.connection.send_bytes(json.dumps(message).encode())
+
+    def receive(self) -> dict[str, Any]:
+        return dict(json.loads(self.connection.recv_bytes()))
+
+    def exit_reason(self, world_size: int) -> str:
+        code = self.process.wait(timeout=EXIT_GRACE_S)
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return f"process {self.rank + 1} of the trial's {world_size} {how}"
+
+
+def _environment(world_size: int) -> dict[str, str]:
+    """Return the environment of a worker: its share of the threads, and the import path of hpo."""
+    threads = str(max(1, int(os.environ.get("OMP_NUM_THREADS", "1")) // world_size))
+    overrides = {
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "PYTHONPATH": child_pythonpath(),
     }
-    # Else PyTorch says of every trial that none of its weights go unused.
-    return {"TORCH_CPP_LOG_LEVEL": "ERROR"} | os.environ | own
-
-
-class WorkerProcess:
-    """One of the processes, and the line to it."""
-
-    def __init__(self, rank: int, size: int, meeting: Path) -> None:
-        self.rank = rank
-        ours, theirs = socket.socketpair()
-        with theirs:
-            words = [str(each) for each in (theirs.fileno(), rank, size, meeting)]
-            # By multiprocessing a start would import the program that runs here, which may be Ray's.
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "hpo.training.ddp.worker", *words],
-                pass_fds=[theirs.fileno()],
-                env=_environment(size),
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,  # an interrupt from the terminal is for this process to hear
-            )
-        self.line = Connection(ours.detach())
-
-    def tell(self, message: dict[str, Any]) -> None:
-        self.line.send_bytes(json.dumps(message).encode())
-
-    def hear(self) -> dict[str, Any]:
-        return dict(json.loads(self.line.recv_bytes()))
-
-    def exit_reason(self, size: int) -> str:
-        code = self.process.wait(timeout=GRACE_S)
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        return f"process {self.rank + 1} of the trial's {size} {how}"
+    # The default level warns in every trial that all parameters are used.
+    return {"TORCH_CPP_LOG_LEVEL": "ERROR"} | os.environ | overrides
 
 
 class WorkerPool:
-    """The processes of one trial after another; they end with this process, however that ends."""
+    """The workers that train one trial after another; they exit when this process exits."""
 
-    def __init__(self, size: int) -> None:
-        self._meeting = tempfile.TemporaryDirectory(prefix="hpo-crew-")
-        self.members = [
-            WorkerProcess(rank, size, Path(self._meeting.name) / "meeting") for rank in range(size)
-        ]
+    def __init__(self, world_size: int) -> None:
+        self._rendezvous = tempfile.TemporaryDirectory(prefix="hpo-ddp-")
+        file = Path(self._rendezvous.name) / "rendezvous"
+        self.workers = [WorkerProcess(rank, world_size, file) for rank in range(world_size)]
 
-    def train(self, task: dict[str, Any], report: Report, keep: Keep) -> None:
+    def train(self, task: TrainingTask, callbacks: TrainingCallbacks) -> None:
         """Train one trial, as `train_distributed`."""
         try:
-            stopped = self._converse(task, report, keep)
+            stopped_by = self._run(task, callbacks)
         except BaseException:
-            self.dismiss()
+            self.shutdown()
             raise
-        if stopped:
-            raise stopped
+        if stopped_by:
+            raise stopped_by
 
-    def dismiss(self) -> None:
-        """End all of them at once; the next trial starts others."""
+    def shutdown(self) -> None:
+        """Kill all workers; the next trial starts new ones."""
         worker_pool.cache_clear()
-        for member in self.members:
-            member.process.kill()
-        for member in self.members:
-            member.process.wait()
-            member.line.close()
-        self._meeting.cleanup()
+        for worker in self.workers:
+            worker.process.kill()
+        for worker in self.workers:
+            worker.process.wait()
+            worker.connection.close()
+        self._rendezvous.cleanup()
 
-    def _converse(self, task: dict[str, Any], report: Report, keep: Keep) -> BaseException | None:
-        """Give the task out and answer until all are done; what ``report`` raised comes back after that."""
-        busy = {member.line: member for member in self.members}
-        stopped: BaseException | None = None
+    def _run(self, task: TrainingTask, callbacks: TrainingCallbacks) -> BaseException | None:
+        """Run a task and answer requests until all workers are done; return what ``report`` raised."""
+        busy = {worker.connection: worker for worker in self.workers}
+        stopped_by: BaseException | None = None
         try:
-            for member in self.members:
-                member.tell(task)
+            for worker in self.workers:
+                worker.send(task.to_json())
             while busy:
-                ready = wait(list(busy), LAST_S if stopped else None)
-                if not ready and stopped:
-                    raise stopped
-                for line in ready:
-                    assert isinstance(line, Connection)
-                    said = busy[line].hear()
-                    if "measurement" in said:
+                ready = wait(list(busy), STOP_TIMEOUT_S if stopped_by else None)
+                if not ready and stopped_by:
+                    raise stopped_by
+                for connection in ready:
+                    assert isinstance(connection, Connection)
+                    worker = busy[connection]
+                    message = worker.receive()
+                    if "measurement" in message:
                         continues = False
                         try:
-                            continues = not stopped and report(Measurement(**said["measurement"]))
-                        except BaseException as stop:  # so Ray ends the thread of a trial that it stops
-                            stopped = stop
-                        busy[line].tell({"go_on": continues})
-                    elif "best" in said:
-                        folder = keep(Measurement(**said["best"]))
-                        busy[line].tell({"folder": str(folder) if folder else None})
-                    elif "failure" in said:
-                        raise self._cause(said["kind"], said["failure"])
+                            measurement = Measurement(**message["measurement"])
+                            continues = not stopped_by and callbacks.report(measurement)
+                        except BaseException as error:  # Ray stops a trial by SystemExit in its thread
+                            stopped_by = error
+                        worker.send({"continue": continues})
+                    elif "new_best" in message:
+                        folder = callbacks.on_new_best(Measurement(**message["new_best"]))
+                        worker.send({"folder": str(folder) if folder else None})
+                    elif "failure" in message:
+                        raise self._failure(message["kind"], message["failure"])
                     else:
-                        del busy[line]
+                        del busy[connection]
         except (EOFError, ConnectionError, BrokenPipeError):
-            raise self._loss() from None
-        return stopped
+            raise self._death() from None
+        return stopped_by
 
-    def _cause(self, kind: str, text: str) -> RuntimeError:
-        """Why a process failed: by itself, or because another died."""
-        if any(member.process.poll() is not None for member in self.members) or self._dead_soon():
-            return self._loss()
-        return _KNOWN[kind](text) if kind in _KNOWN else RankFailed(f"{kind}: {text}")
+    def _failure(self, kind: str, text: str) -> RuntimeError:
+        """Return the cause of a reported failure: the exit of another worker, or the failure itself."""
+        if self._dead() or self._dead_within_grace():
+            return self._death()
+        return _KNOWN_ERRORS[kind](text) if kind in _KNOWN_ERRORS else RankFailed(f"{kind}: {text}")
 
-    def _dead_soon(self) -> bool:
-        for member in self.members:
+    def _death(self) -> WorkerDied:
+        world_size = len(self.workers)
+        if not self._dead() and not self._dead_within_grace():
+            return WorkerDied(f"a process of the trial's {world_size} hung up")
+        return WorkerDied(self._dead()[0].exit_reason(world_size))
+
+    def _dead(self) -> list[WorkerProcess]:
+        return [worker for worker in self.workers if worker.process.poll() is not None]
+
+    def _dead_within_grace(self) -> bool:
+        for worker in self.workers:
             try:
-                member.process.wait(timeout=GRACE_S / len(self.members))
+                worker.process.wait(timeout=EXIT_GRACE_S / len(self.workers))
             except subprocess.TimeoutExpired:
                 continue
             return True
         return False
-
-    def _loss(self) -> WorkerDied:
-        dead = [member for member in self.members if member.process.poll() is not None]
-        if not dead and not self._dead_soon():
-            return WorkerDied(f"a process of the trial's {len(self.members)} hung up")
-        dead = [member for member in self.members if member.process.poll() is not None]
-        return WorkerDied(dead[0].exit_reason(len(self.members)))

@@ -1,4 +1,4 @@
-"""The processes that train one model together, and how they agree."""
+"""Collective operations of the processes that train one model together."""
 
 from __future__ import annotations
 
@@ -12,43 +12,44 @@ from torch import distributed
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """One of ``count`` processes, by its number ``own`` from 0; the first leads: it measures and writes."""
+    """This process, ``rank`` of ``world_size``; rank 0 is the main process, which evaluates and writes."""
 
-    own: int = 0
-    count: int = 1
+    rank: int = 0
+    world_size: int = 1
 
     @classmethod
-    def here(cls) -> ProcessGroup:
-        """What this process is: alone, unless a process group was begun in it."""
+    def current(cls) -> ProcessGroup:
+        """Return the process group of this process, or a group of one if none is initialized."""
         if distributed.is_available() and distributed.is_initialized():
             return cls(distributed.get_rank(), distributed.get_world_size())
         return cls()
 
     @property
-    def lead(self) -> bool:
-        """Whether this process measures, reports and writes for all."""
-        return self.own == 0
+    def is_main(self) -> bool:
+        """Whether this process evaluates, reports and writes for all processes."""
+        return self.rank == 0
 
     def mean(self, value: torch.Tensor) -> torch.Tensor:
-        """The mean of a number over all processes, which all must ask for; *shape:* ()."""
-        if self.count == 1:
+        """Return the mean of a number over all processes, which must all call this; *shape:* ()."""
+        if self.world_size == 1:
             return value
         summed = value.clone()
         distributed.all_reduce(summed)
-        return summed / self.count
+        return summed / self.world_size
 
-    def told(self, numbers: Sequence[float], device: torch.device) -> list[float]:
-        """The leader's numbers, in every process; the others give as many, which are not read."""
-        if self.count == 1:
+    def broadcast(self, numbers: Sequence[float], device: torch.device) -> list[float]:
+        """Return the main process's numbers in every process; the others pass as many, which are ignored."""
+        if self.world_size == 1:
             return list(numbers)
-        told = torch.tensor(numbers, dtype=torch.float64, device=device)
-        distributed.broadcast(told, src=0)
-        return [float(number) for number in told.tolist()]
+        values = torch.tensor(numbers, dtype=torch.float64, device=device)
+        distributed.broadcast(values, src=0)
+        return [float(number) for number in values.tolist()]
 
     def seed_per_rank(self, seed: int, step: int) -> None:
-        """Have each process but the first draw its dropout for itself, by the seed and how far the run is.
+        """Seed dropout in all processes but the main one, from the seed, the rank and the step.
 
-        The leader's random state is in its snapshots; so a run that goes on draws as if it had not stopped.
+        The snapshot holds the random state of the main process. Together they make a resumed run draw the
+        same numbers as an uninterrupted one.
         """
-        if not self.lead:
-            torch.manual_seed(int(np.random.SeedSequence([seed, self.own, step]).generate_state(1)[0]))
+        if not self.is_main:
+            torch.manual_seed(int(np.random.SeedSequence([seed, self.rank, step]).generate_state(1)[0]))

@@ -1,7 +1,7 @@
-"""One of the processes that train a trial together; `hpo.training.ddp.launcher` starts it.
+"""A worker process of a distributed trial; `hpo.training.ddp.launcher` starts one per rank.
 
-It is told its rank by its arguments, trains what it is told to over a socket, one trial after another, and
-ends when the socket does.
+A worker receives its rank as an argument and training tasks over a socket, runs one task after another,
+and exits when the socket closes.
 """
 
 from __future__ import annotations
@@ -16,45 +16,45 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-PATIENCE_S = 1800
-"""How long one process waits for another: while the first measures, reports and writes, the rest do."""
+COLLECTIVE_TIMEOUT_S = 1800
+"""How long a collective operation waits: the other ranks wait while rank 0 evaluates, reports and writes."""
 
 
-class _Line:
-    """The socket to the process that started this one, which ends this one when it has ended itself."""
+class LauncherConnection:
+    """The socket to the launcher; this process exits when the socket closes."""
 
     def __init__(self, descriptor: int) -> None:
         self._connection = Connection(descriptor)
-        self._heard: SimpleQueue[dict[str, Any]] = SimpleQueue()
+        self._received: SimpleQueue[dict[str, Any]] = SimpleQueue()
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
         while True:
             try:
-                self._heard.put(json.loads(self._connection.recv_bytes()))
+                self._received.put(json.loads(self._connection.recv_bytes()))
             except (EOFError, OSError):
-                os._exit(0)  # in the middle of a step, where it may be waiting for a process that is gone
+                os._exit(0)  # the main thread may be blocked in a collective operation
 
-    def hear(self) -> dict[str, Any]:
-        return self._heard.get()
+    def receive(self) -> dict[str, Any]:
+        return self._received.get()
 
-    def tell(self, message: dict[str, Any]) -> None:
+    def send(self, message: dict[str, Any]) -> None:
         self._connection.send_bytes(json.dumps(message).encode())
 
-    def ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        self.tell(message)
-        return self.hear()
+    def request(self, message: dict[str, Any]) -> dict[str, Any]:
+        self.send(message)
+        return self.receive()
 
 
-def main(descriptor: int, rank: int, size: int, meeting: str) -> None:
-    """Train what comes over a socket, as one of so many processes that meet at a file."""
-    line = _Line(descriptor)
-    # By these Accelerate knows that it is not alone.
+def main(descriptor: int, rank: int, world_size: int, rendezvous_file: str) -> None:
+    """Join the process group of a rendezvous file, then run the tasks that arrive over the socket."""
+    launcher = LauncherConnection(descriptor)
+    # Accelerate detects a distributed run by these variables.
     os.environ |= {
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": str(size),
-        "LOCAL_WORLD_SIZE": str(size),
+        "WORLD_SIZE": str(world_size),
+        "LOCAL_WORLD_SIZE": str(world_size),
     }
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo" if sys.platform == "linux" else "lo0")
     import torch
@@ -65,51 +65,38 @@ def main(descriptor: int, rank: int, size: int, meeting: str) -> None:
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     torch.distributed.init_process_group(
         "nccl" if gpu else "gloo",
-        init_method=f"file://{meeting}",
+        init_method=f"file://{rendezvous_file}",
         rank=rank,
-        world_size=size,
-        timeout=timedelta(seconds=PATIENCE_S),
+        world_size=world_size,
+        timeout=timedelta(seconds=COLLECTIVE_TIMEOUT_S),
     )
     while True:
-        task = line.hear()
+        task = launcher.receive()
         try:
-            _train(task, line)
+            _train(task, launcher)
         except Exception as error:
-            # It stays until it is ended, so that no other fails for want of it and is taken for the cause.
-            line.tell({"failure": str(error).strip(), "kind": type(error).__name__})
+            # Wait to be killed: an exit would make the other ranks fail and hide the cause.
+            launcher.send({"failure": str(error).strip(), "kind": type(error).__name__})
             threading.Event().wait()
-        line.tell({"done": True})
+        launcher.send({"done": True})
 
 
-def _train(task: dict[str, Any], line: _Line) -> None:
-    from hpo.config.objective import Objective
-    from hpo.config.training_config import TrainingConfig
-    from hpo.encoding.encoded_corpus import EncodedCorpus
+def _train(message: dict[str, Any], launcher: LauncherConnection) -> None:
     from hpo.training.gpu_memory import limit_gpu_memory
     from hpo.training.measurement import Measurement
+    from hpo.training.task import TrainingCallbacks, TrainingTask
     from hpo.training.trainer import train
 
     def report(measurement: Measurement) -> bool:
-        return bool(line.ask({"measurement": measurement.to_json()})["go_on"])
+        return bool(launcher.request({"measurement": measurement.to_json()})["continue"])
 
-    def keep(measurement: Measurement) -> Path | None:
-        folder = line.ask({"best": measurement.to_json()})["folder"]
+    def on_new_best(measurement: Measurement) -> Path | None:
+        folder = launcher.request({"new_best": measurement.to_json()})["folder"]
         return Path(folder) if folder else None
 
-    objective = task["objective"]
-    training_config = TrainingConfig.model_validate(task["training_config"])
-    with limit_gpu_memory(training_config, 1):
-        train(
-            training_config,
-            EncodedCorpus.open(Path(task["corpus"])),
-            model=task["model"],
-            train_on=task["train_on"],
-            seed=task["seed"],
-            report=report,
-            objective=objective and Objective(objective["reduction"], tuple(objective["variants"])),
-            keep=keep,
-            state=Path(task["state"]) if task["state"] else None,
-        )
+    task = TrainingTask.from_json(message)
+    with limit_gpu_memory(task.training_config, 1):
+        train(task, TrainingCallbacks(report, on_new_best))
 
 
 if __name__ == "__main__":

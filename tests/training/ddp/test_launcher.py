@@ -14,9 +14,10 @@ from hpo.models.build import build_model
 from hpo.training.ddp.launcher import RankFailed, train_distributed, worker_pool
 from hpo.training.ddp.process_group import ProcessGroup
 from hpo.training.gpu_memory import GpuExhausted, limit_gpu_memory, memory_fraction
-from hpo.training.measurement import WorkerDied, read_snapshot
+from hpo.training.measurement import read_snapshot
 from hpo.training.resume import WEIGHTS
-from hpo.training.trainer import NonFiniteLoss, train
+from hpo.training.task import NonFiniteLoss, TrainingCallbacks, TrainingTask, WorkerDied
+from hpo.training.trainer import train
 
 torch.set_num_threads(1)
 
@@ -48,7 +49,7 @@ RECIPES = {
 def dismissed():
     yield
     if worker_pool.cache_info().currsize:
-        worker_pool(2).dismiss()
+        worker_pool(2).shutdown()
 
 
 def run(corpus, training_config, processes, *, until=None, **settings):
@@ -58,11 +59,15 @@ def run(corpus, training_config, processes, *, until=None, **settings):
         measurements.append(measurement)
         return until is None or measurement.epoch < until
 
-    options = {"model": "tiny", "train_on": "cased", "seed": 1, "report": report} | settings
+    callbacks = TrainingCallbacks(
+        settings.pop("report", report), settings.pop("on_new_best", lambda measurement: None)
+    )
+    options = {"model": "tiny", "train_on": "cased", "seed": 1} | settings
+    task = TrainingTask(training_config=training_config, corpus=corpus.folder, **options)
     if processes == 1:
-        train(training_config, corpus, **options)
+        train(task, callbacks)
     else:
-        train_distributed(processes, training_config, corpus, **options)
+        train_distributed(processes, task, callbacks)
     return measurements
 
 
@@ -90,11 +95,15 @@ def test_weights_best_model_and_snapshot_are_the_leaders_and_a_run_goes_on_from_
 
     training_config = PLAIN.model_copy(update={"hidden_dropout": 0.1})
     whole = run(
-        corpus, training_config, 2, state=tmp_path / "whole", keep=lambda measurement: tmp_path / "best"
+        corpus,
+        training_config,
+        2,
+        resume_dir=tmp_path / "whole",
+        on_new_best=lambda measurement: tmp_path / "best",
     )
-    first = run(corpus, training_config, 2, state=tmp_path / "cut", until=0.5)
+    first = run(corpus, training_config, 2, resume_dir=tmp_path / "cut", until=0.5)
     assert len(first) == 1, "a report can stop all of them"
-    rest = run(corpus, training_config, 2, state=tmp_path / "cut")
+    rest = run(corpus, training_config, 2, resume_dir=tmp_path / "cut")
     timeless = [replace(each, seconds=0.0) for each in (*first, *rest)]
     assert timeless == [replace(each, seconds=0.0) for each in whole]
     assert read_snapshot(tmp_path / "cut").last == rest[-1]
@@ -115,7 +124,7 @@ def test_the_processes_stay_from_trial_to_trial_until_one_fails(corpus, tmp_path
     assert worker_pool(2) is before
     with pytest.raises(NonFiniteLoss, match="not finite after step"):
         run(corpus, training_config, 2, model=str(tmp_path))
-    assert all(member.process.poll() is not None for member in before.members)
+    assert all(worker.process.poll() is not None for worker in before.workers)
     with pytest.raises(RankFailed, match=r"^UserError: model: cannot be loaded"):
         run(corpus, training_config, 2, model="/no/such/model")
 
@@ -127,7 +136,7 @@ def test_a_process_that_is_killed_loses_the_trial_at_once_and_the_next_one_runs(
 
     def kill():
         killed.append(time.monotonic())
-        os.kill(worker_pool(2).members[victim].process.pid, signal.SIGKILL)
+        os.kill(worker_pool(2).workers[victim].process.pid, signal.SIGKILL)
 
     def report(measurement):
         if measurement.step == 4:
@@ -150,13 +159,13 @@ def test_what_stops_the_report_comes_out_of_it_after_the_processes_have_ended_th
     run(corpus, PLAIN.model_copy(update={"epochs": 1}), 2)
     before = worker_pool(2)
     with pytest.raises(SystemExit):
-        run(corpus, PLAIN, 2, report=report, keep=lambda measurement: tmp_path / "best")
+        run(corpus, PLAIN, 2, report=report, on_new_best=lambda measurement: tmp_path / "best")
     assert (tmp_path / "best" / "model.safetensors").exists(), "its best model is written out first"
     assert worker_pool(2) is before
 
 
 def test_a_process_that_is_alone_has_rank_0_of_1():
-    assert ProcessGroup.here() == ProcessGroup()
+    assert ProcessGroup.current() == ProcessGroup()
 
 
 @pytest.mark.parametrize(
