@@ -43,7 +43,7 @@ OWNERS = {
     "torch": ("hpo.encoding", "hpo.models", "hpo.training", "hpo.environment", "hpo.search.worker"),
     "safetensors": ("hpo.models", "hpo.training"),
     "datasets": ("hpo.corpora",),
-    "seqeval": (),
+    "seqeval": ("hpo.evaluation.seqeval_check",),
     "matplotlib": ("hpo.reporting.plots",),
     "PIL": ("hpo.reporting.plots",),
     "tensorboardX": ("hpo.tracking.tensorboard_events",),

@@ -366,7 +366,7 @@ def spaces(
     Example: hpo spaces --hyperparameters
     """
     from hpo.config.training_config import hyperparameters as list_hyperparameters
-    from hpo.reporting.dry_run import list_spaces, render_hyperparameter_table, render_spaces
+    from hpo.reporting.catalog import list_spaces, render_hyperparameter_table, render_spaces
 
     if as_json:
         _print_json(list_hyperparameters() if hyperparameters else list_spaces())

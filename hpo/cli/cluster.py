@@ -191,7 +191,7 @@ def status(
 
     Example: hpo status demo-suc-original-cased-asha
     """
-    from hpo.reporting.matrix_tables import render_table
+    from hpo.reporting.tables import render_table
     from hpo.workflows.submissions import describe, find_submission, submissions
 
     found = [describe(each) for each in ([find_submission(name)] if name else submissions())]

@@ -1,0 +1,1 @@
+"""Scores of trained models: F1 on every case variant, confusion tables, significance, and their files."""

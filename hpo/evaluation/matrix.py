@@ -1,4 +1,4 @@
-"""The result matrix as data: which model was trained on what, and how it scores on every case variant."""
+"""The result matrix as data: one row per study, with the scores of its best model on every case variant."""
 
 from __future__ import annotations
 
@@ -17,19 +17,18 @@ from hpo.errors import Issue, UserError
 from hpo.storage.atomic import read_json
 from hpo.storage.yaml_files import YamlFile, validate
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Score = Scores | Share | None
-"""Scores with their span counts; a bare micro F1 where a source gives no more; nothing if not run."""
-Value = bool | int | float | str | None
+UnitInterval = Annotated[float, Field(ge=0, le=1)]
+Score = Scores | UnitInterval | None
+"""Scores with span counts; only micro F1 if the source has no more; None if not run."""
+HyperparameterValue = bool | int | float | str | None
 
 
 class MatrixRow(BaseModel):
     """One row: a tag family, the case variant trained on, and the algorithm that found the model.
 
-    ``tag_family`` and ``algorithm`` are as shown. ``scores`` holds a score by split and variant,
-    ``hyperparameters`` the winning configuration by hyperparameter; what was not run may be left out of both.
-    The other fields say what the row came from, where that is known: a row copied out of a paper
-    has no study.
+    ``tag_family`` and ``algorithm`` are display names. ``scores`` holds a score by split and variant,
+    ``hyperparameters`` the winning configuration; both may be partial. The other fields record the source
+    of the row and are None if unknown: a row copied from a paper has no study.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -38,7 +37,7 @@ class MatrixRow(BaseModel):
     trained_on: str
     algorithm: str
     scores: dict[str, dict[str, Score]] = {}
-    hyperparameters: dict[str, Value] = {}
+    hyperparameters: dict[str, HyperparameterValue] = {}
     study: str | None = None
     corpus: str | None = None
     corpus_sha256: str | None = None
@@ -48,25 +47,25 @@ class MatrixRow(BaseModel):
     @field_validator("trained_on")
     @classmethod
     def _variant(cls, name: str) -> str:
-        _check_known([name], VARIANTS)
+        _require_known([name], VARIANTS)
         return name
 
     @field_validator("scores")
     @classmethod
     def _splits_and_variants(cls, scores: dict[str, dict[str, Score]]) -> dict[str, dict[str, Score]]:
-        _check_known(scores, SPLITS)
+        _require_known(scores, SPLITS)
         for by_variant in scores.values():
-            _check_known(by_variant, VARIANTS)
+            _require_known(by_variant, VARIANTS)
         return scores
 
     def f1(self, split: str, variant: str) -> float | None:
-        """The micro F1 in [0, 1] of one cell, or None where it was not run."""
+        """Return the micro F1 in [0, 1] of one cell, or None if it was not run."""
         score = self.scores.get(split, {}).get(variant)
         return score.f1 if isinstance(score, Scores) else score
 
 
 class Matrix(BaseModel):
-    """The rows of a result matrix; ``model_dump(mode="json")`` is what ``matrix.json`` holds."""
+    """The rows of a result matrix; ``matrix.json`` is its ``model_dump(mode="json")``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -79,7 +78,7 @@ def read_matrix(path: Path) -> Matrix:
     Raises
     ------
     UserError
-        if the file is missing, is not JSON, or has problems.
+        if the file is missing, is not JSON, or is invalid.
     """
     try:
         data = read_json(path)
@@ -91,9 +90,9 @@ def read_matrix(path: Path) -> Matrix:
 
 
 def sort_rows(rows: Iterable[MatrixRow]) -> list[MatrixRow]:
-    """Rows by tag family, then by what was trained on in the order of `VARIANTS`, then by algorithm.
+    """Sort rows by tag family, then by the variant trained on in the order of `VARIANTS`, then by algorithm.
 
-    Numbers within names sort as numbers: ASHA-27 before ASHA-100.
+    Numbers within names sort numerically: ASHA-27 before ASHA-100.
     """
     return sorted(
         rows,
@@ -106,10 +105,9 @@ def sort_rows(rows: Iterable[MatrixRow]) -> list[MatrixRow]:
     )
 
 
-def _check_known(names: Iterable[str], known: Iterable[str]) -> None:
-    strange = [name for name in names if name not in known]
-    if strange:
-        raise ValueError(f"{', '.join(strange)}: must be among {', '.join(known)}")
+def _require_known(names: Iterable[str], known: Iterable[str]) -> None:
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"{', '.join(unknown)}: must be among {', '.join(known)}")
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -1,4 +1,4 @@
-"""Scores of checkpoints on disk, by split and case variant."""
+"""Files with the scores of one checkpoint each, by split and case variant."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def write_scores(path: Path, scores: ScoresBySplit) -> None:
 
 
 def read_all_scores(folder: Path) -> dict[int, ScoresBySplit]:
-    """The scores of every trial that has a file ``NUMBER.json`` in a folder, by the trial's number.
+    """Read the scores of every trial that has a file ``NUMBER.json`` in a folder, by trial number.
 
     Raises
     ------
     UserError
-        if a file has problems.
+        if a file is invalid.
     """
     return {
         int(path.stem): validate(_Stored, YamlFile(path, {"scores": read_json(path)}, {})).scores

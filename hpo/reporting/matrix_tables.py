@@ -1,13 +1,13 @@
-"""The result matrix as markdown tables, padded so that they read well as plain text too."""
+"""The result matrix as markdown tables: micro F1 by case variant, and the winning hyperparameters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from hpo.corpora.variants import VARIANTS
-from hpo.evaluation.matrix import MatrixRow, Value, sort_rows
+from hpo.evaluation.matrix import HyperparameterValue, MatrixRow, sort_rows
+from hpo.reporting.tables import MISSING, format_f1, format_name, render_table
 
-NOT_RUN = "-"
 COLUMNS = (
     "learning_rate",
     "weight_decay",
@@ -16,44 +16,33 @@ COLUMNS = (
     "hidden_dropout",
     "batch_size",
 )
-"""The hyperparameters that always have a column; others follow where a row has them."""
+"""The hyperparameters that always have a column; others follow if a row has them."""
 
 _IDENTITY = ("Tag Family", "Trained on", "HPO Alg")
-_LEAST_DECIMAL = 1e-6
-"""Below this, nine decimals would leave fewer than three digits, or show 0 for what is not 0."""
-
-
-def render_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A markdown table; every row has one cell for each heading."""
-    lines = [[_escaped(cell) for cell in line] for line in (headings, *rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    lines.insert(1, ["-" * width for width in widths])
-    padded = (
-        " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines
-    )
-    return "".join(f"| {line} |\n" for line in padded)
+_MIN_DECIMAL = 1e-6
+"""Smaller values use scientific notation: nine decimals would leave fewer than three digits."""
 
 
 def render_matrix(rows: Iterable[MatrixRow], split: str) -> str:
-    """The micro F1 of every row on every case variant of a split, with five decimals."""
+    """Return the micro F1 of every row on every case variant of a split, with five decimals."""
     return render_table(
         (*_IDENTITY, *VARIANTS),
         [
-            (*_identity(row), *(_score(row.f1(split, variant)) for variant in VARIANTS))
+            (*_identity(row), *(format_f1(row.f1(split, variant)) for variant in VARIANTS))
             for row in sort_rows(rows)
         ],
     )
 
 
 def render_hyperparameters(rows: Iterable[MatrixRow]) -> str:
-    """The winning configuration of every row: `COLUMNS`, then whatever else was searched."""
+    """Return the winning configuration of every row: `COLUMNS`, then all other searched hyperparameters."""
     ordered = sort_rows(rows)
-    further = [name for row in ordered for name in row.hyperparameters if name not in COLUMNS]
-    names = (*COLUMNS, *dict.fromkeys(further))
+    others = [name for row in ordered for name in row.hyperparameters if name not in COLUMNS]
+    names = (*COLUMNS, *dict.fromkeys(others))
     return render_table(
-        (*_IDENTITY, *(name.replace("_", " ") for name in names)),
+        (*_IDENTITY, *map(format_name, names)),
         [
-            (*_identity(row), *(_hyperparameter(name, row.hyperparameters.get(name)) for name in names))
+            (*_identity(row), *(_format_exact(name, row.hyperparameters.get(name)) for name in names))
             for row in ordered
         ],
     )
@@ -63,19 +52,12 @@ def _identity(row: MatrixRow) -> tuple[str, str, str]:
     return row.tag_family, row.trained_on, row.algorithm
 
 
-def _score(f1: float | None) -> str:
-    return NOT_RUN if f1 is None else f"{f1:.5f}"
-
-
-def _hyperparameter(name: str, value: Value) -> str:
+def _format_exact(name: str, value: HyperparameterValue) -> str:
+    """Format a value with nine decimals, as published result tables do; learning rates as 4.462279e-05."""
     if value is None:
-        return NOT_RUN
+        return MISSING
     if not isinstance(value, float):
         return str(value)
-    if name.endswith("learning_rate") or 0 < abs(value) < _LEAST_DECIMAL:
+    if name.endswith("learning_rate") or 0 < abs(value) < _MIN_DECIMAL:
         return f"{value:.6e}"
     return f"{value:.9f}".rstrip("0").rstrip(".")
-
-
-def _escaped(cell: str) -> str:
-    return " ".join(cell.split()).replace("|", "\\|")

@@ -1,8 +1,9 @@
-"""The model card of a checkpoint: what it was trained on, how, and how it scores."""
+"""The model card (README.md) of an exported checkpoint: usage, training data, hyperparameters and scores."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -13,26 +14,32 @@ from hpo.corpora.label_sets import BILOU
 from hpo.corpora.spans import MODE, SCHEME, Scores
 from hpo.corpora.tag_families import TagFamily
 from hpo.evaluation.matrix import MatrixRow
-from hpo.reporting.matrix_tables import render_matrix, render_table
+from hpo.evaluation.seqeval_check import SeqevalCheck
+from hpo.reporting.matrix_tables import render_matrix
+from hpo.reporting.tables import format_value, render_table
 from hpo.search.trial import Trial
 
 if TYPE_CHECKING:
     from hpo.encoding.encoded_corpus import EncodedCorpus
 
 
+@dataclass(frozen=True)
+class ExportedModel:
+    """The best model of a trial, its row of the matrix, and the corpus that it was trained and scored on."""
+
+    trial: Trial
+    row: MatrixRow
+    data: EncodedCorpus
+    seqeval: SeqevalCheck | None = None
+
+
 def render_model_card(
-    study: Study,
-    family: TagFamily,
-    trial: Trial,
-    row: MatrixRow,
-    environment: Mapping[str, Any],
-    data: EncodedCorpus,
+    study: Study, family: TagFamily, model: ExportedModel, environment: Mapping[str, Any]
 ) -> str:
-    """The README.md of a model folder, with the metadata block that model hubs read."""
-    best = trial.best
-    assert best is not None, "a model is kept only for a trial that has measured"
+    """Return the README.md of a model folder, with the metadata block that model hubs read."""
+    trial, row, data, best = model.trial, model.row, model.data, model.trial.best
+    assert best is not None, "only trials with a score keep a model"
     training_config = study.training_config(trial.params)
-    searched = set(trial.params)
     metadata = {
         "pipeline_tag": "token-classification",
         "library_name": "transformers",
@@ -52,67 +59,60 @@ def render_model_card(
         "## Training\n",
         f"Trained from `{study.model}` on the {study.train_on} variant of {study.data} "
         f"({' + '.join(study.train_splits)}), found by {row.algorithm} as trial {trial.number} of "
-        f"{study.runs}; these are the weights of epoch {best.epoch:g}, the best on dev "
-        f"(micro F1 {best.f1:.5f} on the trained-on variant).\n",
+        f"{study.runs}. The weights are those of epoch {best.epoch:g}, the best on dev "
+        f"(micro F1 {best.f1:.5f} on the {study.train_on} variant).\n",
         render_table(
             ("Hyperparameter", "Value", "Searched"),
             [
-                (
-                    name,
-                    f"{value:.6g}" if isinstance(value, float) else str(value),
-                    "yes" if name in searched else "",
-                )
+                (name, format_value(value, digits=6), "yes" if name in trial.params else "")
                 for name, value in training_config.model_dump().items()
             ],
         ),
         "## Scores\n",
-        f"Micro F1 over spans, {SCHEME}, seqeval's {MODE} mode, by the case variant scored on; "
+        f"Span-level micro F1 ({SCHEME}, seqeval's {MODE} mode) by the case variant scored on; "
         f"seed {study.seed}.\n",
     ]
+    if model.seqeval:
+        parts.append(f"{model.seqeval}\n")
     for split in row.scores:
         parts += [f"{split} ({_spans(row.scores[split])} gold spans, cased):\n", render_matrix([row], split)]
-    parts += ["## Made with\n", render_table(("What", "Version"), list(environment["versions"].items()))]
+    parts += ["## Versions\n", render_table(("Package", "Version"), list(environment["versions"].items()))]
     parts.append(f"Corpus SHA-256: `{row.corpus_sha256}`\n")
     return "\n".join(parts)
 
 
-_OURS = '```sh\nhpo predict path/to/this/folder --text "…"\n```\n'
+_PREDICT_COMMAND = '```sh\nhpo predict path/to/this/folder --text "…"\n```\n'
 
 
 def render_usage(training_config: TrainingConfig, label_set: str, fast: bool) -> str:
-    """How the folder is put to work, and by what not; ``fast``: its tokenizer tells where words begin."""
+    """Return how to load the model folder, and its restrictions.
+
+    ``fast`` says whether the tokenizer is a fast one, which maps subtokens to words.
+    """
     if training_config.pooling != "first":
         return (
-            f"{_OURS}\nIts classifier reads a token's subtokens pooled ({training_config.pooling}), "
-            "for which "
-            "transformers has no model, so that `pipeline` does not load it.\n"
+            f"{_PREDICT_COMMAND}\nThe classifier pools the subtokens of a token ({training_config.pooling}). "
+            "transformers has no such model, so `pipeline` cannot load it.\n"
         )
     if not fast:
         return (
-            f"{_OURS}\nIts tokenizer does not tell where words begin, so that `pipeline` knows no "
-            "`aggregation_strategy` for it, and labels its subtokens one by one.\n"
+            f"{_PREDICT_COMMAND}\nThe tokenizer does not map subtokens to words, so `pipeline` supports no "
+            "`aggregation_strategy` and labels each subtoken.\n"
         )
     if label_set == BILOU:
         return (
-            f"{_OURS}\nIts labels are BILOU. `pipeline` loads it, and gives each token's label, but "
-            "puts only B- and I- together.\n"
+            f"{_PREDICT_COMMAND}\nThe labels are BILOU. `pipeline` loads the model and labels each token, "
+            "but merges only B- and I- into entities.\n"
         )
-    call = (
-        f'pipeline("ner", "path/to/this/folder", aggregation_strategy="{_aggregation(training_config)}")("…")'
-    )
-    lines = [f"```python\nfrom transformers import pipeline\n\n{call}\n```\n"]
+    strategy = "first" if training_config.label_alignment == "first" else "simple"
+    call = f'pipeline("ner", "path/to/this/folder", aggregation_strategy="{strategy}")("…")'
+    usage = f"```python\nfrom transformers import pipeline\n\n{call}\n```\n"
     if training_config.context:
-        lines.append(
-            f"It was trained and scored with {training_config.context} subtokens of neighbouring sentences "
-            "on either "
-            "side, which `pipeline` does not give it.\n"
+        usage += (
+            f"\nThe model was trained and scored with {training_config.context} subtokens of neighbouring "
+            "sentences on either side, which `pipeline` does not provide.\n"
         )
-    return "\n".join(lines)
-
-
-def _aggregation(training_config: TrainingConfig) -> str:
-    """How transformers' pipeline must put words together from what their subtokens were trained to say."""
-    return "first" if training_config.label_alignment == "first" else "simple"
+    return usage
 
 
 def _spans(scores: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""All that a study's folder holds, read once for its report."""
+"""Everything that a study's folder contains, read once for its report."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hpo.errors import Issue, UserError
 from hpo.evaluation.confusion import Confusion, read_confusions
 from hpo.evaluation.matrix import MatrixRow
 from hpo.evaluation.score_files import ScoresBySplit, read_all_scores
+from hpo.evaluation.seqeval_check import SeqevalCheck, read_seqeval_check
 from hpo.search.trial import Trial, read_trials
 from hpo.storage.atomic import read_json
 from hpo.storage.journal import read_lines
@@ -20,10 +21,11 @@ from hpo.storage.yaml_files import YamlFile, validate
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """A study with its trials, and what was scored of it so far.
+    """A study with its trials and all scores so far.
 
-    ``row`` is the best model's, None before it is scored; ``scores`` go by the number of the trial,
-    ``confusions`` of the best model by split; ``reranked`` is the study that trained its best again.
+    ``row`` is that of the best model, None until it is scored; ``scores`` are by trial number,
+    ``confusions`` of the best model by split; ``reranked`` is the study that retrains the best
+    configurations; ``seqeval`` is None in folders of earlier versions.
     """
 
     study: Study
@@ -33,20 +35,21 @@ class StudyRecord:
     confusions: dict[str, Confusion]
     environment: dict[str, Any] | None
     reranked: StudyRecord | None = None
+    seqeval: SeqevalCheck | None = None
 
     def test_f1(self, trial: Trial) -> float | None:
-        """Micro F1 on test, in [0, 1], of a trial's best model on the variant trained on, if scored."""
+        """Return the test F1, in [0, 1], of a trial's best model on the variant trained on, if scored."""
         scores = self.scores.get(trial.number, {}).get("test", {}).get(self.study.train_on)
         return scores.f1 if scores else None
 
 
 def read_record(folder: StudyFolder) -> StudyRecord:
-    """The record of a study.
+    """Read the record of a study.
 
     Raises
     ------
     UserError
-        if there is none under this name, or a file of it has problems.
+        if there is no such study, or one of its files is invalid.
     """
     best = folder.best / "1"
     reranked = folder.rerank_study
@@ -58,6 +61,7 @@ def read_record(folder: StudyFolder) -> StudyRecord:
         confusions=read_confusions(best / "confusion.json"),
         environment=read_json(folder.environment) if folder.environment.exists() else None,
         reranked=read_record(reranked) if reranked.matrix.exists() else None,
+        seqeval=read_seqeval_check(best / "seqeval.json"),
     )
 
 
@@ -67,22 +71,22 @@ def _row(folder: StudyFolder) -> MatrixRow | None:
 
 
 def stored_trials(folder: StudyFolder) -> list[Trial]:
-    """The trials of a study's journal.
+    """Read the trials of a study's journal.
 
     Raises
     ------
     UserError
-        if a line of it is none of a trial's.
+        if a line is not a valid trial record.
     """
-    last = 0
+    number = 0
 
     def lines() -> Iterator[dict[str, Any]]:
-        nonlocal last
-        for last, line in enumerate(read_lines(folder.trials), 1):  # noqa: B007 - told if the line is refused
+        nonlocal number
+        for number, line in enumerate(read_lines(folder.trials), 1):  # noqa: B007 - used in the error below
             yield line
 
     try:
         return read_trials(lines())
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise UserError(Issue(f"{folder.trials}:{last}", "is no line of a trial", reason)) from None
+        raise UserError(Issue(f"{folder.trials}:{number}", "is not a trial record", reason)) from None

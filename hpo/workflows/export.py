@@ -36,7 +36,7 @@ def export_results(prepared: PreparedStudy) -> MatrixRow:
     Raises
     ------
     StudyFailed
-        If no trial succeeded, or the checkpoint of a best trial is missing.
+        If no trial succeeded, the checkpoint of a best trial is missing, or seqeval computes another F1.
     """
     from hpo.reporting.report import write_report
 
@@ -63,18 +63,25 @@ def export_results(prepared: PreparedStudy) -> MatrixRow:
 def _export_trial(prepared: PreparedStudy, trial: Trial, target: Path) -> MatrixRow:
     """Make a model folder of a trial's checkpoint, with scores, confusion matrices and a model card."""
     from hpo.evaluation.checkpoint_scores import score_with_confusion
-    from hpo.reporting.model_card import render_model_card
+    from hpo.evaluation.seqeval_check import confirm_with_seqeval
+    from hpo.reporting.model_card import ExportedModel, render_model_card
 
     study, folder, data = prepared.study, prepared.folder, prepared.encoding_for(trial.params)
     export_checkpoint(folder.checkpoint(trial.number), target, data.tokenizer)
-    scores, confusions = score_with_confusion(target, data, SCORED_SPLITS, study.train_on)
+    results = score_with_confusion(target, data, SCORED_SPLITS, study.train_on)
+    scores = {split: result.scores for split, result in results.items()}
     row = _row(prepared, trial, scores)
     write_scores(folder.scores(trial.number), scores)
-    tables = {split: table.model_dump(mode="json") for split, table in confusions.items()}
+    check = None
+    if target == folder.best / "1":
+        labels = {split: result.labels for split, result in results.items()}
+        check = confirm_with_seqeval(labels, study.train_on, f"study {study.name}")
+        write_json(target / "seqeval.json", check.model_dump(mode="json"))
+    tables = {split: result.confusion.model_dump(mode="json") for split, result in results.items()}
     write_json(target / "confusion.json", tables)
     write_json(target / "scores.json", row.model_dump(mode="json"))
-    card = render_model_card(study, prepared.family, trial, row, prepared.environment, data)
-    write_text(target / "README.md", card)
+    model = ExportedModel(trial, row, data, check)
+    write_text(target / "README.md", render_model_card(study, prepared.family, model, prepared.environment))
     return row
 
 

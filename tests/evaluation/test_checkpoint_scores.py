@@ -1,4 +1,4 @@
-"""A checkpoint is scored as it was trained: on windows of its length, with its context."""
+"""Tests of scoring a checkpoint with the window length and context that it was trained with."""
 
 import pytest
 
@@ -16,7 +16,7 @@ SENTENCES = "Ada B-PER\nran O\nhome O\n\nin O\nUppsala B-LOC\n\n" * 12
 
 
 @pytest.mark.parametrize("pooling, context", [("first", 8), ("mean", 8), ("first", 0)])
-def test_another_corpus_is_read_as_the_checkpoint_was_trained(empty_folder, monkeypatch, pooling, context):
+def test_evaluate_checkpoint_uses_the_trained_window_and_context(empty_folder, monkeypatch, pooling, context):
     corpus_folder = empty_folder / "corpus"
     corpus_folder.mkdir()
     for split in ("train", "dev"):
@@ -35,13 +35,13 @@ def test_another_corpus_is_read_as_the_checkpoint_was_trained(empty_folder, monk
         TrainingCallbacks(lambda each: True, lambda each: kept),
     )
     export_checkpoint(kept, empty_folder / "best", data.tokenizer)
-    asked = {}
+    arguments = {}
 
-    def watched(*args, **settings):
-        asked.update(settings)
+    def record_arguments(*args, **settings):
+        arguments.update(settings)
         return encode_corpus(*args, **settings)
 
-    monkeypatch.setattr(checkpoints, "encode_corpus", watched)
+    monkeypatch.setattr(checkpoints, "encode_corpus", record_arguments)
     scores = evaluate_checkpoint(empty_folder / "best", str(corpus_folder), "conll", 1)
-    assert (asked["max_length"], asked["context"]) == (20, context)
+    assert (arguments["max_length"], arguments["context"]) == (20, context)
     assert scores["dev"] == score_checkpoint(empty_folder / "best", data, ("dev",))["dev"]

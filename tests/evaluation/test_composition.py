@@ -1,4 +1,4 @@
-"""A variant's scores composed from its forms equal those of the variant written out."""
+"""Tests that scores composed from forms equal those of the variant written out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-# seqeval is the reference that the module is held against, here only.
+# seqeval is the reference implementation.
 from seqeval.metrics import f1_score, precision_score, recall_score
 
 from hpo.corpora import spans, variants
@@ -27,7 +27,7 @@ SEED = 7
 
 Labels = tuple[str, ...]
 Predictions = dict[tuple[str, ...], Labels]
-"""A model in a test: it reads tokens and gives labels, so that forms that coincide are labelled alike."""
+"""Stands for a model: maps tokens to labels, so that forms with the same text get the same labels."""
 
 
 @st.composite
@@ -50,18 +50,18 @@ def _distinct(sentences: list[Sentence]) -> list[tuple[str, ...]]:
 
 
 def _every_form(sentences: list[Sentence], predictions: Predictions) -> tuple[spans.SpanCounts, np.ndarray]:
-    """Each form of each sentence scored for itself, though some are the same text."""
+    """Score each form of each sentence separately, even if some have the same text."""
     forms = [variants.form(one, name) for name in FORMS for one in sentences]
-    readings = np.arange(len(forms)).reshape(len(FORMS), len(sentences))
-    return _counts(forms, predictions), readings
+    form_index = np.arange(len(forms)).reshape(len(FORMS), len(sentences))
+    return _counts(forms, predictions), form_index
 
 
 def _distinct_forms(
     sentences: list[Sentence], predictions: Predictions
 ) -> tuple[spans.SpanCounts, np.ndarray]:
-    """Forms of a sentence that are the same text scored once."""
+    """Score forms of a sentence with the same text once."""
     scored: list[Sentence] = []
-    readings = np.empty((len(FORMS), len(sentences)), dtype=np.int32)
+    form_index = np.empty((len(FORMS), len(sentences)), dtype=np.int32)
     for place, sentence in enumerate(sentences):
         numbers: dict[tuple[str, ...], int] = {}
         for row, name in enumerate(FORMS):
@@ -69,8 +69,8 @@ def _distinct_forms(
             if one.tokens not in numbers:
                 numbers[one.tokens] = len(scored)
                 scored.append(one)
-            readings[row, place] = numbers[one.tokens]
-    return _counts(scored, predictions), readings
+            form_index[row, place] = numbers[one.tokens]
+    return _counts(scored, predictions), form_index
 
 
 def _counts(sentences: list[Sentence], predictions: Predictions) -> spans.SpanCounts:
@@ -81,8 +81,8 @@ def _counts(sentences: list[Sentence], predictions: Predictions) -> spans.SpanCo
 
 def _assert_equal_to_seqeval(sentences: list[Sentence], predictions: Predictions) -> None:
     for scoring in (_every_form, _distinct_forms):
-        counts, readings = scoring(sentences, predictions)
-        composed = score_variants(variants.draw(sentences, SEED), counts, readings, TYPES)
+        counts, form_index = scoring(sentences, predictions)
+        composed = score_variants(variants.draw(sentences, SEED), counts, form_index, TYPES)
         assert tuple(composed) == VARIANTS
         for variant, scores in composed.items():
             written = variants.apply(variant, sentences, SEED)
@@ -98,18 +98,18 @@ def _assert_equal_to_seqeval(sentences: list[Sentence], predictions: Predictions
 
 @settings(max_examples=40)
 @given(a_model_on_sentences())
-def test_composed_scores_are_those_of_the_variant_written_out(case):
+def test_score_variants_on_random_sentences_equals_seqeval(case):
     _assert_equal_to_seqeval(*case)
 
 
-def test_forms_that_coincide_are_scored_once():
+def test_compose_scores_with_identical_forms_scores_them_once():
     plain = Sentence(("hon", "log"), ("O", "O"), id="a")
     named = Sentence(("Hon", "Åsa"), ("O", "B-PER"), id="b")
     predictions = dict.fromkeys(_distinct([plain, named]), ("O", "B-PER"))
-    counts, readings = _distinct_forms([plain, named], predictions)
-    assert (counts.n_sentences, readings.tolist()) == (4, [[0, 1], [0, 2], [0, 3]])
+    counts, form_index = _distinct_forms([plain, named], predictions)
+    assert (counts.n_sentences, form_index.tolist()) == (4, [[0, 1], [0, 2], [0, 3]])
     both = variants.compose("uncased-cased-both", [plain, named], SEED)
-    scores = compose_scores(both, counts, readings, TYPES)
+    scores = compose_scores(both, counts, form_index, TYPES)
     assert (scores.correct, scores.predicted, scores.gold) == (2, 4, 2)
 
 
@@ -120,10 +120,10 @@ def test_forms_that_coincide_are_scored_once():
         ("uner_swedish_talbanken/sv_talbanken-ud-test.iob2", (1, 2)),
     ],
 )
-def test_composed_scores_on_a_real_corpus(file, columns):
+def test_score_variants_on_a_real_corpus_equals_seqeval(file, columns):
     path = DATA / file
     if not path.is_file():
-        pytest.skip(f"the seed corpora are not at {DATA}; HPO_SHARED_DATA may name their folder")
+        pytest.skip(f"no shared corpora in {DATA}; set HPO_SHARED_DATA to their folder")
     sentences = _read(path, columns)[:250]
     assert sum(label.startswith("B-") for one in sentences for label in one.labels) > 20
     noise = random.Random(1)

@@ -1,4 +1,4 @@
-"""What was taken for what: counted by hand, and held against seqeval and the span scores."""
+"""Tests of confusion tables against hand counts, seqeval and the span scores."""
 
 import json
 
@@ -24,8 +24,8 @@ def table_of(gold, found, times=None, types=TYPES):
     return build_confusion(labels, guessed, offsets, times, types, "cased")
 
 
-def test_entities_are_matched_by_their_tokens_and_told_by_their_types():
-    """One place is taken for a person; one place has another end, so it is missed and another is found."""
+def test_build_confusion_matches_entities_by_their_tokens():
+    """One place is predicted as a person; one with a wrong end counts as one missed and one spurious."""
     assert table_of(GOLD, FOUND).entities == (
         (2, 0, 0),
         (1, 0, 1),
@@ -33,7 +33,7 @@ def test_entities_are_matched_by_their_tokens_and_told_by_their_types():
     )
 
 
-def test_tokens_are_counted_by_label_and_by_class():
+def test_build_confusion_counts_tokens_by_label_and_by_class():
     table = table_of(GOLD, FOUND)
     assert table.labels == ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
     assert table.tokens == (
@@ -46,14 +46,14 @@ def test_tokens_are_counted_by_label_and_by_class():
     assert table.by_class.tolist() == [[2, 0, 1], [0, 3, 0], [1, 1, 1]]
 
 
-def test_a_sentence_counts_as_often_as_it_is_told_to():
+def test_build_confusion_with_times_counts_sentences_repeatedly():
     once, twice = table_of(GOLD, FOUND, [1, 0]), table_of(GOLD, FOUND, [0, 2])
     assert once.entities == ((1, 0, 0), (1, 0, 0), (0, 0, 0))
     assert twice.entities == ((2, 0, 0), (0, 0, 2), (0, 4, 0))
     assert sum(map(sum, twice.tokens)) == 10
 
 
-def test_scores_of_token_classes_with_and_without_o():
+def test_token_scores_gives_means_with_and_without_o():
     scores = {each.name: each for each in token_scores(table_of(GOLD, FOUND))}
     assert list(scores) == [
         "PER", "LOC", "O", "micro, without O", "macro, without O", "micro, with O", "macro, with O",
@@ -67,7 +67,7 @@ def test_scores_of_token_classes_with_and_without_o():
     assert scores["micro, with O"].support == 9
 
 
-def test_a_class_that_is_nowhere_has_no_part_in_a_macro_mean():
+def test_token_scores_leaves_absent_classes_out_of_macro_means():
     types = (*TYPES, "ORG")
     named = {each.name: each for each in token_scores(table_of(GOLD, FOUND, types=types))}
     assert named["ORG"].support == 0
@@ -79,7 +79,7 @@ PAIRS = st.lists(st.lists(st.tuples(LABELS, LABELS), min_size=1, max_size=7), mi
 
 
 @given(PAIRS)
-def test_the_tables_agree_with_the_scores_of_spans_and_with_seqeval(pairs):
+def test_build_confusion_agrees_with_span_scores_and_seqeval(pairs):
     gold = [[label for label, _ in sentence] for sentence in pairs]
     found = [[label for _, label in sentence] for sentence in pairs]
     table = table_of(gold, found)
@@ -94,7 +94,7 @@ def test_the_tables_agree_with_the_scores_of_spans_and_with_seqeval(pairs):
     assert table.accuracy == pytest.approx(accuracy_score(gold, found))
 
 
-def test_tables_are_read_as_they_were_written_and_refused_where_they_do_not_fit(tmp_path):
+def test_read_confusions_returns_what_was_written_and_refuses_wrong_sizes(tmp_path):
     path = tmp_path / "confusion.json"
     assert read_confusions(path) == {}
     table = table_of(GOLD, FOUND)

@@ -1,4 +1,4 @@
-"""The result matrix survives its file, and stands in order."""
+"""Tests of the result matrix: its file, its cells and the order of its rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from hpo.corpora.spans import Scores, TypeScore
 from hpo.errors import UserError
 from hpo.evaluation.matrix import Matrix, MatrixRow, read_matrix, sort_rows
-from hpo.storage import study_folder as results
+from hpo.storage.atomic import write_json
 
 SCORES = Scores(0.1 + 0.2, 1.0, 1 / 3, 1, 3, 1, 0.5, 1.0, 0.6, {"PER": TypeScore(1.0, 1.0, 1.0, 1, 1, 1)})
 
@@ -17,7 +17,7 @@ def _row(family="Original", trained_on="cased", algorithm="ASHA", **fields) -> M
     return MatrixRow(tag_family=family, trained_on=trained_on, algorithm=algorithm, **fields)
 
 
-def test_a_matrix_survives_its_file(tmp_path):
+def test_read_matrix_returns_what_was_written(tmp_path):
     row = _row(
         scores={"dev": {"cased": SCORES, "uncased": 0.46699, "ne-lower": None}, "test": {"cased": 1.0}},
         hyperparameters={
@@ -33,14 +33,14 @@ def test_a_matrix_survives_its_file(tmp_path):
         seed=42,
     )
     matrix = Matrix(rows=(row, _row(algorithm="PBT")))
-    results.write_json(tmp_path / "matrix.json", matrix.model_dump(mode="json"))
+    write_json(tmp_path / "matrix.json", matrix.model_dump(mode="json"))
     again = read_matrix(tmp_path / "matrix.json")
     assert again == matrix
     assert isinstance(again.rows[0].scores["dev"]["cased"], Scores)
     assert list(map(type, again.rows[0].hyperparameters.values())) == [float, int, str, bool]
 
 
-def test_a_cell_is_a_micro_f1_or_nothing():
+def test_row_f1_of_a_cell_is_a_number_or_none():
     row = _row(scores={"dev": {"cased": SCORES, "uncased": 0.0, "ne-lower": None}})
     assert row.f1("dev", "cased") == 1 / 3
     assert row.f1("dev", "uncased") == 0.0
@@ -49,7 +49,7 @@ def test_a_cell_is_a_micro_f1_or_nothing():
     assert row.f1("test", "cased") is None
 
 
-def test_rows_stand_by_family_then_variant_then_algorithm():
+def test_sort_rows_orders_by_family_variant_and_algorithm():
     expected = [
         _row("Original", "cased", "ASHA-27"),
         _row("Original", "cased", "ASHA-100"),
@@ -63,7 +63,7 @@ def test_rows_stand_by_family_then_variant_then_algorithm():
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
         ({"trained_on": "upper"}, "upper: must be among cased, uncased"),
         ({"scores": {"validation": {}}}, "validation: must be among train, dev, test"),
@@ -72,13 +72,13 @@ def test_rows_stand_by_family_then_variant_then_algorithm():
         ({"hyperparameters": {"learning_rate": float("nan")}}, "finite"),
     ],
 )
-def test_what_is_no_row_is_refused(fields, told):
-    with pytest.raises(ValidationError, match=told):
+def test_row_with_invalid_fields_is_refused(fields, message):
+    with pytest.raises(ValidationError, match=message):
         _row(**fields)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (None, "matrix.json: cannot be read"),
         ("{\n]", "matrix.json:2: is not valid JSON"),
@@ -86,8 +86,8 @@ def test_what_is_no_row_is_refused(fields, told):
         ('{"rows": [{"tag_family": "Original", "trained_on": "cased"}]}', "rows.0.algorithm: Field required"),
     ],
 )
-def test_a_broken_file_is_refused(tmp_path, text, told):
+def test_read_matrix_of_an_invalid_file_is_refused(tmp_path, text, message):
     if text is not None:
         (tmp_path / "matrix.json").write_text(text, "utf-8")
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         read_matrix(tmp_path / "matrix.json")

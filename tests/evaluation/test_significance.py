@@ -1,4 +1,4 @@
-"""Differences that are there are found, and those that are not are not; exactly so where one can count."""
+"""Tests of the significance of F1 differences, against exact counts and nominal error rates."""
 
 import itertools
 import json
@@ -34,7 +34,7 @@ def pair(seed, sentences, skills):
     return first, second
 
 
-def test_p_is_the_share_of_all_exchanges():
+def test_compare_counts_p_is_the_share_of_all_exchanges():
     first, second = pair(3, 7, (0.5, 0.8))
     observed = abs(f1(second) - f1(first))
     found = 0
@@ -42,12 +42,12 @@ def test_p_is_the_share_of_all_exchanges():
         mask = np.array(swap)[:, None]
         one, other = np.where(mask, second, first), np.where(mask, first, second)
         found += abs(f1(other) - f1(one)) >= observed - 1e-12
-    result = compare_counts(first, second, seed=1, rounds=50_000)
+    result = compare_counts(first, second, seed=1, permutations=50_000)
     assert result.p == pytest.approx(found / 2**7, abs=0.01)
     assert result.difference == pytest.approx(f1(second) - f1(first))
 
 
-def test_a_clear_difference_is_found_either_way():
+def test_compare_counts_with_a_clear_difference_is_significant_both_ways():
     first, second = pair(1, 300, (0.6, 0.8))
     better = compare_counts(first, second, seed=1)
     worse = compare_counts(second, first, seed=1)
@@ -57,28 +57,30 @@ def test_a_clear_difference_is_found_either_way():
     assert worse.difference == -better.difference
 
 
-def test_models_of_equal_skill_are_told_apart_as_seldom_as_promised():
-    p = [compare_counts(*pair(seed, 60, (0.7, 0.7)), seed=seed, rounds=400).p for seed in range(200)]
+def test_compare_counts_of_equal_models_has_the_nominal_false_positive_rate():
+    p = [compare_counts(*pair(seed, 60, (0.7, 0.7)), seed=seed, permutations=400).p for seed in range(200)]
     assert 0.01 <= np.mean(np.array(p) <= 0.05) <= 0.1
 
 
-def test_the_interval_holds_the_truth_as_often_as_promised():
-    truth = compare_counts(*pair(0, 100_000, (0.6, 0.7)), seed=0, rounds=1).difference
+def test_compare_counts_interval_has_the_nominal_coverage():
+    truth = compare_counts(*pair(0, 100_000, (0.6, 0.7)), seed=0, permutations=1).difference
     held = [
-        (each := compare_counts(*pair(seed, 80, (0.6, 0.7)), seed=seed, rounds=400)).low <= truth <= each.high
+        (each := compare_counts(*pair(seed, 80, (0.6, 0.7)), seed=seed, permutations=400)).low
+        <= truth
+        <= each.high
         for seed in range(1, 201)
     ]
     assert 0.9 <= np.mean(held) <= 0.99
 
 
 @given(st.integers(0, 1000))
-def test_a_model_does_not_differ_from_itself(seed):
+def test_compare_counts_of_a_model_with_itself_has_no_difference(seed):
     first, _ = pair(seed, 5, (0.5, 0.5))
-    same = compare_counts(first, first, seed=seed, rounds=20)
+    same = compare_counts(first, first, seed=seed, permutations=20)
     assert (same.difference, same.low, same.high, same.p) == (0, 0, 0, 1)
 
 
-def test_models_scored_on_other_sentences_are_refused():
+def test_compare_counts_with_different_gold_spans_is_refused():
     first, _ = pair(0, 5, (0.5, 0.5))
     with pytest.raises(ValueError, match="same sentences"):
         compare_counts(first, first + 1, seed=0)
@@ -86,7 +88,7 @@ def test_models_scored_on_other_sentences_are_refused():
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """Two random models with vocabularies of their own."""
+    """Two random models with different vocabularies."""
     from hpo.config.training_config import TrainingConfig
     from hpo.corpora.spans import label_names
     from hpo.corpora.tag_families import load_family
@@ -106,7 +108,7 @@ def models(tmp_path_factory):
     return folders
 
 
-def test_the_scores_are_those_of_evaluate_on_every_variant(models, empty_folder, monkeypatch, capsys):
+def test_compare_checkpoints_scores_equal_those_of_evaluate(models, empty_folder, monkeypatch, capsys):
     from hpo.cli import app as cli
     from hpo.evaluation.checkpoint_scores import evaluate_checkpoint
 
@@ -132,12 +134,12 @@ def test_the_scores_are_those_of_evaluate_on_every_variant(models, empty_folder,
     assert json.loads(capsys.readouterr().out)["cased"]["p"] == found["cased"].p
 
 
-def test_both_forms_of_a_sentence_are_one_unit():
+def test_count_by_sentence_of_a_both_variant_sums_the_two_forms():
     from hpo.corpora.spans import count
     from hpo.corpora.variants import arrange
 
     gold = np.array([1, 0, 1, 0, 1, 0])
     counts = count(gold, gold, np.array([0, 2, 4, 6]), 1)
-    readings = np.array([[0, 1], [0, 2], [0, 1]])
+    form_index = np.array([[0, 1], [0, 2], [0, 1]])
     layout = arrange("uncased-cased-both", np.array([False, True]))
-    assert count_by_sentence(counts, readings, layout).tolist() == [[2, 2, 2], [2, 2, 2]]
+    assert count_by_sentence(counts, form_index, layout).tolist() == [[2, 2, 2], [2, 2, 2]]

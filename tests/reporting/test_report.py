@@ -1,10 +1,11 @@
-"""The report of a study: its tables, its trials, a checkpoint's scores."""
+"""Tests of the report of a study and of the scores of a checkpoint."""
 
 from dataclasses import replace
 
 from hpo.config.study import build_study
 from hpo.corpora.spans import MODE, SCHEME, Scores
 from hpo.evaluation.matrix import MatrixRow
+from hpo.evaluation.seqeval_check import SeqevalCheck
 from hpo.reporting.report import (
     render_matrices,
     render_report,
@@ -21,38 +22,30 @@ def row(**fields):
     )
 
 
-def cells(table):
-    return [
-        [cell.strip() for cell in line.split("|")[1:-1]]
-        for line in table.splitlines()
-        if line.startswith("|")
-    ]
-
-
-def test_trials_are_listed_best_first_and_those_without_a_score_last(measure):
+def test_render_trials_sorts_the_best_first_and_unscored_trials_last(measure, read_cells):
     trials = [
         Trial(0, {"x": 1e-5}, 0, State.FAILED, reason="it | broke\nhere"),
         Trial(1, {"x": 0.123456}, 0, State.STOPPED, [measure(1, 0.2)]),
         Trial(2, {"x": 3}, 0, State.COMPLETE, [measure(1, 0.9), measure(2.5, 0.8)]),
     ]
     assert [line.split("|")[1].strip() for line in render_trials(trials).splitlines()[2:]] == ["2", "1", "0"]
-    assert cells(render_trials(trials))[2] == ["2", "complete", "0.90000", "1", "2.5", "3", "-"]
+    assert read_cells(render_trials(trials))[1] == ["2", "complete", "0.90000", "1", "2.5", "3", "-"]
     assert "0.1235" in render_trials(trials)
-    assert r"it \| broke here" in render_trials(trials), "a reason keeps to its cell"
+    assert r"it \| broke here" in render_trials(trials), "a reason stays in its cell"
 
 
-def test_no_trials_are_an_empty_table():
+def test_render_trials_without_trials_is_an_empty_table():
     assert len(render_trials([]).splitlines()) == 2
 
 
-def test_one_corpus_has_three_tables_and_several_have_three_each_under_their_names():
+def test_render_matrices_of_several_corpora_has_three_tables_for_each():
     assert "##" not in render_matrices([row(), row(trained_on="uncased")])
     text = render_matrices([row(), row(corpus="b")])
     assert [line for line in text.splitlines() if line.startswith("##")] == ["## a", "## b"]
     assert text.count("Micro F1 on dev") == text.count("Micro F1 on test") == text.count("Winning") == 2
 
 
-def test_a_report_counts_trials_by_their_end_and_tells_the_corpus_notes(measure):
+def test_render_report_counts_trials_by_state_and_lists_corpus_notes(measure):
     study = build_study({"name": "mine", "seed": 7})
     hyperparameters = study.space.defaults
     trials = [
@@ -69,7 +62,15 @@ def test_a_report_counts_trials_by_their_end_and_tells_the_corpus_notes(measure)
     assert "Notes on the corpus" not in render_report(replace(record, environment={}))
 
 
-def test_the_scores_of_a_checkpoint_say_by_what_rule_they_were_made():
+def test_render_report_with_a_seqeval_check_states_it_and_without_one_does_not():
+    record = StudyRecord(build_study({"name": "mine"}), [], row(), {}, {}, {})
+    check = SeqevalCheck(version="1.2.2", variant="cased", f1={"dev": 0.5, "test": 0.4})
+    sentence = "Micro F1 on dev and test (cased) confirmed with seqeval 1.2.2."
+    assert sentence in render_report(replace(record, seqeval=check))
+    assert "seqeval" not in render_report(record)
+
+
+def test_render_scores_names_the_scheme_and_the_mode(read_cells):
     scores = Scores(
         precision=0.5, recall=0.25, f1=1 / 3, correct=250, predicted=500, gold=1000,
         macro_precision=0.5, macro_recall=0.25, macro_f1=1 / 3, by_type={},
@@ -78,4 +79,4 @@ def test_the_scores_of_a_checkpoint_say_by_what_rule_they_were_made():
     assert [line for line in text.splitlines() if line.endswith(":")] == [
         f"{split}, micro, {SCHEME}, seqeval's {MODE} mode:" for split in ("dev", "test")
     ]
-    assert cells(text)[2] == ["cased", "0.50000", "0.25000", "0.33333", "1,000"]
+    assert read_cells(text)[1] == ["cased", "0.50000", "0.25000", "0.33333", "1,000"]
