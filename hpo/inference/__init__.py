@@ -1,0 +1,1 @@
+"""Prediction of entities in text with a trained checkpoint."""

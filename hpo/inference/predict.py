@@ -1,4 +1,4 @@
-"""What a checkpoint finds in a text: entity spans with their places and scores."""
+"""Predict the entity spans of a text with a checkpoint, with their positions and scores."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from hpo.inference.token_classifier import TokenClassifier
 from hpo.inference.tokenize_text import TokenizedText
 
 CHUNK_SENTENCES = 2048
-"""Sentences that are sorted by length and labelled together."""
+"""Sentences that are sorted by length and classified together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
     """An entity: tokens ``start`` to ``end`` and characters ``start_char`` to ``end_char``, ends exclusive.
 
-    ``score`` is the mean over its tokens of the probability of the label that each was given, in (0, 1].
+    ``score`` is the mean probability of the predicted labels of its tokens, in (0, 1].
     """
 
     type: str
@@ -37,7 +37,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A text, its tokens and the spans found in it, in text order; they do not overlap."""
+    """A text, its tokens and its predicted spans, in text order and without overlaps."""
 
     id: str
     text: str
@@ -46,7 +46,7 @@ class Prediction:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The spans as IOB2, one label per token."""
+        """The spans as IOB2 labels, one per token."""
         labels = ["O"] * len(self.tokens)
         for span in self.spans:
             labels[span.start : span.end] = [f"B-{span.type}"] + [f"I-{span.type}"] * (
@@ -55,72 +55,71 @@ class Prediction:
         return tuple(labels)
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON writes them."""
+        """Return the fields as JSON-compatible values."""
         return asdict(self)
 
     def to_conll(self) -> str:
-        """A token, a tab and its label on each line, and a blank line after the last."""
+        """Return one line per token, with a tab before its label, and a blank line after the last."""
         rows = zip(self.tokens, self.labels, strict=True)
         return "".join(f"{token}\t{label}\n" for token, label in rows) + "\n"
 
 
 def predict(checkpoint: Path, texts: Iterable[TokenizedText]) -> Iterator[Prediction]:
-    """The spans that a checkpoint finds in each text, one prediction per text, in their order.
+    """Predict the spans of each text; yield one prediction per text, in the order of the texts.
 
-    Labels that are no valid IOB2 are read as seqeval reads them in its default mode, as everywhere in this
-    package: an ``I-`` that continues nothing begins a span.
+    Invalid IOB2 is read as in seqeval's default mode, as everywhere in this package: an ``I-`` without a
+    preceding label of its type starts a span.
 
     Raises
     ------
     UserError
-        at once, if the folder is no checkpoint, or its labels are of no known set.
+        at the call, if the folder is not a checkpoint or its labels belong to no known set.
     """
-    scheme, types = checkpoint_types(checkpoint)
-    return _predict(
-        TokenClassifier(checkpoint, *window_and_context(checkpoint)), LABEL_SETS[scheme], types, iter(texts)
-    )
+    label_set, types = checkpoint_types(checkpoint)
+    classifier = TokenClassifier(checkpoint, *window_and_context(checkpoint))
+    return _predict(classifier, LABEL_SETS[label_set], types, iter(texts))
 
 
 def checkpoint_types(folder: Path) -> tuple[str, tuple[str, ...]]:
-    """The label set of a checkpoint, by name, and its entity types in the order of its labels.
+    """Return the name of a checkpoint's label set, and its entity types in the order of its labels.
 
     Raises
     ------
     UserError
-        if its labels are those of no set in `hpo.corpora.label_sets.LABEL_SETS`.
+        if its labels belong to no set in `hpo.corpora.label_sets.LABEL_SETS`.
     """
     labels = checkpoint_labels(folder)
     found = detect_label_set(labels)
     if found is None:
-        rule = "its labels must be O, B-x, I-x, B-y, I-y … (or those of plain or bilou)"
+        rule = "labels must be O, B-x, I-x, B-y, I-y … (or those of plain or bilou)"
         raise UserError(Issue(str(folder), rule, ", ".join(labels), "give a model folder of a study"))
     return found
 
 
 def _predict(
-    labeller: TokenClassifier, scheme: LabelSet, types: Sequence[str], texts: Iterator[TokenizedText]
+    classifier: TokenClassifier, label_set: LabelSet, types: Sequence[str], texts: Iterator[TokenizedText]
 ) -> Iterator[Prediction]:
     while chunk := list(islice(texts, CHUNK_SENTENCES)):
-        spans = _find([text for text in chunk if text.tokens], labeller, scheme, types)
+        spans = _find_spans([text for text in chunk if text.tokens], classifier, label_set, types)
         for text in chunk:
             yield Prediction(text.id, text.text, text.tokens, next(spans) if text.tokens else ())
 
 
-def _find(
-    texts: list[TokenizedText], labeller: TokenClassifier, scheme: LabelSet, types: Sequence[str]
+def _find_spans(
+    texts: list[TokenizedText], classifier: TokenClassifier, label_set: LabelSet, types: Sequence[str]
 ) -> Iterator[tuple[Span, ...]]:
     if not texts:
         return
-    found = labeller.label([text.tokens for text in texts])
-    spans = extract(scheme.to_iob2(found.numbers, found.offsets), found.offsets)
+    found = classifier.classify([text.tokens for text in texts])
+    spans = extract(label_set.to_iob2(found.labels, found.offsets), found.offsets)
     rows = zip(spans.starts.tolist(), spans.ends.tolist(), spans.types.tolist(), strict=True)
     row = next(rows, None)
     for text, offset, end in zip(texts, found.offsets[:-1].tolist(), found.offsets[1:].tolist(), strict=True):
-        mine = []
+        found_spans = []
         while row is not None and row[0] < end:
             first, last = row[0] - offset, row[1] - offset
             begin, stop = text.spans[first][0], text.spans[last - 1][1]
             score = round(float(found.probabilities[row[0] : row[1]].mean()), 6)
-            mine.append(Span(types[row[2]], first, last, begin, stop, text.text[begin:stop], score))
+            found_spans.append(Span(types[row[2]], first, last, begin, stop, text.text[begin:stop], score))
             row = next(rows, None)
-        yield tuple(mine)
+        yield tuple(found_spans)

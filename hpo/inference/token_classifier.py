@@ -1,4 +1,4 @@
-"""A checkpoint at work: tokens in, the likeliest label of each and its probability out."""
+"""Classify tokens with a checkpoint: the most likely label of each token and its probability."""
 
 from __future__ import annotations
 
@@ -19,20 +19,23 @@ from hpo.training.evaluator import predict_labels
 
 
 @dataclass(frozen=True)
-class Labels:
-    """The labels of some sentences, by number, end to end.
+class TokenPredictions:
+    """The predicted label numbers of some sentences, concatenated.
 
-    *Shape:* ``numbers`` and ``probabilities`` ``(tokens,)``; sentence ``i`` is
-    ``numbers[offsets[i]:offsets[i + 1]]``.
+    *Shape:* ``labels`` and ``probabilities`` ``(tokens,)``; sentence ``i`` is
+    ``labels[offsets[i]:offsets[i + 1]]``.
     """
 
-    numbers: IntArray
+    labels: IntArray
     probabilities: npt.NDArray[np.float64]
     offsets: IntArray
 
 
 class TokenClassifier:
-    """A model folder's model and tokenizer, loaded once; it reads ``context`` subtokens around a sentence.
+    """The model and tokenizer of a model folder, loaded once.
+
+    Windows have at most ``max_length`` subtokens. ``context`` adds up to this many subtokens of surrounding
+    sentences, which are not classified.
 
     Raises
     ------
@@ -41,14 +44,14 @@ class TokenClassifier:
     """
 
     def __init__(self, folder: Path, max_length: int, context: int = 0) -> None:
-        place = str(folder.resolve())
-        self._tokenizer = load_tokenizer(place)
-        self._window = min(max_length, longest_window(self._tokenizer, place))
+        name = str(folder.resolve())
+        self._tokenizer = load_tokenizer(name)
+        self._window = min(max_length, longest_window(self._tokenizer, name))
         self._context = context
         self._model = load_checkpoint(folder)
 
-    def label(self, sentences: Sequence[Sequence[str]]) -> Labels:
-        """Label sentences of at least one token each; those that are too long, by overlapping windows."""
+    def classify(self, sentences: Sequence[Sequence[str]]) -> TokenPredictions:
+        """Classify sentences of at least one token each; long ones are split into overlapping windows."""
         unlabelled = [Sentence(tuple(tokens), ("O",) * len(tokens)) for tokens in sentences]
         split = encode(
             unlabelled,
@@ -60,4 +63,4 @@ class TokenClassifier:
         )
         pad = self._tokenizer.pad_token_id
         cased = split.forms[FORMS.index("cased")]
-        return Labels(*predict_labels(self._model, split, cased, 0 if pad is None else pad))
+        return TokenPredictions(*predict_labels(self._model, split, cased, 0 if pad is None else pad))

@@ -1,4 +1,4 @@
-"""Predicted spans are the ones that `hpo evaluate` scores, and stand where they say."""
+"""Tests that predicted spans equal those that `hpo evaluate` scores, and of their positions."""
 
 import json
 import random
@@ -37,7 +37,7 @@ def quiet():
 
 @pytest.fixture(scope="module", params=[512, 12], ids=["whole", "windows"])
 def checkpoint(request, tmp_path_factory):
-    """A random model that finds a lot, and reads either whole sentences or a few subtokens at once."""
+    """A random model that predicts many spans, with windows of a whole sentence or of a few subtokens."""
     folder = tmp_path_factory.mktemp("model")
     tokenizer = train_wordpiece([WORDS], vocabulary=60)
     tokenizer.model_max_length = request.param
@@ -61,7 +61,7 @@ def write_corpus(folder, seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_predicted_spans_score_as_the_checkpoint_is_evaluated(checkpoint, empty_folder, seed):
+def test_predict_finds_the_spans_that_evaluate_scores(checkpoint, empty_folder, seed):
     path, rows = write_corpus(empty_folder, seed)
     scores = evaluate_checkpoint(checkpoint, str(path), "conll", 1)["test"]["cased"]
     found = list(predict(checkpoint, [from_tokens(row["tokens"]) for row in rows]))
@@ -71,17 +71,21 @@ def test_predicted_spans_score_as_the_checkpoint_is_evaluated(checkpoint, empty_
         for place, label in enumerate(row["ner_tags"])
         if label != "O"
     }
-    guessed = {
+    predicted = {
         (number, span.start, span.end, span.type) for number, each in enumerate(found) for span in each.spans
     }
-    assert (len(gold & guessed), len(guessed), len(gold)) == (scores.correct, scores.predicted, scores.gold)
-    assert len(guessed) > 30
+    assert (len(gold & predicted), len(predicted), len(gold)) == (
+        scores.correct,
+        scores.predicted,
+        scores.gold,
+    )
+    assert len(predicted) > 30
     assert any(span.end - span.start > 1 for each in found for span in each.spans)
 
 
 @settings(max_examples=20)
 @given(lines=st.lists(st.text(max_size=40) | st.sampled_from(["Ada in Åbo .", ""]), max_size=5))
-def test_spans_stand_in_their_text_in_order_and_apart(checkpoint, lines):
+def test_predict_spans_are_ordered_disjoint_and_match_their_text(checkpoint, lines):
     texts = [tokenize_line(line, str(number)) for number, line in enumerate(lines)]
     found = list(predict(checkpoint, texts))
     assert [(each.id, each.text, each.tokens) for each in found] == [
@@ -99,23 +103,23 @@ def test_spans_stand_in_their_text_in_order_and_apart(checkpoint, lines):
             assert 1 / len(label_names(TYPES)) < span.score <= 1
 
 
-def test_a_text_is_labelled_alike_whatever_stands_beside_it(checkpoint, monkeypatch):
+def test_predict_does_not_depend_on_the_other_texts(checkpoint, monkeypatch):
     texts = [from_tokens(WORDS[:number]) for number in range(1, len(WORDS))]
     together = list(predict(checkpoint, texts))
     monkeypatch.setattr("hpo.inference.predict.CHUNK_SENTENCES", 3)
-    always_kept = list(predict(checkpoint, texts))
-    assert [each.labels for each in together] == [each.labels for each in always_kept]
+    in_chunks = list(predict(checkpoint, texts))
+    assert [each.labels for each in together] == [each.labels for each in in_chunks]
     assert len(texts) < CHUNK_SENTENCES
 
 
-def test_spans_are_written_as_valid_iob2():
+def test_prediction_labels_are_valid_iob2():
     spans = (Span("PER", 0, 2, 0, 7, "Ada Åbo", 0.5), Span("PER", 2, 3, 8, 10, "in", 0.5))
     each = Prediction("1", "Ada Åbo in x", ("Ada", "Åbo", "in", "x"), spans)
     assert each.labels == ("B-PER", "I-PER", "B-PER", "O")
     assert each.to_conll() == "Ada\tB-PER\nÅbo\tI-PER\nin\tB-PER\nx\tO\n\n"
 
 
-def test_a_folder_that_is_no_checkpoint_is_refused_at_once(tmp_path):
+def test_predict_with_an_invalid_folder_is_refused_at_the_call(tmp_path):
     with pytest.raises(UserError, match="no such folder"):
         predict(tmp_path / "nope", [])
     labels = {"id2label": {"0": "B-PER", "1": "I-PER", "2": "O"}}
@@ -136,7 +140,7 @@ def hpo(empty_folder, monkeypatch, capsys):
     return call
 
 
-def test_the_command_prints_a_line_of_json_per_sentence(hpo, checkpoint):
+def test_command_prints_one_json_line_per_sentence(hpo, checkpoint):
     code, out, err = hpo(checkpoint, "--text", "Ada in Åbo.", "--text", "x")
     assert (code, err) == (0, "")
     first, second = map(json.loads, out.splitlines())
@@ -147,7 +151,7 @@ def test_the_command_prints_a_line_of_json_per_sentence(hpo, checkpoint):
     assert first == json.loads(json.dumps(expected.to_json()))
 
 
-def test_the_command_writes_conll_that_is_a_corpus_again(hpo, checkpoint, empty_folder):
+def test_command_writes_conll_that_loads_as_a_corpus(hpo, checkpoint, empty_folder):
     path, rows = write_corpus(empty_folder, 9)
     code, out, err = hpo(checkpoint, "--file", path, "--format", "conll", "--out", "found.conll")
     assert (code, out, err) == (0, "", "")
@@ -157,12 +161,12 @@ def test_the_command_writes_conll_that_is_a_corpus_again(hpo, checkpoint, empty_
 
 
 @pytest.mark.parametrize(
-    ("words", "complaint"),
+    ("words", "message"),
     [
         ((), "predict: needs a text or a file (give one of --text and --file)\n"),
         (("--text", "a", "--file", "b"), "predict: needs a text or a file (give one of --text and --file)\n"),
         (("--file", "nope"), "nope: no such file\n"),
     ],
 )
-def test_a_mistake_is_told_in_a_line(hpo, checkpoint, words, complaint):
-    assert hpo(checkpoint, *words) == (2, "", complaint)
+def test_command_with_invalid_options_prints_one_line(hpo, checkpoint, words, message):
+    assert hpo(checkpoint, *words) == (2, "", message)
