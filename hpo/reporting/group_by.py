@@ -1,5 +1,4 @@
-"""A hyperparameter against the scores: the trials grouped by its values, and which hyperparameters
-mattered at all."""
+"""Trials grouped by the values of one searched hyperparameter, with the scores of each group."""
 
 from __future__ import annotations
 
@@ -10,25 +9,22 @@ from typing import Any
 
 from hpo.config.search_space import MOST_VALUES
 from hpo.errors import unknown
-from hpo.reporting.importance import hyperparameter_importance
-from hpo.reporting.matrix_tables import NOT_RUN, render_table
 from hpo.reporting.study_record import StudyRecord
+from hpo.reporting.tables import format_f1, format_name, format_value, render_table
 from hpo.search.hyperparameter_schedule import params_at_best_epoch
-from hpo.search.trial import State, Trial, format_value, rank_trials
+from hpo.search.trial import State, Trial, rank_trials
 
 BINS = 4
-"""Groups of about equal size that the values of a range are put into."""
-
-TRUSTED_TRIALS = 50
-"""With fewer trials an importance is told with a warning."""
+"""Bins of about equal size into which the values of a range are grouped."""
 
 
 @dataclass(frozen=True)
 class TrialGroup:
-    """The trials whose hyperparameter has a value, or lies in a range of values.
+    """The trials whose hyperparameter has one value, or a value in one range.
 
-    ``best_dev`` and ``mean_dev`` are of each trial's best micro F1 on dev, in [0, 1]; ``test`` is of the best
-    trial, where its model was scored; ``stopped`` trials did not come to their last epoch.
+    ``best_dev`` and ``mean_dev`` are the maximum and mean of the trials' best micro F1 on dev, in [0, 1];
+    ``test`` is the test F1 of the best trial, None if it was not scored; ``stopped`` counts trials that
+    were stopped early.
     """
 
     value: str
@@ -40,8 +36,7 @@ class TrialGroup:
 
 
 def group_trials(record: StudyRecord, hyperparameter: str) -> list[TrialGroup]:
-    """The trials that have measured anything, grouped by a searched hyperparameter, in the order of its
-    values.
+    """Group the trials with a score by a searched hyperparameter, in the order of its values.
 
     Raises
     ------
@@ -60,31 +55,29 @@ def group_trials(record: StudyRecord, hyperparameter: str) -> list[TrialGroup]:
     if domain.values is None and len(distinct) > MOST_VALUES:
         bins = _bins(trials, values)
     else:
-        bins = [(format_value(each), [t for t in trials if values[t.number] == each]) for each in distinct]
+        bins = [
+            (format_value(value), [trial for trial in trials if values[trial.number] == value])
+            for value in distinct
+        ]
     return [_group(record, name, members) for name, members in bins if members]
 
 
 def _bins(trials: Sequence[Trial], values: dict[int, Any]) -> list[tuple[str, list[Trial]]]:
-    """The trials in groups of about equal size, in the order of the hyperparameter; equal values stay
-    together."""
+    """Bin trials by quantile of their value; equal values share a bin, and each bin keeps the trials' order.
+
+    Six trials with the values 1, 2, 2, 3, 4, 5 are at the positions 0 to 5, and position * 4 // 6 assigns
+    the bins 0, 0, 1, 2, 2, 3; the second 2 stays in the bin of the first: (1, 2, 2), (3, 4), (5).
+    """
     ordered = sorted(trials, key=lambda trial: values[trial.number])
-    groups: list[list[Trial]] = [[] for _ in range(BINS)]
-    placed: dict[Any, int] = {}
-    for place, trial in enumerate(ordered):
-        groups[placed.setdefault(values[trial.number], place * BINS // len(ordered))].append(trial)
-    return [
-        (
-            f"{format_value(values[group[0].number])} to {format_value(values[group[-1].number])}",
-            _by_rank(group, trials),
-        )
-        for group in groups
-        if group
-    ]
-
-
-def _by_rank(group: Sequence[Trial], ranking: Sequence[Trial]) -> list[Trial]:
-    numbers = {trial.number for trial in group}
-    return [trial for trial in ranking if trial.number in numbers]
+    bin_of: dict[Any, int] = {}
+    for position, trial in enumerate(ordered):
+        bin_of.setdefault(values[trial.number], position * BINS // len(ordered))
+    found = []
+    for number in dict.fromkeys(bin_of.values()):
+        members = [trial for trial in trials if bin_of[values[trial.number]] == number]
+        inside = [values[trial.number] for trial in members]
+        found.append((f"{format_value(min(inside))} to {format_value(max(inside))}", members))
+    return found
 
 
 def _group(record: StudyRecord, name: str, members: Sequence[Trial]) -> TrialGroup:
@@ -94,35 +87,15 @@ def _group(record: StudyRecord, name: str, members: Sequence[Trial]) -> TrialGro
 
 
 def render_groups(record: StudyRecord, hyperparameter: str) -> str:
-    """The groups of a hyperparameter as a table."""
+    """Return the groups of a hyperparameter as a table."""
     rows = [
         (
             group.value,
             str(group.trials),
             str(group.stopped),
-            f"{group.best_dev:.5f}",
-            f"{group.mean_dev:.5f}",
-            NOT_RUN if group.test is None else f"{group.test:.5f}",
+            *map(format_f1, (group.best_dev, group.mean_dev, group.test)),
         )
         for group in group_trials(record, hyperparameter)
     ]
-    name = hyperparameter.replace("_", " ")
-    return render_table(
-        (name, "trials", "stopped early", "best dev F1", "mean dev F1", "test F1 of best"), rows
-    )
-
-
-def render_importance(record: StudyRecord) -> str:
-    """The searched hyperparameters by importance; empty where there are too few trials to tell."""
-    shares = hyperparameter_importance(record.study.space, record.trials)
-    if not shares:
-        return ""
-    table = render_table(
-        ("hyperparameter", "importance"),
-        [(name.replace("_", " "), f"{share:.0%}") for name, share in shares.items()],
-    )
-    count = len(rank_trials(record.trials))
-    few = "; of so few trials, take it for a hint" if count < TRUSTED_TRIALS else ""
-    return (
-        f"{table}\nPED-ANOVA over {count} trials by their best dev F1, for each hyperparameter alone{few}.\n"
-    )
+    headings = ("trials", "stopped early", "best dev F1", "mean dev F1", "test F1 of best")
+    return render_table((format_name(hyperparameter), *headings), rows)

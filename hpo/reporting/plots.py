@@ -1,6 +1,6 @@
-"""Pictures of a study: learning curves of all trials, and what the best model took for what.
+"""Plots of a study: learning curves of all trials, and confusion matrices of the best model.
 
-Each is drawn twice, as PNG and as SVG, the same from the same numbers, byte for byte.
+Each plot is saved as PNG and as SVG; the same numbers give the same files, byte for byte.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BEST, DEFAULT, OTHER = "#0072b2", "#d55e00", "#9a9a9a"
-"""Blue and vermilion of Okabe and Ito's palette, which every kind of colour vision tells apart, and grey."""
+"""Blue and vermilion of the colour-blind safe palette by Okabe and Ito, and grey."""
 DOTS_PER_INCH = 150
-MOST_ANNOTATED = 24
-"""A larger table has cells too small for numbers."""
+MAX_ANNOTATED = 24
+"""The cells of a larger table are too small for numbers."""
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -47,7 +47,7 @@ _STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Plot:
-    """A picture by the name of its files, and in words for who cannot see it."""
+    """A plot with the stem of its file names and its alternative text."""
 
     name: str
     title: str
@@ -55,7 +55,7 @@ class Plot:
 
 
 def available_plots(record: StudyRecord) -> list[Plot]:
-    """The pictures that there are numbers for."""
+    """Return the plots for which the study has data."""
     found = []
     if any(trial.measurements for trial in record.trials):
         found.append(Plot("learning-curves", "Learning curves", lambda: _curves(record)))
@@ -64,12 +64,12 @@ def available_plots(record: StudyRecord) -> list[Plot]:
         found += [
             Plot(
                 f"confusion-entities-{split}",
-                f"Entities, gold against predicted, {where}",
+                f"Entity confusion matrix, {where}",
                 lambda table=table, where=where: _entities(record, table, where),  # type: ignore[misc]
             ),
             Plot(
                 f"confusion-tokens-{split}",
-                f"Tokens, gold against predicted, {where}",
+                f"Token confusion matrix, {where}",
                 lambda table=table, where=where: _tokens(record, table, where),  # type: ignore[misc]
             ),
         ]
@@ -77,32 +77,32 @@ def available_plots(record: StudyRecord) -> list[Plot]:
 
 
 def draw_plots(record: StudyRecord, folder: Path) -> list[Plot]:
-    """Draw every picture of a study as ``NAME.png`` and ``NAME.svg`` in a folder."""
+    """Save every plot of a study as ``NAME.png`` and ``NAME.svg`` in a folder."""
     import matplotlib
 
     found = available_plots(record)
     folder.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context(_STYLE):
-        for picture in found:
-            figure = picture.draw()
-            _save_png(figure, folder / f"{picture.name}.png")
-            figure.savefig(folder / f"{picture.name}.svg", metadata={"Date": None})
+        for plot in found:
+            figure = plot.draw()
+            _save_png(figure, folder / f"{plot.name}.png")
+            figure.savefig(folder / f"{plot.name}.svg", metadata={"Date": None})
     return found
 
 
 def _save_png(figure: Figure, path: Path) -> None:
-    """Save in 256 colours, which these pictures do with, at half of the size or less."""
+    """Save with a palette of 256 colours, which halves the file size without a visible difference."""
     from PIL import Image
 
-    whole = BytesIO()
-    figure.savefig(whole, format="png", dpi=DOTS_PER_INCH)
-    with Image.open(whole) as image:
-        few = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    few.save(path, optimize=True, dpi=(DOTS_PER_INCH, DOTS_PER_INCH))
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
+    with Image.open(buffer) as image:
+        quantized = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    quantized.save(path, optimize=True, dpi=(DOTS_PER_INCH, DOTS_PER_INCH))
 
 
 def _figure(width: float, height: float) -> Figure:
-    """A figure of the Agg backend, in inches; without pyplot, which keeps a state of its own."""
+    """Return a figure of the Agg backend, sizes in inches; pyplot is avoided because it has global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -121,41 +121,41 @@ _PANELS: tuple[tuple[str, Callable[[Measurement], float | None]], ...] = (
 
 def _curves(record: StudyRecord) -> Figure:
     figure = _figure(9.6, 6.8)
-    panels = [(title, take) for title, take in _PANELS if _values(record.trials, take)]
+    panels = [(title, metric) for title, metric in _PANELS if _values(record.trials, metric)]
     axes = figure.subplots(2, 2, sharex=True).flatten()
     best = next(iter(rank_trials(record.trials)), None)
     default = default_trial(record.study, record.trials)
-    for place, (axis, (title, take)) in enumerate(zip(axes, panels, strict=False)):
+    for position, (axis, (title, metric)) in enumerate(zip(axes, panels, strict=False)):
         for trial in record.trials:
             if trial not in (best, default):
-                _line(axis, trial, take, color=OTHER, linewidth=0.9, alpha=0.55, zorder=1)
+                _line(axis, trial, metric, color=OTHER, linewidth=0.9, alpha=0.55, zorder=1)
         if default is not None and default is not best:
-            _line(axis, default, take, color=DEFAULT, linewidth=1.8, linestyle=(0, (4, 1.5)), zorder=3)
+            _line(axis, default, metric, color=DEFAULT, linewidth=1.8, linestyle=(0, (4, 1.5)), zorder=3)
         if best is not None:
-            _line(axis, best, take, color=BEST, linewidth=2.2, zorder=4)
+            _line(axis, best, metric, color=BEST, linewidth=2.2, zorder=4)
         axis.set_title(title, loc="left")
         if "F1" in title and best is not None and best.best is not None:
             _mark_best(axis, best.best)
-        if place >= len(panels) - 2:
+        if position >= len(panels) - 2:
             axis.set_xlabel("epoch")
             axis.tick_params(labelbottom=True)
     for axis in axes[len(panels) :]:
         axis.remove()
     _limit(axes[: len(panels)], panels, record.trials)
-    figure.suptitle(f"{record.study.name}\nlearning curves, {record.study.train_on}", fontsize=11)
+    figure.suptitle(f"{record.study.name}\nLearning curves, {record.study.train_on}", fontsize=11)
     figure.legend(
         handles=_legend(record.trials, best, default), loc="outside lower center", ncols=3, frameon=False
     )
     return figure
 
 
-def _values(trials: Sequence[Trial], take: Callable[[Measurement], float | None]) -> list[float]:
-    found = (take(each) for trial in trials for each in trial.measurements)
+def _values(trials: Sequence[Trial], metric: Callable[[Measurement], float | None]) -> list[float]:
+    found = (metric(each) for trial in trials for each in trial.measurements)
     return [value for value in found if value is not None]
 
 
-def _line(axis: Axes, trial: Trial, take: Callable[[Measurement], float | None], **style: Any) -> None:
-    points = [(each.epoch, value) for each in trial.measurements if (value := take(each)) is not None]
+def _line(axis: Axes, trial: Trial, metric: Callable[[Measurement], float | None], **style: Any) -> None:
+    points = [(each.epoch, value) for each in trial.measurements if (value := metric(each)) is not None]
     if points:
         epochs, values = zip(*points, strict=True)
         if len(points) == 1:
@@ -182,21 +182,21 @@ def _limit(
     panels: Sequence[tuple[str, Callable[[Measurement], float | None]]],
     trials: Sequence[Trial],
 ) -> None:
-    """Give each panel its range: from epoch 0 on, with room for a label over the highest F1.
+    """Set the axis limits of each panel, starting at epoch 0, with a margin for the label of the highest F1.
 
-    The few highest losses are left out of sight: one run that diverges would press all others flat.
+    The highest 2 % of the losses are cut off, because one diverging run would flatten all others.
     """
     last = max(trial.epochs for trial in trials)
-    for axis, (title, take) in zip(axes, panels, strict=True):
+    for axis, (title, metric) in zip(axes, panels, strict=True):
         axis.set_xlim(0, last * 1.03)
-        values = [value for value in _values(trials, take) if np.isfinite(value)]
+        values = [value for value in _values(trials, metric) if np.isfinite(value)]
         if not values:
             continue
         if "loss" in title:
             axis.set_ylim(0, max(float(np.quantile(values, 0.98)) * 1.1, min(values) * 1.2, 1e-3))
         else:
-            room = 0.1 * (max(values) - min(values)) + 0.01
-            axis.set_ylim(min(values) - room / 3, max(values) + room)
+            margin = 0.1 * (max(values) - min(values)) + 0.01
+            axis.set_ylim(min(values) - margin / 3, max(values) + margin)
 
 
 def _legend(trials: Sequence[Trial], best: Trial | None, default: Trial | None) -> list[Any]:
@@ -218,7 +218,7 @@ def _legend(trials: Sequence[Trial], best: Trial | None, default: Trial | None) 
 def _entities(record: StudyRecord, table: Confusion, where: str) -> Figure:
     counts = np.asarray(table.entities)
     rows, columns = (*table.types, "spurious"), (*table.types, "missed")
-    title = f"{record.study.name}\nentities of the best model on {where}"
+    title = f"{record.study.name}\nEntity confusion of the best model on {where}"
     return _heatmap(counts, rows, columns, title, empty_corner=True)
 
 
@@ -226,7 +226,9 @@ def _tokens(record: StudyRecord, table: Confusion, where: str) -> Figure:
     order = [*range(1, len(table.types) + 1), 0]
     counts = table.by_class[np.ix_(order, order)]
     names = (*table.types, OUTSIDE)
-    title = f"{record.study.name}\ntokens of the best model on {where} (accuracy {table.accuracy:.4f})"
+    title = (
+        f"{record.study.name}\nToken confusion of the best model on {where} (accuracy {table.accuracy:.4f})"
+    )
     return _heatmap(counts, names, names, title)
 
 
@@ -238,7 +240,7 @@ def _heatmap(
     *,
     empty_corner: bool = False,
 ) -> Figure:
-    """Counts in cells that are shaded by their share of the row."""
+    """Draw a table of counts whose cells are shaded by their share of the row."""
     size = len(rows)
     side = max(4.2, 0.46 * size + 1.6)
     figure = _figure(max(side + 1.2, 0.085 * max(map(len, title.splitlines())) + 0.4), side)
@@ -261,10 +263,10 @@ def _heatmap(
     axis.set_yticks(np.arange(size + 1) - 0.5, minor=True)
     axis.grid(visible=True, which="minor", color="#dddddd", linewidth=0.8)
     axis.tick_params(which="both", length=0)
-    # The last row and column are of another kind than the types.
+    # A line separates the last row and column, which are not entity types.
     axis.axhline(size - 1.5, color="#333333", linewidth=1.1)
     axis.axvline(size - 1.5, color="#333333", linewidth=1.1)
-    if size <= MOST_ANNOTATED:
+    if size <= MAX_ANNOTATED:
         _annotate(axis, counts, shares, empty_corner)
     bar = figure.colorbar(image, ax=axis, fraction=0.045, pad=0.03, format=lambda share, _: f"{share:.0%}")
     bar.set_label("share of the row")

@@ -1,4 +1,4 @@
-"""The live display of a running search: counts, the best so far, epochs spent, time left."""
+"""Live progress of a running search: trial counts, best score, trained epochs, time left."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from hpo.reporting.tables import format_params
 from hpo.search.controller import TrialController
-from hpo.search.trial import State, Trial, format_params, rank_trials
+from hpo.search.trial import State, Trial, rank_trials
 
 LINE_EVERY_S = 10.0
-"""How often a line is printed where there is no terminal to draw on."""
+"""Interval between progress lines if the output is not a terminal."""
 
 
 @contextmanager
 def show_progress(controller: TrialController, workers: int, console: Console) -> Iterator[None]:
-    """Show a search while the block runs: drawn in place on a terminal, a line now and then elsewhere."""
+    """Show the progress of a search while the block runs: live on a terminal, as lines otherwise."""
     progress = ProgressDisplay(controller, workers)
     if console.is_terminal:
         with Live(get_renderable=progress.draw, console=console, refresh_per_second=2, transient=True):
@@ -31,35 +32,35 @@ def show_progress(controller: TrialController, workers: int, console: Console) -
     else:
         printed = -LINE_EVERY_S
 
-        def line(trial: Trial) -> None:
+        def print_line(trial: Trial) -> None:
             nonlocal printed
             if time.monotonic() - printed >= LINE_EVERY_S:
                 printed = time.monotonic()
                 console.print(progress.line(), soft_wrap=True, highlight=False)
 
-        controller.add_listener(line)
+        controller.add_listener(print_line)
         yield
     console.print(progress.line(), soft_wrap=True, highlight=False)
 
 
 class ProgressDisplay:
-    """The state of a search in words."""
+    """Renders the state of a search as text."""
 
     def __init__(self, controller: TrialController, workers: int) -> None:
         self._controller = controller
         self._workers = workers
-        self._began = time.monotonic()
-        self._ended_before = sum(trial.state != State.RUNNING for trial in controller.trials)
+        self._start_s = time.monotonic()
+        self._ended_at_start = sum(trial.state != State.RUNNING for trial in controller.trials)
 
     def line(self) -> str:
-        """Counts, best, epochs, time: all in one line."""
+        """Return counts, best score, epochs and times in one line."""
         trials = list(self._controller.trials)
         return " · ".join(
-            [_counts(trials, self._controller.total_trials), _best(trials), self._spent(trials)]
+            [_counts(trials, self._controller.total_trials), _best(trials), self._times(trials)]
         )
 
     def draw(self) -> RenderableType:
-        """The same on three lines, with a bar and the running trials."""
+        """Return the same on three lines, with a progress bar and the running trials."""
         trials = list(self._controller.trials)
         total = self._controller.total_trials
         done = sum(trial.state != State.RUNNING for trial in trials)
@@ -70,35 +71,35 @@ class ProgressDisplay:
                 f"  trial {trial.number}",
                 f"epoch {trial.epochs:.2f}",
                 "F1 -" if last is None else f"F1 {last:.4f}",
-                Text(format_params(trial.params, "=", " "), style="dim"),
+                Text(format_params(trial.params), style="dim"),
             )
         if not any(trial.measurements for trial in trials):
-            running.add_row(Text("  the workers start, and load the model and the data", style="dim"))
+            running.add_row(Text("  workers are starting and loading the model and the data", style="dim"))
         return Group(
             Text(self._controller.study.name, style="bold"),
             ProgressBar(total=total, completed=done, width=60),
             Text(""),
             Text(_counts(trials, total)),
             Text(_best(trials), style="green"),
-            Text(self._spent(trials)),
+            Text(self._times(trials)),
             running,
         )
 
-    def _spent(self, trials: list[Trial]) -> str:
+    def _times(self, trials: list[Trial]) -> str:
         epochs = sum(trial.epochs for trial in trials)
-        elapsed = time.monotonic() - self._began
+        elapsed = time.monotonic() - self._start_s
         left = self._left_s(trials, elapsed)
-        rest = "" if left is None else f" · {_clock(left)} left" if left else " · done"
-        return f"{epochs:.1f} epochs · {_clock(elapsed)} elapsed{rest}"
+        remaining = "" if left is None else f" · {_clock(left)} left" if left else " · done"
+        return f"{epochs:.1f} epochs · {_clock(elapsed)} elapsed{remaining}"
 
     def _left_s(self, trials: list[Trial], elapsed: float) -> float | None:
-        """Seconds left if the trials to come take as long as those that ended; None before any has."""
+        """Estimate the seconds left from the trials that ended since the start; None if there are none."""
         ended = sum(trial.state != State.RUNNING for trial in trials)
-        fresh = ended - self._ended_before
+        ended_since = ended - self._ended_at_start
         left = self._controller.total_trials - ended
         if left <= 0:
             return 0.0
-        return elapsed / fresh * left if fresh > 0 else None
+        return elapsed / ended_since * left if ended_since > 0 else None
 
 
 def _counts(trials: list[Trial], total: int) -> str:

@@ -1,4 +1,4 @@
-"""Studies as they lie under results/, running ones included."""
+"""Summaries, descriptions and matrix rows of the studies under results/, running ones included."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from pydantic import TypeAdapter
 from hpo.config.study import stored_study
 from hpo.errors import Issue, UserError
 from hpo.evaluation.matrix import MatrixRow, read_matrix
-from hpo.reporting.default_vs_best import milestones
 from hpo.reporting.group_by import group_trials, render_groups
 from hpo.reporting.importance import hyperparameter_importance
-from hpo.reporting.matrix_tables import render_table
+from hpo.reporting.milestones import milestones
 from hpo.reporting.report import render_sections, render_trials
 from hpo.reporting.seeds import seeded_configurations
 from hpo.reporting.study_record import StudyRecord, read_record
+from hpo.reporting.tables import MISSING, format_f1, render_table
 from hpo.search.default_trial import default_trial
 from hpo.search.trial import State, rank_trials
 from hpo.storage.study_folder import StudyFolder, study_folders
 
 
 def summarize_studies() -> list[dict[str, Any]]:
-    """A summary of each study, oldest first; of one whose file has problems, these."""
+    """Return a summary of each study, oldest first; an invalid study is summarized by its issues."""
     return [_summary_or_issues(folder) for folder in study_folders()]
 
 
 def summarize_study(name: str) -> dict[str, Any]:
-    """As `summarize_studies`, of one study."""
+    """Return the summary of one study, as in `summarize_studies`."""
     return _summary_or_issues(StudyFolder(name))
 
 
@@ -78,11 +78,11 @@ def _summary(record: StudyRecord, folder: StudyFolder) -> dict[str, Any]:
 
 
 def render_study_table(studies: Sequence[dict[str, Any]]) -> str:
-    """The summaries as a table, or a word on how to make the first study."""
+    """Return the summaries as a table, or how to create the first study."""
     if not studies:
-        return "no studies under results/ yet; make one with: hpo run\n"
+        return "no studies under results/; create one with: hpo run\n"
     headings = ("study", "state", "model", "corpus", "trials", "time", *_SCORES, "started")
-    return render_table(headings, [_overview_line(each) for each in studies])
+    return render_table(headings, [_table_row(each) for each in studies])
 
 
 _SCORES = {
@@ -93,10 +93,10 @@ _SCORES = {
 }
 
 
-def _overview_line(study: Mapping[str, Any]) -> tuple[str, ...]:
+def _table_row(study: Mapping[str, Any]) -> tuple[str, ...]:
     if "issues" in study:
-        nothing = ("-",) * (4 + len(_SCORES))
-        return (study["study"], study["state"], *nothing, study["issues"][0])
+        empty = (MISSING,) * (4 + len(_SCORES))
+        return (study["study"], study["state"], *empty, study["issues"][0])
     return (
         study["study"],
         study["state"],
@@ -104,17 +104,13 @@ def _overview_line(study: Mapping[str, Any]) -> tuple[str, ...]:
         Path(study["data"]).name,
         f"{study['ended']}/{study['trials']}",
         str(timedelta(seconds=round(study["trained_s"]))),
-        *(_score(study[field]) for field in _SCORES.values()),
+        *(format_f1(study[field]) for field in _SCORES.values()),
         study["started"][:16].replace("T", " "),
     )
 
 
-def _score(f1: float | None) -> str:
-    return "-" if f1 is None else f"{f1:.5f}"
-
-
 def describe_study(name: str) -> dict[str, Any]:
-    """A study whole: its summary, settings, environment, row of the matrix, trials, and what they come to.
+    """Return everything known about a study: summary, settings, environment, scores, analyses and trials.
 
     Raises
     ------
@@ -131,7 +127,7 @@ def describe_study(name: str) -> dict[str, Any]:
         "row": read_matrix(folder.matrix).rows[0].model_dump(mode="json") if folder.matrix.exists() else None,
         "scores": scored,
         "confusion": {split: each.model_dump(mode="json") for split, each in record.confusions.items()},
-        "best_after": [asdict(stage) for stage in milestones(record)],
+        "best_after": [asdict(milestone) for milestone in milestones(record)],
         "repeats": [each.to_json() for each in seeded_configurations(record)],
         "reranked": [each.to_json() for each in seeded_configurations(record.reranked)]
         if record.reranked
@@ -146,7 +142,7 @@ def _plain(scores: Any) -> Any:
 
 
 def describe_groups(name: str, hyperparameter: str) -> list[dict[str, Any]]:
-    """The trials of a study grouped by a searched hyperparameter, as JSON writes them.
+    """Return the trials of a study grouped by a searched hyperparameter, as JSON-compatible values.
 
     Raises
     ------
@@ -157,14 +153,14 @@ def describe_groups(name: str, hyperparameter: str) -> list[dict[str, Any]]:
 
 
 def render_study(name: str, hyperparameter: str | None = None) -> str:
-    """The report of a study that is done, or what can be told so far of one that is not.
+    """Return the report of a finished study, or an interim report.
 
-    With a ``hyperparameter``, the trials grouped by its values instead.
+    With ``hyperparameter``, return a table of the trials grouped by its values instead.
 
     Raises
     ------
     UserError
-        if there is no such study, it has problems, or it does not search the hyperparameter.
+        if there is no such study, it is invalid, or it does not search the hyperparameter.
     """
     folder = StudyFolder(name)
     if hyperparameter is not None:
@@ -175,41 +171,44 @@ def render_study(name: str, hyperparameter: str | None = None) -> str:
         return folder.report.read_text(encoding="utf-8")
     record = read_record(folder)
     summary = render_study_table([_summary(record, folder)])
-    rest = f"its {folder.report.name} is gone" if done else f"not done yet; go on with: hpo resume {name}"
-    return "\n".join([summary, *render_sections(record), render_trials(record.trials), rest])
+    status = f"{folder.report.name} is missing" if done else f"not finished; continue with: hpo resume {name}"
+    return "\n".join([summary, *render_sections(record), render_trials(record.trials), status])
 
 
 def collect_rows(names: Sequence[str]) -> list[MatrixRow]:
-    """The matrix rows of some studies, or of all that are done.
+    """Return the matrix rows of the named studies, or of all finished ones.
 
-    Of several studies of the same corpus, family, variant, algorithm and model, the newest one counts,
-    unless they were named. A study whose row has problems is passed over, unless it was named.
+    Without names, only the newest of several studies of the same corpus, family, variant, algorithm and
+    model counts, and invalid rows are skipped.
 
     Raises
     ------
     UserError
-        if a named study is missing, not done or faulty, or none is done at all.
+        if a named study is missing, unfinished or invalid, or no study is finished.
     """
     if names:
         folders = [StudyFolder(name) for name in names]
         issues = [
-            Issue(f"study {folder.name}", "is not done" if folder.study.exists() else "is not under results/")
+            Issue(
+                f"study {folder.name}",
+                "not finished" if folder.study.exists() else "not under results/",
+            )
             for folder in folders
             if not folder.matrix.exists()
         ]
         if issues:
             raise UserError(issues)
         return [read_matrix(folder.matrix).rows[0] for folder in folders]
-    rows = [row for folder in study_folders() if folder.matrix.exists() for row in _row_if_whole(folder)]
+    rows = [row for folder in study_folders() if folder.matrix.exists() for row in _row_if_valid(folder)]
     if not rows:
-        raise UserError(Issue("results/", "holds no study that is done", None, "make one with: hpo run"))
+        raise UserError(Issue("results/", "no finished study", None, "create one with: hpo run"))
     newest = {
         (row.corpus_sha256, row.tag_family, row.trained_on, row.algorithm, row.model): row for row in rows
     }
     return list(newest.values())
 
 
-def _row_if_whole(folder: StudyFolder) -> list[MatrixRow]:
+def _row_if_valid(folder: StudyFolder) -> list[MatrixRow]:
     try:
         return [read_matrix(folder.matrix).rows[0]]
     except UserError:

@@ -158,13 +158,3 @@ def best_after_counts(trials: Sequence[Trial], total: int) -> dict[int, Trial]:
         if count <= total
     }
     return {count: trial for count, trial in best.items() if trial is not None}
-
-
-def format_value(value: object) -> str:
-    """Return a hyperparameter's value as text, floats with three significant digits."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def format_params(params: Params, assign: str = " ", separator: str = ", ") -> str:
-    """Return hyperparameters as text, such as ``learning_rate 0.0003, batch_size 16``."""
-    return separator.join(f"{name}{assign}{format_value(value)}" for name, value in params.items())

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from hpo.config.search_space import Params
 from hpo.config.study import Study, stored_study
 from hpo.errors import Issue, StudyFailed, UserError
-from hpo.search.trial import format_params, rank_trials, read_trials
+from hpo.reporting.tables import format_params
+from hpo.search.trial import rank_trials, read_trials
 from hpo.storage.atomic import write_json
 from hpo.storage.journal import read_lines
 from hpo.storage.study_folder import StudyFolder

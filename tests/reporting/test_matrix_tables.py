@@ -1,4 +1,4 @@
-"""The tables come out as the published ones, cell by cell."""
+"""Tests that the result tables equal the published ones, cell by cell."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hpo.reporting.matrix_tables import (
     COLUMNS,
     render_hyperparameters,
     render_matrix,
-    render_table,
 )
+from hpo.reporting.tables import render_table
 
-# The published results of KB/bert-base-swedish-cased on SUC 3.0, as their README shows them.
+# The published results of KB/bert-base-swedish-cased on SUC 3.0.
 DEV = """
 | Tag Family | Trained on        | HPO Alg | cased  | uncased | uncased-cased-mix | uncased-cased-both | ne-lower | ne-lower-cased-mix | ne-lower-cased-both  |
 | ---------- | ----------------- | ------- | -----  | ------- | ----------------- | ------------------ | -------- | ------------------ | -------------------- |
@@ -59,7 +59,7 @@ PUBLISHED = {
 
 
 def _published() -> list[MatrixRow]:
-    """The published rows and one that was planned and never run, out of order."""
+    """The published rows and one that was not run, out of order."""
     rows = [
         MatrixRow(
             tag_family="Original",
@@ -84,15 +84,15 @@ def _cells(table: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(("split", "expected"), [("dev", DEV), ("test", TEST)])
-def test_the_published_matrix_comes_out_as_published(split, expected):
+def test_render_matrix_equals_the_published_tables(split, expected):
     assert _cells(render_matrix(_published(), split)) == _cells(expected)
 
 
-def test_the_published_hyperparameters_come_out_as_published():
+def test_render_hyperparameters_equals_the_published_table():
     assert render_hyperparameters(_published()) == HYPERPARAMETERS.lstrip("\n")
 
 
-def test_columns_are_padded_to_one_width():
+def test_render_matrix_pads_columns_to_one_width():
     lines = render_matrix(_published(), "dev").splitlines()
     assert len({len(line) for line in lines}) == 1
     assert lines[1].startswith("| ---------- | ----------------- | ------- | ------- |")
@@ -135,5 +135,5 @@ def test_a_knob_is_shown_so_that_it_is_not_misread(value, expected):
     assert _cells(render_hyperparameters([row]))[1][4] == expected
 
 
-def test_a_cell_cannot_break_its_table():
+def test_render_table_escapes_bars_and_newlines():
     assert render_table(["a"], [["x|y\nz"]]) == "| a      |\n| ------ |\n| x\\|y z |\n"

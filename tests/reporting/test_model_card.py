@@ -1,4 +1,4 @@
-"""A card says how its model is put to work, and by what it is not."""
+"""Tests of the usage section of the model card."""
 
 import pytest
 
@@ -6,32 +6,32 @@ from hpo.config.training_config import TrainingConfig
 from hpo.reporting.model_card import render_usage
 
 
-def said_of(label_set="bio", fast=True, **hyperparameters):
+def usage_of(label_set="bio", fast=True, **hyperparameters):
     return render_usage(TrainingConfig(**hyperparameters), label_set, fast)
 
 
 @pytest.mark.parametrize("label_set", ["bio", "plain"])
 @pytest.mark.parametrize("alignment, strategy", [("first", "first"), ("all", "simple")])
-def test_a_familys_own_model_is_for_the_pipeline(alignment, strategy, label_set):
-    said = said_of(label_set, label_alignment=alignment)
-    assert f'pipeline("ner", "path/to/this/folder", aggregation_strategy="{strategy}")' in said
-    assert "neighbouring" not in said
+def test_render_usage_of_a_standard_model_shows_the_pipeline(alignment, strategy, label_set):
+    text = usage_of(label_set, label_alignment=alignment)
+    assert f'pipeline("ner", "path/to/this/folder", aggregation_strategy="{strategy}")' in text
+    assert "neighbouring" not in text
 
 
 @pytest.mark.parametrize(
-    "hyperparameters, why",
+    "hyperparameters, reason",
     [
-        ({"pooling": "first-last"}, "(first-last), for which transformers has no model"),
-        ({"fast": False}, "does not tell where words begin"),
-        ({"label_set": "bilou"}, "puts only B- and I- together"),
+        ({"pooling": "first-last"}, "(first-last). transformers has no such model"),
+        ({"fast": False}, "does not map subtokens to words"),
+        ({"label_set": "bilou"}, "merges only B- and I-"),
     ],
     ids=["pooled", "bytes", "bilou"],
 )
-def test_what_the_pipeline_would_misread_is_for_our_own_command(hyperparameters, why):
-    said = said_of(**hyperparameters)
-    assert "hpo predict path/to/this/folder" in said and why in said
-    assert "aggregation_strategy=" not in said
+def test_render_usage_of_an_unsupported_model_shows_hpo_predict(hyperparameters, reason):
+    text = usage_of(**hyperparameters)
+    assert "hpo predict path/to/this/folder" in text and reason in text
+    assert "aggregation_strategy=" not in text
 
 
-def test_context_that_the_pipeline_does_not_give_is_told():
-    assert "with 64 subtokens of neighbouring sentences" in said_of(context=64)
+def test_render_usage_with_context_warns_about_the_pipeline():
+    assert "with 64 subtokens of neighbouring sentences" in usage_of(context=64)

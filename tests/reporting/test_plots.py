@@ -1,4 +1,4 @@
-"""The pictures of a report: which there are, and that they are the same each time."""
+"""Tests of the plots of a study: which exist, and that they are reproducible."""
 
 import subprocess
 import sys
@@ -31,31 +31,31 @@ def record(measure):
     return StudyRecord(study, trials, None, {}, tables, None)
 
 
-def test_each_picture_is_there_as_png_and_as_svg_and_says_what_it_shows(record, tmp_path):
+def test_draw_plots_saves_every_plot_as_png_and_svg(record, tmp_path):
     drawn = draw_plots(record, tmp_path)
-    assert [picture.name for picture in drawn] == [
+    assert [plot.name for plot in drawn] == [
         "learning-curves",
         "confusion-entities-dev", "confusion-tokens-dev",
         "confusion-entities-test", "confusion-tokens-test",
     ]  # fmt: skip
     assert {path.name for path in tmp_path.iterdir()} == {
-        f"{picture.name}.{kind}" for picture in drawn for kind in ("png", "svg")
+        f"{plot.name}.{kind}" for plot in drawn for kind in ("png", "svg")
     }
-    for picture in drawn:
-        assert (tmp_path / f"{picture.name}.png").read_bytes().startswith(b"\x89PNG")
-        text = (tmp_path / f"{picture.name}.svg").read_text()
+    for plot in drawn:
+        assert (tmp_path / f"{plot.name}.png").read_bytes().startswith(b"\x89PNG")
+        text = (tmp_path / f"{plot.name}.svg").read_text()
         assert ElementTree.fromstring(text).tag.endswith("svg")
         assert "my-study" in text
 
 
-def test_the_same_numbers_make_the_same_files(record, tmp_path):
+def test_draw_plots_twice_gives_identical_files(record, tmp_path):
     for place in ("one", "two"):
         draw_plots(record, tmp_path / place)
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
 
 
-def test_a_picture_is_small_in_its_colours_and_not_in_its_dots(record, tmp_path):
+def test_draw_plots_reduces_colours_and_keeps_the_resolution(record, tmp_path):
     from PIL import Image
 
     draw_plots(record, tmp_path)
@@ -65,11 +65,11 @@ def test_a_picture_is_small_in_its_colours_and_not_in_its_dots(record, tmp_path)
         assert image.convert("RGB").getpixel((5, 5)) == (255, 255, 255)
 
 
-def test_a_study_that_has_measured_nothing_has_no_curves(record):
+def test_available_plots_without_measurements_is_empty(record):
     fresh = StudyRecord(record.study, [Trial(0, record.study.space.defaults, 0)], None, {}, {}, None)
     assert available_plots(fresh) == []
 
 
-def test_matplotlib_is_loaded_only_to_draw():
+def test_import_of_reporting_does_not_load_matplotlib():
     code = "import sys, hpo.reporting.plots, hpo.reporting.report; assert 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,4 +1,4 @@
-"""The display of a running search, from a controller whose trials are made up."""
+"""Tests of the progress display with made-up trials."""
 
 import io
 
@@ -14,7 +14,7 @@ from hpo.storage.study_folder import StudyFolder
 
 
 class Clock:
-    """Time that passes when it is told to."""
+    """A clock that tests advance."""
 
     def __init__(self):
         self.now = 1000.0
@@ -37,24 +37,24 @@ def controller(tmp_path):
     )
 
 
-def end(controller, measure, f1, state=State.COMPLETE, epochs=2.0):
+def end_trial(controller, measure, f1, state=State.COMPLETE, epochs=2.0):
     trial = controller.next_trial()
     controller.on_result(trial.number, measure(epochs, f1))
     controller.on_trial_end(trial.number, state)
 
 
-def test_before_anything_has_ended_there_is_no_score_and_no_time_left(controller, clock):
+def test_line_before_the_first_end_has_no_score_and_no_time_left(controller, clock):
     display = ProgressDisplay(controller, 2)
     assert display.line() == (
         "0/4 trials done (0 stopped early) · 0 running · no score yet · 0.0 epochs · 0:00:00 elapsed"
     )
 
 
-def test_a_line_counts_every_end_and_tells_the_best_that_did_not_fail(controller, clock, measure):
+def test_line_counts_every_end_and_shows_the_best_trial_that_did_not_fail(controller, clock, measure):
     display = ProgressDisplay(controller, 2)
-    end(controller, measure, 0.5)
-    end(controller, measure, 0.9, State.FAILED)
-    end(controller, measure, 0.7, State.STOPPED, epochs=0.5)
+    end_trial(controller, measure, 0.5)
+    end_trial(controller, measure, 0.9, State.FAILED)
+    end_trial(controller, measure, 0.7, State.STOPPED, epochs=0.5)
     controller.next_trial()
     clock.now += 90
     assert display.line() == (
@@ -65,42 +65,42 @@ def test_a_line_counts_every_end_and_tells_the_best_that_did_not_fail(controller
     assert display.line().endswith("0:01:30 elapsed · done")
 
 
-def test_time_left_is_reckoned_from_the_trials_of_this_run_alone(controller, clock, measure):
-    end(controller, measure, 0.5)
-    end(controller, measure, 0.5)
+def test_line_of_a_resumed_search_estimates_time_from_new_trials_only(controller, clock, measure):
+    end_trial(controller, measure, 0.5)
+    end_trial(controller, measure, 0.5)
     display = ProgressDisplay(controller, 1)
     clock.now += 60
     assert "left" not in display.line()
-    end(controller, measure, 0.5)
+    end_trial(controller, measure, 0.5)
     assert display.line().endswith("0:01:00 elapsed · 0:01:00 left")
 
 
-def drawn(display):
+def draw(display):
     console = Console(file=io.StringIO(), width=120)
     console.print(display.draw())
     return console.file.getvalue()
 
 
-def test_the_drawing_shows_the_study_and_its_running_trials(controller, clock, measure):
+def test_draw_shows_the_study_and_its_running_trials(controller, clock, measure):
     display = ProgressDisplay(controller, 2)
     trial = controller.next_trial()
     controller.on_result(0, measure(1.25, 0.4321))
     controller.next_trial()
-    text = drawn(display)
+    text = draw(display)
     assert text.startswith("s\n")
     assert "0/4 trials done" in text
-    assert f"learning_rate={trial.params['learning_rate']:.3g}" in text
+    assert f"learning rate {trial.params['learning_rate']:.3g}" in text
     assert [line.split()[:6] for line in text.splitlines() if line.startswith("  trial")] == [
         ["trial", "0", "epoch", "1.25", "F1", "0.4321"],
         ["trial", "1", "epoch", "0.00", "F1", "-"],
     ]
 
 
-def test_without_a_terminal_a_line_is_printed_now_and_then_and_one_at_the_end(controller, clock, measure):
+def test_show_progress_without_a_terminal_prints_lines_at_intervals(controller, clock, measure):
     console = Console(file=io.StringIO(), width=40)
     with show_progress(controller, 1, console):
         for _ in range(4):
-            end(controller, measure, 0.5)
+            end_trial(controller, measure, 0.5)
             clock.now += progress.LINE_EVERY_S / 2
     lines = console.file.getvalue().splitlines()
     assert 2 < len(lines) < 6, "of twelve changes"
@@ -108,8 +108,8 @@ def test_without_a_terminal_a_line_is_printed_now_and_then_and_one_at_the_end(co
     assert lines[-1].startswith("4/4 trials done")
 
 
-def test_on_a_terminal_only_the_last_line_stays(controller, clock, measure):
+def test_show_progress_on_a_terminal_leaves_only_the_last_line(controller, clock, measure):
     console = Console(file=io.StringIO(), width=200, force_terminal=True)
     with show_progress(controller, 1, console):
-        end(controller, measure, 0.5)
+        end_trial(controller, measure, 0.5)
     assert "1/4 trials done" in console.file.getvalue().splitlines()[-1]

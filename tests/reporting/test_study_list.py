@@ -1,4 +1,4 @@
-"""Studies as they lie under results/: done, open, and which of them count for the matrix."""
+"""Tests of summaries, descriptions and matrix rows of the studies under results/."""
 
 import json
 import os
@@ -19,12 +19,12 @@ from hpo.search.trial import State, Trial
 from hpo.storage.atomic import write_json, write_lines, write_text
 from hpo.storage.study_folder import StudyFolder
 
-COLUMNS = build_study({}).space.defaults
+PARAMS = build_study({}).space.defaults
 
 
 @pytest.fixture
 def put(empty_folder, measure):
-    """Puts a study under results/: open, or done where it has a test F1; each newer than the one before."""
+    """Write a study to results/, finished if it has a test F1; each is newer than the previous one."""
     ages = iter(range(1000, 2000))
 
     def make(name, f1=None, **fields):
@@ -33,9 +33,9 @@ def put(empty_folder, measure):
         age = next(ages)
         os.utime(folder.study, (age, age))
         trials = [
-            Trial(0, COLUMNS, 0, State.COMPLETE, [measure(2, 0.5)]),
-            Trial(1, COLUMNS, 0, State.FAILED, [measure(1, 0.9)], "it broke"),
-            Trial(2, COLUMNS, 0),
+            Trial(0, PARAMS, 0, State.COMPLETE, [measure(2, 0.5)]),
+            Trial(1, PARAMS, 0, State.FAILED, [measure(1, 0.9)], "it broke"),
+            Trial(2, PARAMS, 0),
         ]
         write_lines(folder.trials, [trial.to_json() for trial in trials])
         if f1 is not None:
@@ -52,7 +52,7 @@ def put(empty_folder, measure):
     return make
 
 
-def test_a_summary_counts_ends_and_never_takes_a_failed_trial_for_the_best(put):
+def test_summarize_studies_counts_ended_trials_and_ignores_failed_ones_as_best(put):
     put("open")
     (summary,) = summarize_studies()
     assert (summary["state"], summary["ended"], summary["trials"], summary["epochs"]) == ("open", 2, 4, 3.0)
@@ -61,7 +61,7 @@ def test_a_summary_counts_ends_and_never_takes_a_failed_trial_for_the_best(put):
     assert summary["started"] == "1970-01-01T00:16:40+00:00"
 
 
-def test_studies_are_listed_oldest_first_whether_open_or_done(put):
+def test_summarize_studies_sorts_oldest_first(put):
     put("b", 0.7)
     put("a")
     assert [(each["study"], each["state"], each["test_f1"]) for each in summarize_studies()] == [
@@ -74,11 +74,11 @@ def test_studies_are_listed_oldest_first_whether_open_or_done(put):
     assert "| 0.70000 " in lines[2]
 
 
-def test_no_studies_are_told_with_what_to_do(empty_folder):
+def test_render_study_table_without_studies_says_how_to_create_one(empty_folder):
     assert "hpo run" in render_study_table(summarize_studies())
 
 
-def test_a_description_is_whole_and_plain_data(put):
+def test_describe_study_is_complete_and_json_compatible(put):
     put("s", 0.7)
     described = json.loads(json.dumps(describe_study("s")))
     assert described["settings"]["trials"] == 4
@@ -86,16 +86,16 @@ def test_a_description_is_whole_and_plain_data(put):
     assert [trial["state"] for trial in described["trials"]] == ["complete", "failed", "running"]
 
 
-def test_a_study_that_is_done_shows_its_report_and_an_open_one_its_trials(put):
+def test_render_study_shows_the_report_or_an_interim_report(put):
     put("finished", 0.7)
     put("open")
     assert render_study("finished") == "# finished\n"
     text = render_study("open")
     assert "it broke" in text
-    assert text.endswith("not done yet; go on with: hpo resume open")
+    assert text.endswith("not finished; continue with: hpo resume open")
 
 
-def test_the_newest_of_like_studies_counts_unless_they_are_named(put):
+def test_collect_rows_keeps_the_newest_of_equal_studies_unless_named(put):
     put("first", 0.6)
     put("other-corpus", 0.65, corpus_sha256="b")
     put("second", 0.7)
@@ -104,45 +104,45 @@ def test_the_newest_of_like_studies_counts_unless_they_are_named(put):
     assert [row.study for row in collect_rows(["second", "first"])] == ["second", "first"]
 
 
-def test_every_study_that_has_no_row_is_told(put):
+def test_collect_rows_of_unfinished_and_missing_studies_reports_all(put):
     put("open")
     put("done", 0.5)
     with pytest.raises(UserError) as caught:
         collect_rows(["open", "done", "none"])
     assert [str(issue) for issue in caught.value.issues] == [
-        "study open: is not done",
-        "study none: is not under results/",
+        "study open: not finished",
+        "study none: not under results/",
     ]
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "told"),
+    ("file", "text", "message"),
     [
         ("matrix.json", '{"rows": []}', "matrix.json"),
         ("matrix.json", "{", "matrix.json:1: is not valid JSON"),
-        ("trials.jsonl", '{"a":1}\n', "trials.jsonl:1: is no line of a trial"),
+        ("trials.jsonl", '{"a":1}\n', "trials.jsonl:1: is not a trial record"),
         ("trials.jsonl", '{"trial":0,"seed":1,"params":{}}\n{"a"\n', "trials.jsonl:2: is not valid JSON"),
-        ("trials.jsonl", "5\n", "trials.jsonl:1: is no line of a trial"),
+        ("trials.jsonl", "5\n", "trials.jsonl:1: is not a trial record"),
     ],
 )
-def test_a_study_with_a_broken_file_is_faulty_and_leaves_the_others_alone(put, file, text, told):
+def test_a_study_with_an_invalid_file_is_faulty_and_does_not_affect_others(put, file, text, message):
     put("broken", 0.6, corpus_sha256="b")
     put("whole", 0.7)
     write_text(StudyFolder("broken").path / file, text)
     broken, whole = summarize_studies()
     assert (broken["state"], whole["state"]) == ("faulty", "done")
-    assert told in broken["issues"][0]
+    assert message in broken["issues"][0]
     assert "whole" in [row.study for row in collect_rows([])]
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         describe_study("broken")
     if file == "matrix.json":
         assert [row.study for row in collect_rows([])] == ["whole"]
-        with pytest.raises(UserError, match=told):
+        with pytest.raises(UserError, match=message):
             collect_rows(["broken"])
 
 
-def test_a_study_whose_report_is_gone_shows_its_trials(put):
+def test_render_study_without_its_report_shows_the_trials(put):
     put("s", 0.7)
     StudyFolder("s").report.unlink()
     assert "it broke" in render_study("s")
-    assert render_study("s").endswith("its report.md is gone")
+    assert render_study("s").endswith("report.md is missing")
