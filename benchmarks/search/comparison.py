@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.search.arms import (
+from benchmarks.search.contestants import (
     DEFAULT,
     RANDOM,
     Absent,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from benchmarks.search.arms import Absent
 from benchmarks.search.comparison import (
     CHECKPOINTS,
     NEAR,
@@ -13,6 +12,7 @@ from benchmarks.search.comparison import (
     Interval,
     Row,
 )
+from benchmarks.search.contestants import Absent
 from hpo.simulation.surrogate import NEIGHBOURS, PROBES, Surrogate
 
 PEER_PACKAGES = ("hpbandster", "ConfigSpace", "syne-tune")

@@ -52,7 +52,7 @@ def speed(
 
     from benchmarks.speed.environments import describe_machine
     from benchmarks.speed.figures import FIGURES, chosen
-    from benchmarks.speed.ledger import enter, publish, read
+    from benchmarks.speed.results_store import enter, publish, read
     from benchmarks.speed.settings import TRIAL_RUN, Setting, Sizes
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_INTERRUPTED))  # so that no arm outlives it
@@ -103,7 +103,7 @@ def gpu(
 
     Example: python -m benchmarks gpu
     """
-    from benchmarks.speed.gpus import (
+    from benchmarks.speed.gpu_figures import (
         FULL,
         QUICK,
         measure,
@@ -120,7 +120,7 @@ def table_of(out: Out = STEM) -> None:
     Example: python -m benchmarks table
     """
     from benchmarks.speed.figures import FIGURES
-    from benchmarks.speed.ledger import publish, read
+    from benchmarks.speed.results_store import publish, read
 
     print(
         publish(

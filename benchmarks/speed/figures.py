@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from benchmarks.speed.parts import (
+from benchmarks.speed.component_figures import (
     measure_driver,
     measure_encoding,
     measure_matrix,
@@ -15,7 +15,7 @@ from benchmarks.speed.parts import (
     measure_step,
 )
 from benchmarks.speed.rows import Row
-from benchmarks.speed.searching import (
+from benchmarks.speed.search_figures import (
     measure_disk,
     measure_memory,
     measure_search,

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.arms import command_seconds
-from benchmarks.speed.watches import WatchedRun, read_watch
+from benchmarks.speed.contestants import command_seconds
+from benchmarks.speed.instrumentation import WatchedRun, read_watch
 from hpo.config.study import Study, build_study
 from hpo.search.checkpoint_store import use_memory_scratch
 from hpo.search.ray.driver import Resources, run_search

@@ -172,7 +172,7 @@ def _own_folder() -> Iterator[Path]:
 def run_arm(
     name: str, spec: Mapping[str, Any], *, threads: int = 1, disk: bool = False, profile: Path | None = None
 ) -> dict[str, Any]:
-    """Run an arm of `benchmarks.speed.arms` in a fresh process and folder, and return what it measured.
+    """Run a contestant in a fresh process and folder, and return what it measured.
 
     ``disk`` adds a `Usage` under ``"usage"``; it is left out elsewhere, since looking takes some of a core.
     ``profile`` is a file to which py-spy writes the stacks of the arm, those of each worker beside it.
@@ -184,7 +184,7 @@ def run_arm(
     """
     with _own_folder() as folder:
         (folder / "spec.json").write_text(json.dumps(dict(spec) | {"folder": str(folder / OUTPUT)}))
-        command = [sys.executable, "-m", "benchmarks.speed.arms", name, str(folder)]
+        command = [sys.executable, "-m", "benchmarks.speed.contestants", name, str(folder)]
         if profile is not None:
             profile.parent.mkdir(parents=True, exist_ok=True)
             command = [_py_spy(), *RECORD, "--output", str(profile), "--", *command]

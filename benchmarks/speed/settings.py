@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.materials import Material
+from benchmarks.speed.fixtures import Material
 from benchmarks.speed.processes import run_arm
 
 Spec = Mapping[str, Any]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks.speed.gpus import (
+from benchmarks.speed.gpu_figures import (
     FULL,
     QUICK,
     measure,

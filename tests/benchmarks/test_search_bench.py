@@ -7,14 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks.search.arms import (
-    DEFAULT,
-    RANDOM,
-    Absent,
-    Arm,
-    our_arms,
-    study_of,
-)
 from benchmarks.search.commands import TABLE
 from benchmarks.search.comparison import (
     CHECKPOINTS,
@@ -24,6 +16,14 @@ from benchmarks.search.comparison import (
     play,
     summarize,
     to_json,
+)
+from benchmarks.search.contestants import (
+    DEFAULT,
+    RANDOM,
+    Absent,
+    Arm,
+    our_arms,
+    study_of,
 )
 from benchmarks.search.peers import PEERS, peers
 from benchmarks.search.reports import render

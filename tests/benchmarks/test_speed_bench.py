@@ -12,21 +12,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.speed import processes
-from benchmarks.speed.arms import ARMS
+from benchmarks.speed.component_figures import paired_interval
+from benchmarks.speed.contestants import ARMS
 from benchmarks.speed.figures import FIGURES, chosen
-from benchmarks.speed.ledger import (
-    enter,
-    publish,
-    read,
-    render,
-)
-from benchmarks.speed.parts import paired_interval
+from benchmarks.speed.instrumentation import gaps, read_watch
 from benchmarks.speed.processes import (
     ArmFailed,
     descendants,
     run_arm,
     size_of,
     watched,
+)
+from benchmarks.speed.results_store import (
+    enter,
+    publish,
+    read,
+    render,
 )
 from benchmarks.speed.rows import (
     Row,
@@ -36,9 +37,8 @@ from benchmarks.speed.rows import (
     at_most,
     compared,
 )
-from benchmarks.speed.searching import configurations, study_options
+from benchmarks.speed.search_figures import configurations, study_options
 from benchmarks.speed.settings import TRIAL_RUN, Setting
-from benchmarks.speed.watches import gaps, read_watch
 from hpo.config.study import build_study
 from hpo.errors import UserError
 from hpo.storage.atomic import write_lines

@@ -11,11 +11,11 @@ from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from benchmarks.search.arms import Absent, Arm
+from benchmarks.search.contestants import Absent, Arm
 from hpo.config.study import Study
 
 if TYPE_CHECKING:
-    from benchmarks.search.peers.head import Peer
+    from benchmarks.search.peers.tuner import Peer
 
 PEERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "Ray OptunaSearch + ASHA": ("ray_peers", "optuna_asha", ("ray", "optuna")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import optuna
 
-from benchmarks.search.peers.head import GRACE_EPOCHS, REDUCTION_FACTOR, Peer
+from benchmarks.search.peers.tuner import GRACE_EPOCHS, REDUCTION_FACTOR, Peer
 from hpo.config.search_space import Params
 from hpo.config.study import Study
 from hpo.search.samplers.optuna_tpe import distribution_of

@@ -12,7 +12,7 @@ from ray import tune
 from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import AsyncHyperBandScheduler, HyperBandForBOHB, TrialScheduler
 
-from benchmarks.search.peers.head import GRACE_EPOCHS, REDUCTION_FACTOR, Peer
+from benchmarks.search.peers.tuner import GRACE_EPOCHS, REDUCTION_FACTOR, Peer
 from hpo.config.search_space import Parameter, Params
 from hpo.config.study import Study
 from hpo.search.trial import State, Trial

@@ -11,7 +11,7 @@ from syne_tune.backend.trial_status import Trial as SyneTrial
 from syne_tune.config_space import choice, loguniform, randint, uniform
 from syne_tune.optimizer.baselines import ASHA, BOHB
 
-from benchmarks.search.peers.head import GRACE_EPOCHS, REDUCTION_FACTOR, Peer
+from benchmarks.search.peers.tuner import GRACE_EPOCHS, REDUCTION_FACTOR, Peer
 from hpo.config.search_space import Parameter, Params
 from hpo.config.study import Study
 from hpo.search.trial import State, Trial

@@ -9,7 +9,7 @@ from typing import Any
 
 from ray import init, shutdown, tune
 
-from benchmarks.speed.drivers import (
+from benchmarks.speed.driver_overhead import (
     KNOB,
     Gate,
     Tally,

@@ -17,7 +17,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from benchmarks.speed.materials import Material
+from benchmarks.speed.fixtures import Material
 from hpo.config.training_config import TINY, TrainingConfig
 from hpo.models.build import build_model
 

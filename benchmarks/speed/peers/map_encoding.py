@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.materials import Material
+from benchmarks.speed.fixtures import Material
 from benchmarks.speed.peers.examples import encode, read, tokenizer_of
 from hpo.corpora.sentences import Sentence
 from hpo.corpora.variants import FORMS, form

@@ -16,7 +16,7 @@ from transformers import (
     Trainer,
 )
 
-from benchmarks.speed.materials import Material
+from benchmarks.speed.fixtures import Material
 from benchmarks.speed.peers.examples import Metric, arguments, encode
 from hpo.config.training_config import TINY, TrainingConfig
 from hpo.corpora.sentences import Sentence

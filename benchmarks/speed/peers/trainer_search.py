@@ -12,10 +12,10 @@ from ray.tune.schedulers import ASHAScheduler, PopulationBasedTraining
 from ray.tune.search import BasicVariantGenerator
 from transformers import TrainerCallback
 
-from benchmarks.speed.arms import command_seconds
-from benchmarks.speed.materials import Material
+from benchmarks.speed.contestants import command_seconds
+from benchmarks.speed.fixtures import Material
+from benchmarks.speed.instrumentation import Watch, read_watch, watching
 from benchmarks.speed.peers.examples import arguments, build_trainer
-from benchmarks.speed.watches import Watch, read_watch, watching
 
 GOAL: dict[str, Any] = {"metric": "objective", "mode": "max"}
 

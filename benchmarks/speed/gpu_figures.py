@@ -18,7 +18,7 @@ import torch
 from transformers import BertConfig, BertForTokenClassification
 
 from benchmarks.speed.environments import describe_machine
-from benchmarks.speed.materials import make
+from benchmarks.speed.fixtures import make
 from hpo.config.training_config import TrainingConfig
 from hpo.encoding.encoded_corpus import EncodedCorpus
 from hpo.encoding.window_dataset import WindowDataset

@@ -1,4 +1,4 @@
-"""The arms by name, and the process of one: ``python -m benchmarks.speed.arms NAME FOLDER``."""
+"""The arms by name, and the process of one: ``python -m benchmarks.speed.contestants NAME FOLDER``."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ PR_SET_PDEATHSIG = 1
 """Of ``linux/prctl.h``."""
 
 ARMS: dict[str, str] = {
-    "material": "benchmarks.speed.materials:make",
+    "material": "benchmarks.speed.fixtures:make",
     "our search": "benchmarks.speed.our_search:run",
     "hyperparameter_search": "benchmarks.speed.peers.trainer_search:run",
     "plain loop": "benchmarks.speed.peers.plain_loop:run",
     "trainer epoch": "benchmarks.speed.peers.trainer_search:time_epoch",
-    "step": "benchmarks.speed.steps:run",
-    "our padding": "benchmarks.speed.steps:count_padding",
+    "step": "benchmarks.speed.step_figures:run",
+    "our padding": "benchmarks.speed.step_figures:count_padding",
     "default padding": "benchmarks.speed.peers.trainer_search:count_padding",
     "encoding": "benchmarks.speed.peers.map_encoding:run",
     "spans": "benchmarks.speed.peers.seqeval_scores:run",
     "matrix": "benchmarks.speed.peers.predictions:run",
-    "our driver": "benchmarks.speed.drivers:run",
+    "our driver": "benchmarks.speed.driver_overhead:run",
     "bare tune": "benchmarks.speed.peers.bare_tune:run",
-    "controller": "benchmarks.speed.drivers:run_conductor",
-    "quality": "benchmarks.speed.steps:train_quality",
+    "controller": "benchmarks.speed.driver_overhead:run_conductor",
+    "quality": "benchmarks.speed.step_figures:train_quality",
 }
 """By name: the module, and its function from a specification to what it measured, both as JSON holds them."""
 

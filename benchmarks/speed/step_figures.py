@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.speed.watches import read_watch, watching
+from benchmarks.speed.instrumentation import read_watch, watching
 from hpo.config.training_config import TINY, TrainingConfig
 from hpo.encoding.batch_samplers import LengthGroupedBatchSampler, PackedBatchSampler, RandomBatchSampler
 from hpo.encoding.encoded_corpus import EncodedCorpus
