@@ -1,8 +1,7 @@
-"""Samplers: what to try next, given all that was tried.
+"""Samplers: propose the next configuration, given all earlier trials.
 
-A sampler is a function of the space, the seed, the trial's number and the trials before it. It
-keeps no random state between calls, so that a study that is taken up again goes on as if it had
-never stopped.
+A sampler is a function of the space, the seed, the trial's number and the trials before it. It keeps no
+random state between calls, so that a resumed study continues as if it had not been interrupted.
 """
 
 from __future__ import annotations
@@ -19,40 +18,40 @@ class Sampler(Protocol):
     """Proposes one configuration at a time."""
 
     def suggest(self, number: int, trials: Sequence[Trial]) -> Params | None:
-        """A value for each searched hyperparameter of trial ``number``, or None where nothing is left to try.
+        """Return the searched hyperparameters of trial ``number``, or None if nothing is left to try.
 
-        ``trials`` are all trials before it, those still running included.
+        ``trials`` are all earlier trials, including running ones.
         """
 
 
-def _optuna(space: Space, seed: int, levels: Sequence[int]) -> Sampler:
+def _optuna(space: Space, seed: int, rung_levels: Sequence[int]) -> Sampler:
     from hpo.search.samplers.optuna_tpe import OptunaTPE
 
     return OptunaTPE(space, seed)
 
 
-def _hyperopt(space: Space, seed: int, levels: Sequence[int]) -> Sampler:
+def _hyperopt(space: Space, seed: int, rung_levels: Sequence[int]) -> Sampler:
     from hpo.search.samplers.hyperopt_tpe import HyperoptTPE
 
     return HyperoptTPE(space, seed)
 
 
-def _random(space: Space, seed: int, levels: Sequence[int]) -> Sampler:
+def _random(space: Space, seed: int, rung_levels: Sequence[int]) -> Sampler:
     from hpo.search.samplers.random_and_grid import RandomSampler
 
     return RandomSampler(space, seed)
 
 
-def _grid(space: Space, seed: int, levels: Sequence[int]) -> Sampler:
+def _grid(space: Space, seed: int, rung_levels: Sequence[int]) -> Sampler:
     from hpo.search.samplers.random_and_grid import GridSampler
 
     return GridSampler(space, seed)
 
 
-def _bohb(space: Space, seed: int, levels: Sequence[int]) -> Sampler:
+def _bohb(space: Space, seed: int, rung_levels: Sequence[int]) -> Sampler:
     from hpo.search.samplers.bohb import BOHB
 
-    return BOHB(space, seed, levels)
+    return BOHB(space, seed, rung_levels)
 
 
 SAMPLERS: dict[str, Callable[[Space, int, Sequence[int]], Sampler]] = {
@@ -65,39 +64,39 @@ SAMPLERS: dict[str, Callable[[Space, int, Sequence[int]], Sampler]] = {
 
 
 def build_sampler(
-    name: str, space: Space, seed: int, levels: Sequence[int] = (1,), seeds: int = 1
+    name: str, space: Space, seed: int, rung_levels: Sequence[int] = (1,), seeds: int = 1
 ) -> Sampler:
-    """The sampler of a name.
+    """Return a sampler by name.
 
-    ``levels`` are the epochs at which trials are compared, for a sampler that compares them so; each
-    configuration is proposed ``seeds`` times, one after the other.
+    ``rung_levels`` are the epochs at which BOHB compares trials. Each configuration is proposed ``seeds``
+    times in a row.
 
     Raises
     ------
     UserError
-        if there is no such sampler.
+        if the name is unknown.
     """
     if name not in SAMPLERS:
         raise unknown("sampler", "sampler", name, SAMPLERS)
-    sampler = _Guessing(SAMPLERS[name](space, seed, levels), space.points_to_evaluate)
-    return _Repeating(sampler, seeds) if seeds > 1 else sampler
+    sampler = _PointsFirst(SAMPLERS[name](space, seed, rung_levels), space.points_to_evaluate)
+    return _Repeated(sampler, seeds) if seeds > 1 else sampler
 
 
-class _Guessing:
-    """Tries a space's points to evaluate before its sampler is asked."""
+class _PointsFirst:
+    """Proposes the points to evaluate of a space before those of its sampler."""
 
-    def __init__(self, sampler: Sampler, guesses: Sequence[Params]) -> None:
+    def __init__(self, sampler: Sampler, points: Sequence[Params]) -> None:
         self._sampler = sampler
-        self._guesses = guesses
+        self._points = points
 
     def suggest(self, number: int, trials: Sequence[Trial]) -> Params | None:
-        if number < len(self._guesses):
-            return dict(self._guesses[number])
+        if number < len(self._points):
+            return dict(self._points[number])
         return self._sampler.suggest(number, trials)
 
 
-class _Repeating:
-    """Proposes each configuration of a sampler several times before the next."""
+class _Repeated:
+    """Proposes each configuration of a sampler several times in a row."""
 
     def __init__(self, sampler: Sampler, times: int) -> None:
         self._sampler = sampler

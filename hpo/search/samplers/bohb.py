@@ -1,4 +1,4 @@
-"""The model of BOHB: kernel densities of good and of bad configurations, at the most epochs that suffice."""
+"""The sampler of BOHB: kernel densities of the best and of the other configurations."""
 
 from __future__ import annotations
 
@@ -25,55 +25,56 @@ Floats = NDArray[np.float64]
 
 
 class BOHB:
-    """Proposes what is likelier among the best configurations than among the rest, of those trained longest.
+    """Proposes the configuration with the largest ratio of the densities of good and bad configurations.
 
-    Each of ``levels``, in epochs, is a budget b of the paper, and a trial that has come to it is an
-    observation there, with its measurement at that level, ordered by F1 and then by dev loss. The
-    largest level with N_min + 2 observations is modelled, N_min = d + 1 for d hyperparameters: l by the best
-    max(N_min, q N_b), and g by the worst max(N_min, N_b - N_l). Of N_s draws from l, widened by b_w, the
-    one with the largest l / g is proposed. One proposal in 1 / rho is drawn uniformly, as all are before
-    any level can be modelled. A failed trial teaches nothing.
+    Each of ``rung_levels``, in epochs, is a budget b of the paper. A trial that has reached a level is an
+    observation there, with its measurement at that level; observations are ordered by F1, then by dev loss.
+    The model uses the largest level with N_min + 2 observations, N_min = d + 1 for d hyperparameters: l is
+    the density of the best max(N_min, q N_b) and g that of the worst max(N_min, N_b - N_l). Of N_s draws
+    from l, widened by b_w, the one with the largest l / g is proposed. A fraction rho of the proposals, and
+    every proposal before a level has enough observations, is drawn uniformly. Failed trials are ignored.
 
     Falkner et al. 2018, BOHB: Robust and Efficient Hyperparameter Optimization at Scale, arXiv:1807.01774,
     algorithm 2, where rho = ``random_fraction``, q = `TOP_PERCENT`, N_s = `CANDIDATES` and b_w =
-    `BANDWIDTH_FACTOR`. hpbandster 0.7.4, the authors' program, has no use for a level with fewer than
-    2 N_min observations, where l and g would share some, and counts a failed trial as the worst.
+    `BANDWIDTH_FACTOR`. hpbandster 0.7.4, the authors' implementation, differs: it ignores a level with
+    fewer than 2 N_min observations, where l and g would overlap, and ranks a failed trial last.
     """
 
     def __init__(
-        self, space: Space, seed: int, levels: Sequence[float], random_fraction: float = RANDOM_FRACTION
+        self, space: Space, seed: int, rung_levels: Sequence[float], random_fraction: float = RANDOM_FRACTION
     ) -> None:
         self._seed = seed
         self._parameters = space.parameters
-        self._levels = sorted(levels, reverse=True)
+        self._rung_levels = sorted(rung_levels, reverse=True)
         self._random_fraction = random_fraction
         self._choices = [len(each.values or ()) for each in space.parameters.values()]
 
     def suggest(self, number: int, trials: Sequence[Trial]) -> Params:
-        """As `Sampler.suggest`; all that is drawn follows from the seed and the number."""
+        """Return a proposal whose random draws depend only on the seed and the number."""
         generator = np.random.default_rng(np.random.SeedSequence([self._seed, number]))
-        by_model = generator.random() >= self._random_fraction
-        observed = self._observed(trials) if by_model else None
+        from_model = generator.random() >= self._random_fraction
+        observed = self.observations(trials) if from_model else None
         if observed is None:
-            return self._decode(_uniform(self._choices, generator))
-        good, bad = (Density(points, self._choices) for points in _split(observed))
+            return self._decode(draw_uniform(self._choices, generator))
+        good, bad = (Density(points, self._choices) for points in split_observations(observed))
         drawn = good.draw(CANDIDATES, generator)
         ratios = np.maximum(good.at(drawn), MIN_DENSITY) / np.maximum(bad.at(drawn), MIN_DENSITY)
         return self._decode(drawn[np.argmax(ratios)])
 
-    def _observed(self, trials: Sequence[Trial]) -> Floats | None:
-        """Configurations at the largest level with enough of them, the best first."""
-        for level in self._levels:
-            stands = [
+    def observations(self, trials: Sequence[Trial]) -> Floats | None:
+        """Return the encoded configurations (n, d) at the largest level with enough, the best first."""
+        for level in self._rung_levels:
+            results = [
                 (result_at_rung(trial, level), trial) for trial in trials if trial.state != State.FAILED
             ]
-            ranks = [(each.sort_key, -trial.number, trial) for each, trial in stands if each is not None]
-            if len(ranks) >= _least(len(self._choices)) + 2:
-                ranks.sort(key=lambda entry: entry[:2], reverse=True)
-                return np.array([self._encode(trial.params) for *_, trial in ranks])
+            keys = [(each.sort_key, -trial.number, trial) for each, trial in results if each is not None]
+            if len(keys) >= _min_points(len(self._choices)) + 2:
+                keys.sort(key=lambda entry: entry[:2], reverse=True)
+                return np.array([self.encode(trial.params) for *_, trial in keys])
         return None
 
-    def _encode(self, params: Params) -> list[float]:
+    def encode(self, params: Params) -> list[float]:
+        """Return a configuration as coordinates (d): an index for a choice, a place in [0, 1] for a range."""
         return [_coordinate(each, params[name]) for name, each in self._parameters.items()]
 
     def _decode(self, vector: Floats) -> Params:
@@ -84,12 +85,16 @@ class BOHB:
 class Density:
     """A product kernel density: Gaussian over ranges, Aitchison-Aitken over choices.
 
-    ``points`` (n, d) holds ranges in [0, 1] and choices as the index of their value; ``choices`` (d) the
-    number of a choice's values and 0 for a range. Bandwidths (d) are by the normal reference rule,
-    1.06 sigma n^(-1 / (4 + d)), for ranges and choices alike, and at least `MIN_BANDWIDTH`. These are
-    ``KDEMultivariate`` of statsmodels with ``bw="normal_reference"``, but for choices of c values:
-    statsmodels counts those values only that it has seen, and lets a bandwidth exceed (c - 1) / c, where
-    a kernel already is flat, and then even 1, where a density turns negative.
+    ``points`` (n, d) holds a range's value in [0, 1] and a choice's as its index; ``choices`` (d) has the
+    number of values of a choice and 0 for a range. The bandwidths (d) follow the normal reference rule,
+    1.06 sigma n^(-1 / (4 + d)), for ranges and choices alike, and are at least `MIN_BANDWIDTH`.
+
+    Example: with ``choices`` = [0, 3], the point [0.5, 2] is the middle of a range and the third of three
+    values.
+
+    ``KDEMultivariate`` of statsmodels with ``bw="normal_reference"`` is equal except for choices of c values:
+    it counts only values that it has observed, and its bandwidths may exceed (c - 1) / c, where the kernel is
+    flat, and even 1, where the density becomes negative.
 
     Aitchison and Aitken 1976, Multivariate Binary Discrimination by the Kernel Method, Biometrika 63,
     where 1 - lambda = the weight of the same value, and lambda = the bandwidth.
@@ -100,11 +105,11 @@ class Density:
         self.points = points
         self.choices = choices
         flat = [(values - 1) / values if values else math.inf for values in choices]
-        by_rule = 1.06 * np.std(points, axis=0) * count ** (-1 / (4 + width))
-        self.bandwidths: Floats = np.minimum(np.maximum(by_rule, MIN_BANDWIDTH), flat)
+        reference = 1.06 * np.std(points, axis=0) * count ** (-1 / (4 + width))
+        self.bandwidths: Floats = np.minimum(np.maximum(reference, MIN_BANDWIDTH), flat)
 
     def at(self, vectors: Floats) -> Floats:
-        """The densities (m) at ``vectors`` (m, d)."""
+        """Return the densities (m) at ``vectors`` (m, d)."""
         kernels = np.ones((len(vectors), len(self.points)))
         for column, (values, width) in enumerate(zip(self.choices, self.bandwidths, strict=True)):
             gaps = vectors[:, None, column] - self.points[None, :, column]
@@ -115,46 +120,49 @@ class Density:
         return kernels.mean(axis=1)
 
     def draw(self, count: int, generator: np.random.Generator) -> Floats:
-        """Vectors (count, d), each near one of the points.
+        """Draw vectors (count, d), each near a random point.
 
-        A range's coordinate is normal about the point's with `BANDWIDTH_FACTOR` times the bandwidth, cut
-        to [0, 1]; a choice keeps the point's value, or takes any with the bandwidth as probability.
+        For a range, a normal with `BANDWIDTH_FACTOR` times the bandwidth, truncated to [0, 1], is centered
+        on the point. A choice keeps the point's value, or with the bandwidth as probability takes any value.
         """
         drawn = self.points[generator.integers(len(self.points), size=count)]
         for column, (values, width) in enumerate(zip(self.choices, self.bandwidths, strict=True)):
             if values:
-                leaves = generator.random(count) < width
-                drawn[leaves, column] = generator.integers(values, size=count)[leaves]
+                changed = generator.random(count) < width
+                drawn[changed, column] = generator.integers(values, size=count)[changed]
             else:
-                shares, spread = generator.random(count), BANDWIDTH_FACTOR * width
-                places = zip(drawn[:, column], shares, strict=True)
-                drawn[:, column] = [_cut_normal(float(mean), float(spread), share) for mean, share in places]
+                quantiles, spread = generator.random(count), BANDWIDTH_FACTOR * width
+                places = zip(drawn[:, column], quantiles, strict=True)
+                drawn[:, column] = [
+                    truncated_normal(float(mean), float(spread), quantile) for mean, quantile in places
+                ]
         return drawn
 
 
-def _cut_normal(mean: float, spread: float, share: float) -> float:
-    """The quantile at a share of a normal distribution that is cut to [0, 1], ``mean`` in it."""
+def truncated_normal(mean: float, spread: float, quantile: float) -> float:
+    """Return a quantile of a normal distribution truncated to [0, 1], which contains ``mean``."""
     normal = NormalDist(mean, spread)
     below, above = normal.cdf(0.0), normal.cdf(1.0)
-    quantile = below + share * (above - below)
-    inside = min(max(quantile, np.finfo(float).tiny), 1 - np.finfo(float).epsneg)
+    whole = below + quantile * (above - below)
+    inside = min(max(whole, np.finfo(float).tiny), 1 - np.finfo(float).epsneg)
     return min(1.0, max(0.0, normal.inv_cdf(inside)))
 
 
-def _least(width: int) -> int:
-    """N_min, the fewest points of a density over so many hyperparameters."""
+def _min_points(width: int) -> int:
+    """Return N_min, the fewest points of a density over ``width`` hyperparameters."""
     return width + 1
 
 
-def _split(observed: Floats) -> tuple[Floats, Floats]:
-    """Observations, the best first, as the good and the bad; few enough, and they have some in common."""
+def split_observations(observed: Floats) -> tuple[Floats, Floats]:
+    """Split observations, the best first, into good and bad ones, which overlap if there are few."""
     count, width = observed.shape
-    good = max(_least(width), TOP_PERCENT * count // 100)
-    bad = max(_least(width), count - good)
+    good = max(_min_points(width), TOP_PERCENT * count // 100)
+    bad = max(_min_points(width), count - good)
     return observed[:good], observed[count - bad :]
 
 
-def _uniform(choices: Sequence[int], generator: np.random.Generator) -> Floats:
+def draw_uniform(choices: Sequence[int], generator: np.random.Generator) -> Floats:
+    """Draw a vector (d) uniformly: an index for a choice, a number in [0, 1) for a range."""
     return np.array([generator.integers(values) if values else generator.random() for values in choices])
 
 

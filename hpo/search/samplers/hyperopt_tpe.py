@@ -1,4 +1,4 @@
-"""The tree-structured Parzen estimator, as hyperopt has it."""
+"""The tree-structured Parzen estimator (TPE) of hyperopt."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STARTUP_TRIALS = 10
 
 
 class HyperoptTPE:
-    """TPE over independent hyperparameters; every trial that ended is an observation with its best F1.
+    """TPE over independent hyperparameters; each ended or paused trial is an observation with its best F1.
 
     Bergstra et al. 2011, Algorithms for Hyper-Parameter Optimization.
     """
@@ -30,7 +30,7 @@ class HyperoptTPE:
         )
 
     def suggest(self, number: int, trials: Sequence[Trial]) -> Params:
-        """As `Sampler.suggest`; the random state is drawn from the seed and the number alone."""
+        """Return a proposal whose random state depends only on the seed and the number."""
         history = Trials()
         documents = [self._document(trial) for trial in trials if trial.state != State.FAILED]
         history.insert_trial_docs(documents)

@@ -1,4 +1,4 @@
-"""The tree-structured Parzen estimator, as Optuna has it."""
+"""The tree-structured Parzen estimator (TPE) of Optuna."""
 
 from __future__ import annotations
 
@@ -21,17 +21,16 @@ from hpo.search.trial import State, Trial
 
 STARTUP_TRIALS = 10
 EVALUATION_STEPS = 1000
-"""Optuna orders pruned trials by an integer step; this many to an epoch."""
+"""Optuna orders pruned trials by an integer step; an epoch has this many steps."""
 
 
 class OptunaTPE:
-    """TPE that knows how far each trial got.
+    """TPE that uses the intermediate results of stopped trials.
 
-    A trial that ran to its end is complete; one that the search stopped is pruned and carries all
-    its intermediate values, so that Optuna ranks it by how far it came first; a failed one teaches
-    nothing. Each hyperparameter has a density of its own, as in the paper: with one over all
-    hyperparameters, Optuna's
-    default, the recorded table takes 279 epochs instead of 207 (means over 60 seeds).
+    Stopped and paused trials are *pruned* in Optuna's terms and carry all their measurements, so that
+    Optuna ranks them by the epoch that they reached, then by the result there. Failed trials are ignored.
+    Each hyperparameter has an independent density, as in the paper: on the recorded table a joint density
+    takes 279 epochs instead of 207 (means over 60 seeds).
 
     Bergstra et al. 2011, Algorithms for Hyper-Parameter Optimization, NeurIPS 24; Watanabe 2023,
     Tree-Structured Parzen Estimator, arXiv:2304.11127.
@@ -41,18 +40,18 @@ class OptunaTPE:
         self._seed = seed
         self._distributions = {name: distribution_of(each) for name, each in space.parameters.items()}
         self._parameters = space.parameters
-        self._forget()
+        self._reset()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._storage = optuna.storages.InMemoryStorage()
         self._study = optuna.create_study(direction="maximize", storage=self._storage)
-        self._told: list[tuple[Params, TrialState]] = []
+        self._synced: list[tuple[Params, TrialState]] = []
 
     def suggest(self, number: int, trials: Sequence[Trial]) -> Params:
-        """As `Sampler.suggest`; the random state is drawn from the seed and the number alone."""
+        """Return a proposal whose random state depends only on the seed and the number."""
         seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
-        self._catch_up(trials)
+        self._sync(trials)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self._study.sampler = optuna.samplers.TPESampler(
@@ -60,33 +59,33 @@ class OptunaTPE:
             )
             asked = self._study.ask(self._distributions)
         params = {name: _plain(self._parameters[name], asked.params[name]) for name in self._distributions}
-        self._told.append((params, TrialState.RUNNING))
+        self._synced.append((params, TrialState.RUNNING))
         return params
 
-    def _catch_up(self, trials: Sequence[Trial]) -> None:
-        """Tell Optuna what it has not heard yet.
+    def _sync(self, trials: Sequence[Trial]) -> None:
+        """Add new trials and new ends of trials to Optuna's storage.
 
-        What it has heard is only kept to save telling it again: where the trials are not those of before
-        with more to them, it is told everything anew.
+        The storage is only a cache: it is rebuilt if the trials are not a continuation of the previous
+        ones.
         """
-        if not all(map(self._may_become, trials, self._told)) or len(self._told) > len(trials):
-            self._forget()
+        if not all(map(self._continues, trials, self._synced)) or len(self._synced) > len(trials):
+            self._reset()
         for number, trial in enumerate(trials):
             state = _state_of(trial)
-            if number == len(self._told):
+            if number == len(self._synced):
                 self._study.add_trial(self._freeze(trial, state))
-                self._told.append((trial.params, state))
-            elif state != self._told[number][1]:
-                self._tell(number, self._freeze(trial, state))
-                self._told[number] = (trial.params, state)
+                self._synced.append((trial.params, state))
+            elif state != self._synced[number][1]:
+                self._finish(number, self._freeze(trial, state))
+                self._synced[number] = (trial.params, state)
 
     @staticmethod
-    def _may_become(trial: Trial, told: tuple[Params, TrialState]) -> bool:
-        params, state = told
+    def _continues(trial: Trial, synced: tuple[Params, TrialState]) -> bool:
+        params, state = synced
         return trial.params == params and state in (TrialState.RUNNING, _state_of(trial))
 
-    def _tell(self, number: int, frozen: FrozenTrial) -> None:
-        """Have a trial end that ran when Optuna first heard of it; its number is its id in this storage."""
+    def _finish(self, number: int, frozen: FrozenTrial) -> None:
+        """End a trial that the storage holds as running; its number is its id in this storage."""
         for step, value in frozen.intermediate_values.items():
             self._storage.set_trial_intermediate_value(number, step, value)
         self._storage.set_trial_state_values(number, frozen.state, frozen.values)
@@ -117,17 +116,17 @@ def _state_of(trial: Trial) -> TrialState:
 
 
 def value_of(rank: tuple[float, float]) -> float:
-    """F1 and negated loss in one number that orders as the pair does.
+    """Return one number that orders as the pair of F1 and negated loss.
 
-    F1 scores over some hundred thousand spans differ by more than 1e-10 or not at all, so a share
-    of that, by the loss, decides between equal ones and no others.
+    F1 scores over some hundred thousand spans are equal or differ by more than 1e-10. The loss contributes
+    less than that, so it only orders equal F1 scores.
     """
     f1, negative_loss = rank
     return f1 - 1e-11 * (1 - 1 / (1 - negative_loss))
 
 
 def distribution_of(parameter: Parameter) -> BaseDistribution:
-    """The domain of a hyperparameter in Optuna's words."""
+    """Return the domain of a hyperparameter as an Optuna distribution."""
     if parameter.values is not None:
         return CategoricalDistribution(parameter.values)
     low, high = parameter.bounds

@@ -19,13 +19,13 @@ class RandomSampler:
         self._seed = seed
 
     def suggest(self, number: int, trials: Sequence[Trial]) -> Params:
-        """As `Sampler.suggest`; depends on the number alone."""
+        """Return a configuration that depends only on the seed and the number."""
         generator = np.random.default_rng([self._seed, number])
         return {name: draw(parameter, generator) for name, parameter in self._space.parameters.items()}
 
 
 def draw(parameter: Parameter, generator: np.random.Generator) -> bool | int | float | str:
-    """A value of a domain, each as likely as any other on the domain's own scale."""
+    """Draw a value uniformly on the domain's scale."""
     if parameter.values is not None:
         return parameter.values[int(generator.integers(len(parameter.values)))]
     low, high = parameter.bounds
@@ -37,9 +37,9 @@ def draw(parameter: Parameter, generator: np.random.Generator) -> bool | int | f
 
 
 class GridSampler:
-    """Tries every combination of the hyperparameters' levels (`Parameter.levels`) once, in a seeded order.
+    """Tries every combination of the domains' grid values (`Parameter.levels`) once, in seeded random order.
 
-    With fewer trials than combinations the order matters: the first ones are spread over the grid.
+    The random order spreads the first trials over the grid, for studies that do not complete it.
     """
 
     def __init__(self, space: Space, seed: int) -> None:
@@ -49,10 +49,10 @@ class GridSampler:
         self._order = np.random.default_rng(seed).permutation(math.prod(self._shape))
 
     def suggest(self, number: int, trials: Sequence[Trial]) -> Params | None:
-        """As `Sampler.suggest`; None when the grid is used up."""
+        """Return the first untried combination, or None when the grid is complete."""
         tried = {tuple(trial.params[name] for name in self._names) for trial in trials}
-        for place in self._order:
-            chosen = np.unravel_index(int(place), self._shape)
+        for index in self._order:
+            chosen = np.unravel_index(int(index), self._shape)
             values = tuple(levels[level] for levels, level in zip(self._levels, chosen, strict=True))
             if values not in tried:
                 return dict(zip(self._names, values, strict=True))

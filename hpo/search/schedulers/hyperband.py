@@ -41,7 +41,7 @@ class HyperBand(Scheduler):
     trials. They pause at the s levels before the last one of `rung_levels`. Once every trial of a rung
     has reached it or failed, the best 1 / eta are promoted (rounded down, but at least one unless all have
     failed), and the others stop. Trials are ordered by F1 at that rung, then by dev loss, then by number. A
-    failed trial keys last and still counts. The last bracket has as many trials as the study has left.
+    failed trial ranks last and still counts. The last bracket has as many trials as the study has left.
 
     A new trial starts only when no paused one can resume, and in the next bracket if the current one is
     full. Falkner et al. 2018, arXiv:1807.01774, section 4.2, parallelize HyperBand in the same way.

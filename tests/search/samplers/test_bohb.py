@@ -16,10 +16,10 @@ from hpo.search.samplers.bohb import (
     MIN_BANDWIDTH,
     Density,
     _coordinate,
-    _cut_normal,
-    _split,
-    _uniform,
     _value,
+    draw_uniform,
+    split_observations,
+    truncated_normal,
 )
 from hpo.search.trial import State, Trial
 
@@ -45,7 +45,7 @@ def f1_of(params):
 
 def trials_of(count, measure, epochs=(1,), seed=3):
     """Trials drawn uniformly, measured at every one of some epochs."""
-    drawn = BOHB(SPACE, seed, levels=epochs)
+    drawn = BOHB(SPACE, seed, rung_levels=epochs)
     every = [drawn.suggest(number, ()) for number in range(count)]
     return [
         Trial(
@@ -88,7 +88,7 @@ def test_bandwidths_by_the_normal_reference_rule_worked_by_hand():
 @given(st.floats(0, 1), st.floats(1e-3, 10), st.floats(1e-6, 1 - 1e-6))
 def test_a_cut_normal_is_that_of_scipy(mean, spread, share):
     expected = stats.truncnorm.ppf(share, -mean / spread, (1 - mean) / spread, loc=mean, scale=spread)
-    assert _cut_normal(mean, spread, share) == pytest.approx(expected, abs=1e-6)
+    assert truncated_normal(mean, spread, share) == pytest.approx(expected, abs=1e-6)
 
 
 def test_draws_stay_close_to_points_and_inside(measure):
@@ -105,14 +105,14 @@ def test_draws_stay_close_to_points_and_inside(measure):
 def test_the_best_and_the_rest_are_shared_out_as_in_the_paper(count, good, bad):
     """Four hyperparameters, so N_min = 5."""
     observed = np.arange(4.0 * count).reshape(count, 4)
-    best, worst = _split(observed)
+    best, worst = split_observations(observed)
     assert (len(best), len(worst)) == (good, bad)
     assert (best == observed[:good]).all()
     assert (worst == observed[-bad:]).all()
 
 
 def modelled(trials, levels):
-    found = BOHB(SPACE, 0, levels)._observed(trials)
+    found = BOHB(SPACE, 0, levels).observations(trials)
     return None if found is None else len(found)
 
 
@@ -134,9 +134,9 @@ def test_observations_are_ordered_by_the_level_and_ties_by_loss(measure):
     trials = trials_of(8, measure, (1, 3))
     for place, trial in enumerate(trials):
         trial.measurements = [measure(1, 0.5, place), measure(2, 0.9 - place / 10), measure(3, 0.5, -place)]
-    encoded = [BOHB(SPACE, 0, (1,))._encode(trial.params) for trial in trials]
-    assert BOHB(SPACE, 0, (1,))._observed(trials).tolist() == encoded
-    assert BOHB(SPACE, 0, (1, 3))._observed(trials).tolist() == encoded[::-1]
+    encoded = [BOHB(SPACE, 0, (1,)).encode(trial.params) for trial in trials]
+    assert BOHB(SPACE, 0, (1,)).observations(trials).tolist() == encoded
+    assert BOHB(SPACE, 0, (1, 3)).observations(trials).tolist() == encoded[::-1]
 
 
 def test_one_in_three_is_drawn_at_random(measure):
@@ -153,7 +153,7 @@ def test_random_draws_fill_the_domain():
         values = [math.log10(p[name]) if name == "learning_rate" else p[name] for p in drawn]
         assert stats.kstest(values, "uniform", args=domain).pvalue > 0.001
     assert {params["batch_size"] for params in drawn} == set(range(4, 65))
-    assert len(_uniform(CHOICES, np.random.default_rng(1))) == 4
+    assert len(draw_uniform(CHOICES, np.random.default_rng(1))) == 4
 
 
 @given(st.floats(0, 1, exclude_max=True))
@@ -167,11 +167,11 @@ def test_what_is_encoded_is_decoded(coordinate):
 def test_its_densities_are_those_of_statsmodels(measure):
     """To the last digits, where every value of a choice occurs and no bandwidth is beyond flat."""
     nonparametric = pytest.importorskip("statsmodels.nonparametric.api", reason=NOT_INSTALLED)
-    points = BOHB(SPACE, 0, (1,))._observed(trials_of(60, measure))
+    points = BOHB(SPACE, 0, (1,)).observations(trials_of(60, measure))
     ours = Density(points, CHOICES)
     theirs = nonparametric.KDEMultivariate(points, var_type="cccu", bw="normal_reference")
     assert ours.bandwidths == pytest.approx(theirs.bw, rel=1e-12)
-    at = np.array([_uniform(CHOICES, np.random.default_rng(number)) for number in range(50)])
+    at = np.array([draw_uniform(CHOICES, np.random.default_rng(number)) for number in range(50)])
     assert ours.at(at) == pytest.approx(theirs.pdf(at), rel=1e-9)
 
 
@@ -217,7 +217,7 @@ def their_space():
 
 
 def test_good_and_bad_are_those_of_hpbandster(theirs, measure):
-    good, bad = _split(BOHB(SPACE, 0, (1,))._observed(trials_of(60, measure)))
+    good, bad = split_observations(BOHB(SPACE, 0, (1,)).observations(trials_of(60, measure)))
     # Whole numbers and choices have other codes there, and the hyperparameters stand in the order of their
     # names.
     kdes, columns = theirs[1], [sorted(SPACE.parameters).index(name) for name in FLOATS]
