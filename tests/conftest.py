@@ -9,6 +9,7 @@ from hypothesis import settings
 from hpo.corpora.sentences import Sentence
 from hpo.corpora.spans import label_names
 from hpo.encoding.encoded_corpus import write_corpus
+from hpo.encoding.sentence_encoder import EncodingOptions
 from hpo.encoding.tokenizers import train_wordpiece
 from hpo.training.measurement import Measurement
 
@@ -82,4 +83,6 @@ def tokenizer(sentences):
 def corpus(tmp_path_factory, sentences, tokenizer):
     splits = {"train": sentences, "dev": make_sentences(30, 1), "test": make_sentences(30, 2)}
     folder = tmp_path_factory.mktemp("encoded")
-    return write_corpus(folder, splits, label_names(TYPES), tokenizer, max_length=64, seed=42)
+    return write_corpus(
+        folder, splits, label_names(TYPES), tokenizer, EncodingOptions(max_length=64, seed=42)
+    )

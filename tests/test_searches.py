@@ -17,6 +17,7 @@ from hpo.corpora.loading import load
 from hpo.corpora.tag_families import apply, load_family
 from hpo.corpora.variants import VARIANTS
 from hpo.encoding.corpus_encoder import encode_corpus
+from hpo.encoding.sentence_encoder import EncodingOptions
 from hpo.evaluation.checkpoint_scores import score_checkpoint
 from hpo.search.trial import State, read_trials
 from hpo.storage.journal import read_lines
@@ -119,7 +120,7 @@ def demo(tmp_path_factory):
     patch.chdir(tmp_path_factory.mktemp("demo"))
     torch.set_num_threads(2)
     family = load_family("suc-original")
-    yield encode_corpus(apply(family, load("demo")), family, "tiny", max_length=512, seed=42)
+    yield encode_corpus(apply(family, load("demo")), family, "tiny", EncodingOptions(max_length=512, seed=42))
     patch.undo()
 
 

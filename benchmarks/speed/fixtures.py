@@ -65,6 +65,7 @@ def make(spec: Mapping[str, Any]) -> dict[str, Any]:
         if the corpus or the family is refused.
     """
     from hpo.encoding.encoded_corpus import write_corpus
+    from hpo.encoding.sentence_encoder import EncodingOptions
     from hpo.encoding.tokenizers import TINY_MAX_LENGTH, train_wordpiece
 
     folder, family = Path(spec["out"]), load_family(spec["tags"])
@@ -77,7 +78,13 @@ def make(spec: Mapping[str, Any]) -> dict[str, Any]:
     }
     names = label_names(family.types)
     (folder / "encoded").mkdir(parents=True)
-    write_corpus(folder / "encoded", splits, names, tokenizer, max_length=TINY_MAX_LENGTH, seed=spec["seed"])
+    write_corpus(
+        folder / "encoded",
+        splits,
+        names,
+        tokenizer,
+        EncodingOptions(max_length=TINY_MAX_LENGTH, seed=spec["seed"]),
+    )
     for name, sentences in splits.items():
         Material(folder).write(name, sentences)
     facts = {

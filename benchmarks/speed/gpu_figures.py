@@ -24,7 +24,7 @@ from hpo.encoding.encoded_corpus import EncodedCorpus
 from hpo.encoding.window_dataset import WindowDataset
 from hpo.errors import Issue, UserError
 from hpo.models.build import build_model
-from hpo.models.packed_attention import reading
+from hpo.models.packed_attention import packing_support
 from hpo.storage.atomic import write_json, write_text
 from hpo.training import trainer
 from hpo.training.gpu_memory import GpuExhausted, limit_gpu_memory
@@ -172,15 +172,16 @@ def _plain_rate(spec: Mapping[str, Any]) -> float:
     model = (
         build_model(spec["model"], data.label_names, data.vocabulary, training_config, 0).to(device).train()
     )
-    drawn, tell = reading(model)
-    ready = [rows.place(placement) for placement in drawn(rows.lengths, training_config.batch_size, 0)]
+    batch_sampler, attention_inputs = packing_support(model)
+    plans = batch_sampler(rows.lengths, training_config.batch_size, 0)
+    ready = [rows.packed_batch(plan) for plan in plans]
     optimizer = torch.optim.AdamW(model.parameters(), lr=training_config.learning_rate, fused=True)
     _settle()
     began = time.perf_counter()
     for _ in range(spec["epochs"]):
         for batch in ready:
             with torch.autocast(device.type, torch.bfloat16, enabled=_bf16()):
-                loss = model(**tell({name: part.to(device) for name, part in batch.items()})).loss
+                loss = model(**attention_inputs({name: part.to(device) for name, part in batch.items()})).loss
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), training_config.max_grad_norm)
             optimizer.step()

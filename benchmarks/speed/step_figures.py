@@ -13,9 +13,9 @@ from benchmarks.speed.instrumentation import read_watch, watching
 from hpo.config.training_config import TINY, TrainingConfig
 from hpo.encoding.batch_samplers import LengthGroupedBatchSampler, PackedBatchSampler, RandomBatchSampler
 from hpo.encoding.encoded_corpus import EncodedCorpus
-from hpo.encoding.window_dataset import Batch, WindowDataset, alone
+from hpo.encoding.window_dataset import Batch, WindowDataset, padded_inputs
 from hpo.models.build import build_model
-from hpo.models.packed_attention import reading
+from hpo.models.packed_attention import packing_support
 from hpo.training import trainer
 from hpo.training.measurement import Measurement
 from hpo.training.task import TrainingCallbacks, TrainingTask
@@ -82,8 +82,8 @@ def _batches(data: EncodedCorpus, training_config: TrainingConfig, seed: int) ->
     batches = PackedBatchSampler(rows.lengths, training_config.batch_size, seed)
     for epoch in range(training_config.epochs):
         batches.set_epoch(epoch)
-        for placement in batches:
-            yield rows.place(placement)
+        for plan in batches:
+            yield rows.packed_batch(plan)
 
 
 def _bare(
@@ -96,10 +96,10 @@ def _bare(
     model = build_model(TINY, data.label_names, data.vocabulary, training_config, seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=training_config.learning_rate, fused=True)
     model.train()
-    _, tell = reading(model)
-    told = list(map(tell, batches))
+    _, attention_inputs = packing_support(model)
+    inputs = list(map(attention_inputs, batches))
     at = time.perf_counter()
-    for batch in told:
+    for batch in inputs:
         model(**batch).loss.backward()
         if max_norm is not None:
             torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
@@ -130,7 +130,7 @@ def train_quality(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Best and last dev F1 of one training with ``batches`` as trials draw them, or of a kind of `PADDED`."""
     torch.set_num_threads(1)
     if drawn := PADDED.get(spec["batches"]):
-        vars(trainer)["reading"] = lambda model: (drawn, alone)
+        vars(trainer)["packing_support"] = lambda model: (drawn, padded_inputs)
     measured: list[float] = []
     data, training_config = (
         EncodedCorpus.open(Path(spec["encoded"])),

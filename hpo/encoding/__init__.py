@@ -1,0 +1,1 @@
+"""Turns labelled sentences into batches of subtokens: tokenizers, windows, packing and batch samplers."""

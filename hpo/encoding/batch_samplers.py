@@ -1,4 +1,4 @@
-"""The batches of an epoch: which rows stand in each, and where in it."""
+"""Batch samplers: draw the batches of an epoch and plan the places of their windows."""
 
 from __future__ import annotations
 
@@ -10,33 +10,39 @@ import numpy as np
 from torch.utils.data import Sampler
 
 from hpo.corpora.spans import IntArray
-from hpo.encoding.packing import PackingPlan, pack
+from hpo.encoding.packing import PackingPlan, pack_batches
 
-CHUNK = 100
-"""Batches that are sorted by length together; fewer shuffle better, more pad less."""
+BATCHES_PER_CHUNK = 100
+"""Batches that are sorted by length together: a smaller chunk shuffles better, a larger one pads less."""
 
 
 class RandomBatchSampler(Sampler[Any]):
-    """Batches of rows, drawn anew each epoch from a seed, each row on a line of its own.
+    """Random batches with one window per row.
 
-    `set_epoch` chooses the draw, so that a run that goes on in the middle of an epoch sees the batches that
-    it would have seen. Of ``count`` processes the one with the number ``own`` takes its share of each: rows
-    are dealt out by their length, and a process that would go without, since there are fewer of them than
-    processes, takes one that has no labels, and so no part in the gradient. A batch that is taken in
-    ``parts`` is laid out so that they save memory.
+    ``seed`` and the epoch (`set_epoch`) determine the batches, so that a run that resumes within an epoch
+    gets the batches that it would have had. In distributed training each of ``world_size`` processes gets its
+    share of each batch: windows are dealt out by length. If a batch has fewer windows than there are
+    processes, the remaining processes get a window without labels, which adds nothing to the gradient.
+    Batches that are split into ``accumulation_steps`` micro-batches are planned to save memory.
     """
 
     def __init__(
-        self, lengths: IntArray, batch_size: int, seed: int, own: int = 0, count: int = 1, parts: int = 1
+        self,
+        lengths: IntArray,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        accumulation_steps: int = 1,
     ) -> None:
         self.lengths = lengths
         self.batch_size = batch_size
         self.seed = seed
         self.epoch = 0
-        self._own, self._count, self._parts = own, count, parts
+        self._rank, self._world_size, self._accumulation_steps = rank, world_size, accumulation_steps
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the draw of an epoch, counted from 0."""
+        """Select the epoch, counted from 0."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -44,24 +50,25 @@ class RandomBatchSampler(Sampler[Any]):
 
     def __iter__(self) -> Iterator[PackingPlan]:
         batches = self._longest_first(self._draw(np.random.default_rng([self.seed, self.epoch])))
-        missing = max(0, self._count - batches.shape[1])
-        own = np.pad(batches, ((0, 0), (0, missing)), constant_values=-1)[:, self._own :: self._count]
-        idle = own[:, 0] < 0
-        own[idle, 0] = batches[idle, 0]
-        for placement, fills in zip(self._place(own), idle, strict=True):
-            yield replace(placement, labelled=False) if fills else placement
+        missing = max(0, self._world_size - batches.shape[1])
+        share = np.pad(batches, ((0, 0), (0, missing)), constant_values=-1)
+        share = share[:, self._rank :: self._world_size]
+        idle = share[:, 0] < 0
+        share[idle, 0] = batches[idle, 0]
+        for plan, is_idle in zip(self._plan(share), idle, strict=True):
+            yield replace(plan, labelled=False) if is_idle else plan
 
     def _draw(self, generator: np.random.Generator) -> IntArray:
-        """The epoch's batches; *shape:* (batches, rows), -1 where the last has no more."""
+        """Return the epoch's batches; *shape:* (batches, windows), the last batch padded with -1."""
         return self._cut(generator.permutation(len(self.lengths)))
 
-    def _place(self, batches: IntArray) -> Iterator[PackingPlan]:
-        for rows in batches:
-            held = rows[rows >= 0]
-            yield PackingPlan.one_window_per_row(held, self.lengths[held])
+    def _plan(self, batches: IntArray) -> Iterator[PackingPlan]:
+        for batch in batches:
+            windows = batch[batch >= 0]
+            yield PackingPlan.one_window_per_row(windows, self.lengths[windows])
 
     def _cut(self, order: IntArray) -> IntArray:
-        size = min(self.batch_size, len(order))  # which may be far fewer than a batch is to have
+        size = min(self.batch_size, len(order))  # the corpus may be smaller than a batch
         missing = len(self) * size - len(order)
         return np.pad(order, (0, missing), constant_values=-1).reshape(-1, size)
 
@@ -71,19 +78,19 @@ class RandomBatchSampler(Sampler[Any]):
 
 
 class PackedBatchSampler(RandomBatchSampler):
-    """The same batches, whose rows share their lines."""
+    """The same batches as `RandomBatchSampler`, with several windows per row."""
 
-    def _place(self, batches: IntArray) -> Iterator[PackingPlan]:
-        return pack(batches, self.lengths, narrow=self._parts > 1)
+    def _plan(self, batches: IntArray) -> Iterator[PackingPlan]:
+        return pack_batches(batches, self.lengths, narrow=self._accumulation_steps > 1)
 
 
 class LengthGroupedBatchSampler(RandomBatchSampler):
-    """Batches of rows of similar length: sorted within chunks of `CHUNK` batches, which are shuffled then."""
+    """Shuffled batches of windows of similar length, sorted within chunks of `BATCHES_PER_CHUNK` batches."""
 
     def _draw(self, generator: np.random.Generator) -> IntArray:
         order = generator.permutation(len(self.lengths))
-        chunk = CHUNK * self.batch_size
+        chunk = BATCHES_PER_CHUNK * self.batch_size
         for start in range(0, len(order), chunk):
-            rows = order[start : start + chunk]
-            order[start : start + chunk] = rows[np.argsort(self.lengths[rows], kind="stable")]
+            windows = order[start : start + chunk]
+            order[start : start + chunk] = windows[np.argsort(self.lengths[windows], kind="stable")]
         return generator.permutation(self._cut(order))

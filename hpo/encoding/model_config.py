@@ -8,10 +8,11 @@ from transformers import AutoConfig, PretrainedConfig
 
 
 class PooledConfig(PretrainedConfig):
-    """The configuration of a model with another pooling than the first subtoken's.
+    """The configuration of a model whose head pools the subtokens of each token.
 
-    Its model type is one of our own, so that transformers' pipeline, which would read such a model by its
-    first subtokens, refuses it. ``tagger`` is the configuration of the family's own model.
+    ``tagger`` is the configuration of the family's own token-classification model. The model type is private
+    to this project so that transformers' pipeline, which would classify first subtokens only, rejects the
+    model.
     """
 
     model_type = "hpo-pooled"
@@ -23,9 +24,9 @@ class PooledConfig(PretrainedConfig):
 
 
 def encoder_config(config: PretrainedConfig) -> PretrainedConfig:
-    """The configuration of the family's own model, where another head stands on it."""
+    """Return the configuration of the family's own model, whether or not a pooling head wraps it."""
     return AutoConfig.for_model(**config.tagger) if isinstance(config, PooledConfig) else config
 
 
-# Without this AutoConfig cannot load the folders of such models.
+# AutoConfig loads saved pooling models only if their type is registered.
 AutoConfig.register(PooledConfig.model_type, PooledConfig)

@@ -1,4 +1,4 @@
-"""Windows laid one after another on the lines of a batch, so that little of it is padding."""
+"""Packing: places several windows in each row of a batch, so that little of it is padding."""
 
 from __future__ import annotations
 
@@ -11,75 +11,92 @@ import numpy.typing as npt
 
 from hpo.corpora.spans import IntArray
 
-SHARES = (1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.3)
-"""What numbers of lines are tried: shares of what a batch takes if they are as wide as its longest row."""
+ROW_SHARES = (1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.3)
+"""Numbers of rows to try, as shares of the number needed if rows are as wide as the longest window."""
 SLACKS = (1.0, 1.02, 1.05)
-"""How much wider than its share of the batch a line may be, since rows are not cut to fill it."""
-LONG_LINE = 1000
-"""A line so wide costs twice its area: what attention adds to a small model's arithmetic."""
+"""Widths that are tried, relative to an even distribution: windows are not cut to fill a row."""
+QUADRATIC_WIDTH = 1000
+"""A row of this width is counted as twice its area, because of the quadratic cost of attention."""
 
 
 @dataclass(frozen=True)
 class PackingPlan:
-    """Where rows stand in a batch of ``height`` lines of ``width`` subtokens.
+    """The places of windows in a batch of ``height`` rows and ``width`` columns.
 
-    *Shape:* ``rows``, ``lines`` and ``columns``, the place of each row's start, (rows,). Windows that
-    are not ``labelled`` only fill a batch that would have none.
+    *Shape:* ``windows``, ``rows`` and ``columns`` (windows,): each window, its row, and the column of its
+    first subtoken. Windows that are not ``labelled`` only fill an otherwise empty batch.
     """
 
+    windows: IntArray
     rows: IntArray
-    lines: IntArray
     columns: IntArray
     height: int
     width: int
     labelled: bool = True
 
     @classmethod
-    def one_window_per_row(cls, rows: IntArray, lengths: IntArray, labelled: bool = True) -> PackingPlan:
-        """Windows with a row each; *shape:* ``lengths``, theirs, (rows,)."""
-        lines, columns = np.arange(len(rows)), np.zeros(len(rows), np.int64)
-        return cls(rows, lines, columns, len(rows), int(lengths.max()), labelled)
+    def one_window_per_row(cls, windows: IntArray, lengths: IntArray, labelled: bool = True) -> PackingPlan:
+        """Place one window in each row; *shape:* ``lengths``, those of these windows, (windows,)."""
+        rows, columns = np.arange(len(windows)), np.zeros(len(windows), np.int64)
+        return cls(windows, rows, columns, len(windows), int(lengths.max()), labelled)
 
 
-def pack(batches: IntArray, lengths: IntArray, *, narrow: bool = False) -> Iterator[PackingPlan]:
-    """Each batch's rows on as little room as is soon found, by the best fit of the longest first.
+def pack_batches(batches: IntArray, lengths: IntArray, *, narrow: bool = False) -> Iterator[PackingPlan]:
+    """Plan each batch with little padding, by best-fit decreasing for several numbers and widths of rows.
 
-    The rows of all batches are placed together, each batch's longest, then its second, and so on. ``narrow``
-    lines are hardly wider than the longest row, for a batch that is taken in parts to save memory.
+    All batches are planned together: the longest window of each, then the second longest of each, and so on.
+    ``narrow`` keeps rows hardly wider than the longest window, for batches that are split to save memory.
 
-    *Shape:* ``batches`` (batches, rows), each batch's longest row first and -1 where it has no more;
-    ``lengths`` those of all rows.
+    *Shape:* ``batches`` (batches, windows), each batch's longest window first, padded with -1; ``lengths``
+    those of all windows.
+
+    Windows of 5, 3 and 2 subtokens fit into two rows of five, without padding:
+
+    >>> (plan,) = pack_batches(np.array([[0, 1, 2]]), np.array([5, 3, 2]))
+    >>> plan.windows.tolist(), plan.rows.tolist(), plan.columns.tolist(), plan.height, plan.width
+    ([0, 1, 2], [0, 1, 1], [0, 0, 3], 2, 5)
     """
     sizes = np.where(batches < 0, 0, lengths[batches])
-    longest, whole = sizes[:, 0], sizes.sum(axis=1)
-    cost = np.full(len(batches), np.inf)
-    lines, columns = np.zeros_like(sizes), np.zeros_like(sizes)
+    longest, total = sizes[:, 0], sizes.sum(axis=1)
+    best_cost = np.full(len(batches), np.inf)
+    rows, columns = np.zeros_like(sizes), np.zeros_like(sizes)
     height, width = np.zeros_like(longest), np.zeros_like(longest)
-    for share, slack in product(SHARES[:1] if narrow else SHARES, SLACKS):
-        number = np.ceil(np.ceil(whole / longest) * share)
-        room = np.maximum(longest, np.ceil(whole * slack / number))
-        tried_lines, tried_columns, filled = _fill(sizes, room)
-        taken, widest = (filled > 0).sum(axis=1), filled.max(axis=1)
-        price = taken * widest * (1 + widest / LONG_LINE)
-        better = price < cost
-        cost[better], height[better], width[better] = price[better], taken[better], widest[better]
-        lines[better], columns[better] = tried_lines[better], tried_columns[better]
-    for place, rows in enumerate(batches):
-        held = rows >= 0
+    for share, slack in product(ROW_SHARES[:1] if narrow else ROW_SHARES, SLACKS):
+        row_count = np.ceil(np.ceil(total / longest) * share)
+        capacity = np.maximum(longest, np.ceil(total * slack / row_count))
+        tried_rows, tried_columns, filled = _best_fit(sizes, capacity)
+        tried_height, tried_width = (filled > 0).sum(axis=1), filled.max(axis=1)
+        cost = tried_height * tried_width * (1 + tried_width / QUADRATIC_WIDTH)
+        better = cost < best_cost
+        best_cost[better], height[better], width[better] = (
+            cost[better],
+            tried_height[better],
+            tried_width[better],
+        )
+        rows[better], columns[better] = tried_rows[better], tried_columns[better]
+    for number, windows in enumerate(batches):
+        real = windows >= 0
         yield PackingPlan(
-            rows[held], lines[place, held], columns[place, held], int(height[place]), int(width[place])
+            windows[real], rows[number, real], columns[number, real], int(height[number]), int(width[number])
         )
 
 
-def _fill(sizes: IntArray, room: npt.NDArray[np.floating]) -> tuple[IntArray, IntArray, IntArray]:
-    """Line and column of each row, and how full each line is; *shape:* as ``sizes``, longest first."""
+def _best_fit(sizes: IntArray, capacity: npt.NDArray[np.floating]) -> tuple[IntArray, IntArray, IntArray]:
+    """Put each window into the fullest row that has space for it.
+
+    Returns the row and the column of each window, and how full each row is; *shape:* that of ``sizes``, whose
+    windows are sorted by decreasing length. ``capacity`` (batches,) is the width of the rows.
+
+    >>> [each.tolist() for each in _best_fit(np.array([[5, 3, 2]]), np.array([6.0]))]
+    [[[0, 1, 1]], [[0, 0, 3]], [[5, 5, 0]]]
+    """
     filled = np.zeros_like(sizes)
-    lines, columns = np.zeros_like(sizes), np.zeros_like(sizes)
-    every = np.arange(len(sizes))
+    rows, columns = np.zeros_like(sizes), np.zeros_like(sizes)
+    batches = np.arange(len(sizes))
     for place in range(sizes.shape[1]):
-        own = sizes[:, place]
-        fits = filled + own[:, None] <= room[:, None]
+        size = sizes[:, place]
+        fits = filled + size[:, None] <= capacity[:, None]
         chosen = np.where(fits, filled, -1).argmax(axis=1)
-        lines[:, place], columns[:, place] = chosen, filled[every, chosen]
-        filled[every, chosen] += own
-    return lines, columns, filled
+        rows[:, place], columns[:, place] = chosen, filled[batches, chosen]
+        filled[batches, chosen] += size
+    return rows, columns, filled

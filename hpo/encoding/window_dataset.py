@@ -1,4 +1,4 @@
-"""Encoded rows to batches, without Python per row."""
+"""A PyTorch dataset of windows that builds whole batches, without a Python loop over their windows."""
 
 from __future__ import annotations
 
@@ -11,28 +11,30 @@ from torch.utils.data import Dataset
 
 from hpo.corpora.label_sets import BIO, LABEL_SETS
 from hpo.corpora.spans import IntArray
-from hpo.encoding.encoded_corpus import EncodedSplit
+from hpo.encoding.encoded_split import EncodedSplit
 from hpo.encoding.packing import PackingPlan
 from hpo.encoding.ragged import concatenate_ranges
 from hpo.encoding.windows import UNSCORED
 
 IGNORE_INDEX = -100
-"""The label that PyTorch's cross entropy leaves out."""
+"""The label that PyTorch's cross entropy ignores."""
 
-PLACES = ("sentences", "columns")
-"""What a placed batch says of where its rows stand, of which models are told in ways of their own."""
+PACKING_KEYS = ("segment_ids", "positions")
+"""The tensors of a packed batch that `hpo.models.packed_attention` turns into a model's inputs."""
 
 Batch = dict[str, torch.Tensor]
 
 
 class WindowDataset(Dataset[Batch]):
-    """The rows of some encodings, in the order of the encodings; one may stand more than once.
+    """The windows of some encodings, in the order of the encodings; an encoding may occur more than once.
 
-    ``self[[i, j, …]]`` is a padded batch: ``input_ids``, ``attention_mask``, where a label alignment is
-    given ``labels``, and for a head that is ``pooled`` the ``words`` of `PooledTagger.forward`;
-    *shape* of each: (rows, longest row), int64. ``self[placement]`` is one whose rows share its lines: in
-    place of the mask it has ``sentences``, the number of each subtoken's row from 1, and ``columns``, its
-    place in that row; both are 0 in the padding. ``words`` are columns of the batch in either.
+    ``self[[i, j, …]]`` is a padded batch: ``input_ids``, ``attention_mask``, ``labels`` if a label alignment
+    is given, and ``token_starts`` of `PooledTagger.forward` if ``pooled``; *shape* of each: (windows, longest
+    window), int64.
+
+    ``self[plan]`` is a packed batch, with several windows per row. It has no ``attention_mask``, but
+    ``segment_ids``, the number of each subtoken's window counted from 1, and ``positions``, the place of each
+    subtoken in its window. Both are 0 in the padding. ``token_starts`` always holds columns of the batch.
     """
 
     def __init__(
@@ -44,11 +46,12 @@ class WindowDataset(Dataset[Batch]):
         pooled: bool = False,
         label_set: str = BIO,
     ) -> None:
-        first_rows = np.searchsorted(split.window_encodings, np.arange(len(split.sentences) + 1))
-        rows = concatenate_ranges(first_rows[encodings], np.diff(first_rows)[encodings])
-        self.encodings = np.repeat(np.arange(len(encodings)), np.diff(first_rows)[encodings])
-        self.starts = split.window_offsets[rows]
-        self.lengths = split.window_offsets[rows + 1] - self.starts
+        bounds = np.searchsorted(split.window_encodings, np.arange(len(split.encoding_sentences) + 1))
+        counts = np.diff(bounds)[encodings]
+        windows = concatenate_ranges(bounds[encodings], counts)
+        self.encodings = np.repeat(np.arange(len(encodings)), counts)
+        self.starts = split.window_offsets[windows]
+        self.lengths = split.window_offsets[windows + 1] - self.starts
         self._split = split
         self._ids = split.ids
         self._pad_id = pad_id
@@ -58,89 +61,99 @@ class WindowDataset(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.starts)
 
-    def __getitems__(self, rows: Sequence[int] | IntArray | PackingPlan) -> Batch:
-        """The batch of some rows."""
-        return self.place(rows) if isinstance(rows, PackingPlan) else self.batch(rows, self._pooled)
+    def __getitems__(self, windows: Sequence[int] | IntArray | PackingPlan) -> Batch:
+        """Return the batch of some windows."""
+        if isinstance(windows, PackingPlan):
+            return self.packed_batch(windows)
+        return self.padded_batch(windows, self._pooled)
 
-    def batch(self, rows: Sequence[int] | IntArray, pooled: bool) -> Batch:
-        """The padded batch of some rows, for a head that is ``pooled`` or for one that is not."""
-        chosen = np.asarray(rows)
-        return alone(self._laid_out(PackingPlan.one_window_per_row(chosen, self.lengths[chosen]), pooled))
+    def padded_batch(self, windows: Sequence[int] | IntArray, pooled: bool) -> Batch:
+        """Return the batch of some windows, one per row, with ``token_starts`` if ``pooled``."""
+        chosen = np.asarray(windows)
+        plan = PackingPlan.one_window_per_row(chosen, self.lengths[chosen])
+        return padded_inputs(self._build(plan, pooled))
 
-    def place(self, placement: PackingPlan) -> Batch:
-        """The batch of some rows that share its lines."""
-        return self._laid_out(placement, self._pooled)
+    def packed_batch(self, plan: PackingPlan) -> Batch:
+        """Return the batch that a plan describes."""
+        return self._build(plan, self._pooled)
 
-    def _laid_out(self, placement: PackingPlan, pooled: bool) -> Batch:
-        lengths = self.lengths[placement.rows]
-        size = placement.height * placement.width
-        places = concatenate_ranges(placement.lines * placement.width + placement.columns, lengths)
-        subtokens = concatenate_ranges(self.starts[placement.rows], lengths)
+    def _build(self, plan: PackingPlan, pooled: bool) -> Batch:
+        lengths = self.lengths[plan.windows]
+        size = plan.height * plan.width
+        places = concatenate_ranges(plan.rows * plan.width + plan.columns, lengths)
+        subtokens = concatenate_ranges(self.starts[plan.windows], lengths)
 
-        def filled(values: IntArray, padding: int) -> IntArray:
-            whole = np.full(size, padding, np.int64)
-            whole[places] = values
-            return whole.reshape(placement.height, placement.width)
+        def scatter(values: IntArray, padding: int) -> IntArray:
+            batch = np.full(size, padding, np.int64)
+            batch[places] = values
+            return batch.reshape(plan.height, plan.width)
 
-        laid_out = {
-            "input_ids": filled(self._ids[subtokens], self._pad_id),
-            "sentences": filled(np.repeat(np.arange(1, len(lengths) + 1), lengths), 0),
-            "columns": filled(concatenate_ranges(np.zeros_like(lengths), lengths), 0),
+        batch = {
+            "input_ids": scatter(self._ids[subtokens], self._pad_id),
+            "segment_ids": scatter(np.repeat(np.arange(1, len(lengths) + 1), lengths), 0),
+            "positions": scatter(concatenate_ranges(np.zeros_like(lengths), lengths), 0),
         }
         if self._labels is not None:
-            labels = self._labels[subtokens] if placement.labelled else np.full(len(subtokens), IGNORE_INDEX)
-            laid_out["labels"] = filled(labels, IGNORE_INDEX)
+            labels = self._labels[subtokens] if plan.labelled else np.full(len(subtokens), IGNORE_INDEX)
+            batch["labels"] = scatter(labels, IGNORE_INDEX)
         if pooled:
-            laid_out["words"] = _words(filled(self._split.tokens[subtokens], UNSCORED))
-        return {name: torch.from_numpy(values) for name, values in laid_out.items()}
+            batch["token_starts"] = _token_starts(scatter(self._split.tokens[subtokens], UNSCORED))
+        return {name: torch.from_numpy(values) for name, values in batch.items()}
 
     def label_counts(self, labels: int) -> IntArray:
-        """How often each of so many labels is trained on in one pass; *shape:* (labels,)."""
+        """Count how often each label is trained on in one epoch; *shape:* (labels,)."""
         return np.pad(self._counts, (0, labels - len(self._counts)))
 
     @cached_property
-    def _counts(self) -> IntArray:  # every trial asks for them, and the rows outlive a trial
+    def _counts(self) -> IntArray:  # cached because the dataset outlives a trial
         if self._labels is None:
-            raise ValueError("rows without a label alignment have no labels")
+            raise ValueError("a WindowDataset without a label alignment has no labels")
         trained = self._labels[concatenate_ranges(self.starts, self.lengths)]
         return np.bincount(trained[trained != IGNORE_INDEX])
 
 
-def _words(tokens: IntArray) -> IntArray:
-    """The column of the first subtoken of each subtoken's token, -1 where it is `UNSCORED`."""
+def _token_starts(tokens: IntArray) -> IntArray:
+    """Return for each subtoken the column of its token's first subtoken, -1 where it is `UNSCORED`.
+
+    *Shape:* ``tokens`` and the result (rows, columns).
+
+    >>> _token_starts(np.array([[-1, 0, 0, 0, 1, -1]])).tolist()
+    [[-1, 1, 1, 1, 4, -1]]
+    """
     begins = np.ones(tokens.shape, bool)
     begins[:, 1:] = tokens[:, 1:] != tokens[:, :-1]
     columns = np.arange(tokens.shape[1], dtype=np.int64)
-    return np.where(tokens == UNSCORED, -1, np.maximum.accumulate(np.where(begins, columns, 0), axis=1))
+    starts = np.maximum.accumulate(np.where(begins, columns, 0), axis=1)
+    return np.where(tokens == UNSCORED, -1, starts)
 
 
 def label_subtokens(split: EncodedSplit, alignment: str, label_set: str = BIO) -> IntArray:
-    """What each subtoken is trained to say, `IGNORE_INDEX` where nothing; *shape:* (subtokens,).
+    """Return the label that each subtoken is trained on, or `IGNORE_INDEX`; *shape:* (subtokens,).
 
-    ``first``: a token's first subtoken carries its label. ``all``: every subtoken does, and what
-    follows the first of a ``B-`` says ``I-``. ``label_set`` is a name in `LABEL_SETS`.
+    With ``first``, the first subtoken of a token carries its label. With ``all``, every subtoken does, and
+    those after the first carry ``I-`` instead of ``B-``. ``label_set`` is a name in `LABEL_SETS`.
     """
     first = split.first_subtokens()
     scheme = LABEL_SETS[label_set]
     labels = scheme.from_iob2(split.labels, split.sentence_offsets)
-    labels = labels[split.tokens].astype(np.int32)  # the last token's where it is UNSCORED
+    labels = labels[split.tokens].astype(np.int32)  # arbitrary where UNSCORED; masked below
     if alignment == "all":
-        said = np.where(first, labels, scheme.inside(labels))
-        return np.where(split.tokens != UNSCORED, said, IGNORE_INDEX)
+        labels = np.where(first, labels, scheme.inside(labels))
+        return np.where(split.tokens != UNSCORED, labels, IGNORE_INDEX)
     return np.where(first, labels, IGNORE_INDEX)
 
 
-def alone(batch: Batch) -> Batch:
-    """A placed batch whose rows have a line each, as every model reads it."""
-    return told(batch, attention_mask=batch["sentences"].clamp(max=1))
+def padded_inputs(batch: Batch) -> Batch:
+    """Replace the packing tensors of a batch with one window per row by a plain attention mask."""
+    return replace_packing(batch, attention_mask=batch["segment_ids"].clamp(max=1))
 
 
-def told(batch: Batch, **instead: torch.Tensor) -> Batch:
-    """A placed batch with what a model reads in place of where its rows stand."""
-    return {name: part for name, part in batch.items() if name not in PLACES} | instead
+def replace_packing(batch: Batch, **inputs: torch.Tensor) -> Batch:
+    """Return a batch with model inputs in place of `PACKING_KEYS`."""
+    return {name: tensor for name, tensor in batch.items() if name not in PACKING_KEYS} | inputs
 
 
-def micro_batches(batch: Batch, parts: int) -> Iterator[Batch]:
-    """A batch in at most so many parts of equal size, the last of which may be smaller."""
-    for part in zip(*(tensor.chunk(parts) for tensor in batch.values()), strict=True):
+def micro_batches(batch: Batch, count: int) -> Iterator[Batch]:
+    """Split a batch by rows into at most ``count`` parts of equal size; the last may be smaller."""
+    for part in zip(*(tensor.chunk(count) for tensor in batch.values()), strict=True):
         yield dict(zip(batch, part, strict=True))

@@ -17,7 +17,9 @@ from hpo.corpora.tag_families import apply as apply_family
 from hpo.corpora.tag_families import load_family
 from hpo.corpora.variants import arrange
 from hpo.encoding.corpus_encoder import encode_corpus
-from hpo.encoding.encoded_corpus import EncodedCorpus, EncodedSplit
+from hpo.encoding.encoded_corpus import EncodedCorpus
+from hpo.encoding.encoded_split import EncodedSplit
+from hpo.encoding.sentence_encoder import EncodingOptions
 from hpo.errors import Issue, UserError
 from hpo.evaluation.composition import score_variants
 from hpo.evaluation.confusion import Confusion, build_confusion
@@ -118,7 +120,7 @@ def _score_with_confusion(model: Model, data: EncodedCorpus, name: str, variant:
     prediction, split = predict_split(model, data, name)
     layout = arrange(variant, split.drawn)
     encodings = split.variant_encodings(layout.forms, layout.sentences)
-    times = np.bincount(encodings, minlength=len(split.sentences))
+    times = np.bincount(encodings, minlength=len(split.encoding_sentences))
     gold, predicted, offsets = prediction.gold, prediction.predicted, prediction.offsets
     scores = score_variants(split.drawn, prediction.counts, split.forms, data.types)
     return SplitResult(
@@ -140,7 +142,7 @@ def _by_sentence(labels: IntArray, offsets: IntArray, encodings: IntArray) -> li
 def predict_split(model: Model, data: EncodedCorpus, name: str) -> tuple[SplitPredictions, EncodedSplit]:
     """Predict the labels of every encoding of a split; return the predictions and the split."""
     split = data.split(name)
-    every = np.arange(len(split.sentences))
+    every = np.arange(len(split.encoding_sentences))
     found = detect_label_set([model.config.id2label[number] for number in range(model.config.num_labels)])
     assert found is not None, "the labels are checked before the model is loaded"
     return SplitEvaluator(split, every, data.pad_id, len(data.types), found[0]).evaluate(model), split
@@ -181,6 +183,5 @@ def encode_for_checkpoint(folder: Path, data: str, tags: str, seed: int) -> Enco
     present = {name: sentences for name, sentences in corpus.splits.items() if sentences}
     model = str(folder.resolve())  # a relative folder could be mistaken for a model name
     window, context = window_and_context(folder)
-    return encode_corpus(
-        replace(corpus, splits=present), family, model, max_length=window, seed=seed, context=context
-    )
+    options = EncodingOptions(max_length=window, seed=seed, context=context)
+    return encode_corpus(replace(corpus, splits=present), family, model, options)

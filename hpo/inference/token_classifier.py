@@ -12,7 +12,7 @@ import numpy.typing as npt
 from hpo.corpora.sentences import Sentence
 from hpo.corpora.spans import IntArray
 from hpo.corpora.variants import FORMS
-from hpo.encoding.encoded_corpus import encode
+from hpo.encoding.sentence_encoder import EncodingOptions, encode_sentences
 from hpo.encoding.tokenizers import load_tokenizer, longest_window
 from hpo.models.checkpoints import load_checkpoint
 from hpo.training.evaluator import predict_labels
@@ -53,14 +53,8 @@ class TokenClassifier:
     def classify(self, sentences: Sequence[Sequence[str]]) -> TokenPredictions:
         """Classify sentences of at least one token each; long ones are split into overlapping windows."""
         unlabelled = [Sentence(tuple(tokens), ("O",) * len(tokens)) for tokens in sentences]
-        split = encode(
-            unlabelled,
-            {"O": 0},
-            self._tokenizer,
-            max_length=self._window,
-            seed=0,
-            context=self._context,
-        )
+        options = EncodingOptions(max_length=self._window, seed=0, context=self._context)
+        split = encode_sentences(unlabelled, {"O": 0}, self._tokenizer, options)
         pad = self._tokenizer.pad_token_id
         cased = split.forms[FORMS.index("cased")]
         return TokenPredictions(*predict_labels(self._model, split, cased, 0 if pad is None else pad))

@@ -1,0 +1,1 @@
+"""Builds, modifies, saves and loads token-classification models."""

@@ -21,7 +21,7 @@ from hpo.encoding.model_config import PooledConfig
 from hpo.encoding.tokenizers import TINY_MAX_LENGTH, TINY_VOCABULARY, first_line
 from hpo.errors import Issue, UserError
 from hpo.models.lora import add_lora
-from hpo.models.pooling_head import pooled
+from hpo.models.pooling_head import add_pooling_head
 
 DROPOUTS = {
     "attention_dropout": ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop"),
@@ -58,7 +58,7 @@ def build_model(
     set_seed(seed)
     built = BertForTokenClassification(config) if model == TINY else _load(model, config)
     set_classifier_dropout(built, training_config)
-    built = pooled(built, training_config.pooling)
+    built = add_pooling_head(built, training_config.pooling)
     add_lora(built, training_config, model)
     return built
 

@@ -1,4 +1,4 @@
-"""A classifier that reads a token's pooled subtokens, where transformers' own reads each by itself."""
+"""A classification head that pools the subtokens of each token; transformers' own head reads the first."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from hpo.encoding.model_config import PooledConfig, encoder_config
 from hpo.errors import Issue, UserError
 
 FIRST = "first"
-"""The pooling that is no pooling: transformers' own head, of which the first subtoken's word counts."""
-PARTS = {"dropout", "classifier"}
+"""The default pooling: transformers' own head, applied to a token's first subtoken."""
+POOLABLE_HEAD = {"dropout", "classifier"}
 
 
 class PooledTagger(PreTrainedModel):
-    """Any family's encoder, with a classifier that reads one vector per token.
+    """Any family's encoder with a classifier that reads one vector per token.
 
-    The logits of a token stand at its first subtoken; those at its other subtokens mean nothing.
+    The logits of a token are at its first subtoken; those at its other subtokens have no meaning.
     """
 
     config_class = PooledConfig
@@ -34,82 +34,95 @@ class PooledTagger(PreTrainedModel):
         self.dropout = tagger.dropout
         self.classifier = tagger.classifier
         if config.pooling == "first-last":
-            wide = torch.nn.Linear(2 * self.classifier.in_features, config.num_labels)
-            torch.nn.init.normal_(wide.weight, std=getattr(tagger.config, "initializer_range", 0.02))
-            torch.nn.init.zeros_(wide.bias)
-            self.classifier = wide
+            classifier = torch.nn.Linear(2 * self.classifier.in_features, config.num_labels)
+            torch.nn.init.normal_(classifier.weight, std=getattr(tagger.config, "initializer_range", 0.02))
+            torch.nn.init.zeros_(classifier.bias)
+            self.classifier = classifier
         self.post_init()
 
     def _init_weights(self, module: torch.nn.Module) -> None:
-        """Nothing: the parts come with their weights, drawn or read."""
+        """Do nothing: the parts come with initialized or loaded weights."""
 
     def forward(
         self,
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
-        words: torch.Tensor,
+        token_starts: torch.Tensor,
         labels: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
     ) -> TokenClassifierOutput:
-        """Logits, and a loss where labels are given.
+        """Return logits, and a loss if labels are given.
 
-        *Shape:* ``input_ids``, ``attention_mask``, ``words`` and ``labels`` (rows, subtokens), the logits
-        (rows, subtokens, labels). ``words`` holds for each subtoken the column of its token's first
-        subtoken, -1 where it belongs to no token. ``position_ids`` are for the encoder, where it takes any.
+        *Shape:* ``input_ids``, ``attention_mask``, ``token_starts`` and ``labels`` (rows, columns); logits
+        (rows, columns, labels). ``token_starts`` holds for each subtoken the column of its token's first
+        subtoken, -1 where it belongs to no token. ``position_ids`` are passed to the encoder.
         """
         positions = {} if position_ids is None else {"position_ids": position_ids}
-        read = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **positions)
-        hidden = read.last_hidden_state
-        logits = self.classifier(self.dropout(pool(hidden, words, self.config.pooling)))
+        output = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **positions)
+        pooled = pool(output.last_hidden_state, token_starts, self.config.pooling)
+        logits = self.classifier(self.dropout(pooled))
         loss = None
         if labels is not None:
             loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
         return TokenClassifierOutput(loss=loss, logits=logits)
 
 
-def pool(hidden: torch.Tensor, words: torch.Tensor, pooling: str) -> torch.Tensor:
-    """Put what stands for each token at its first subtoken.
+def pool(hidden: torch.Tensor, token_starts: torch.Tensor, pooling: str) -> torch.Tensor:
+    """Pool the hidden states of each token at the place of its first subtoken.
 
-    *Shape:* ``hidden`` (rows, subtokens, width), ``words`` as `PooledTagger.forward` takes it; the result is
-    as wide as ``hidden``, for ``first-last`` twice.
+    *Shape:* ``hidden`` (rows, columns, width), ``token_starts`` as in `PooledTagger.forward`. The result has
+    the width of ``hidden``, or twice that for ``first-last``.
+
+    A token of the subtokens in columns 1 and 2, whose hidden states are 2 and 4:
+
+    >>> hidden = torch.tensor([[[1.0], [2.0], [4.0]]])
+    >>> pool(hidden, torch.tensor([[-1, 1, 1]]), "mean")[0, 1].tolist()
+    [3.0]
+    >>> pool(hidden, torch.tensor([[-1, 1, 1]]), "first-last")[0, 1].tolist()
+    [2.0, 4.0]
     """
-    columns = torch.arange(words.shape[1], device=words.device)
+    columns = torch.arange(token_starts.shape[1], device=token_starts.device)
     if pooling == "mean":
-        # (rows, places of tokens, subtokens); unlike a scattered sum, a product is the same each time.
-        belongs = (words[:, None, :] == columns[:, None]).to(hidden.dtype)
+        # (rows, tokens' columns, subtokens); unlike a scattered sum, a product is deterministic.
+        belongs = (token_starts[:, None, :] == columns[:, None]).to(hidden.dtype)
         return belongs @ hidden / belongs.sum(-1, keepdim=True).clamp(min=1)
-    ends = functional.pad(words[:, 1:], (0, 1), value=-1) != words
-    own = torch.where(words < 0, columns, words)
-    last = torch.zeros_like(words).scatter_reduce(1, own, torch.where(ends, columns, 0), "amax")
+    ends = functional.pad(token_starts[:, 1:], (0, 1), value=-1) != token_starts
+    targets = torch.where(token_starts < 0, columns, token_starts)
+    last_columns = torch.where(ends, columns, 0)
+    last = torch.zeros_like(token_starts).scatter_reduce(1, targets, last_columns, "amax")
     at_last = hidden.gather(1, last[:, :, None].expand_as(hidden))
     return at_last if pooling == "last" else torch.cat([hidden, at_last], dim=-1)
 
 
-def pooled(tagger: PreTrainedModel, pooling: str) -> PreTrainedModel:
-    """A family's model with a pooling; for ``first`` it is left as it is.
+def add_pooling_head(tagger: PreTrainedModel, pooling: str) -> PreTrainedModel:
+    """Replace the head of a family's model by one with a pooling; ``first`` returns the model unchanged.
 
     Raises
     ------
     UserError
-        if more than a dropout stands between its encoder and its classifier.
+        if the family's head has more parts than a dropout and a classifier.
     """
     if pooling == FIRST:
         return tagger
     parts = {name for name, _ in tagger.named_children()} - {tagger.base_model_prefix}
-    if parts != PARTS:
-        rule = f"the head of a {tagger.config.model_type} model can read a token's first subtoken only"
-        raise UserError(Issue("pooling", rule, pooling, "leave this hyperparameter out of the space"))
-    inner = tagger.config.to_dict()
+    if parts != POOLABLE_HEAD:
+        message = f"the head of a {tagger.config.model_type} model supports only the first subtoken"
+        raise UserError(
+            Issue("pooling", message, pooling, "remove this hyperparameter from the search space")
+        )
     config = PooledConfig(
-        tagger=inner, pooling=pooling, id2label=tagger.config.id2label, label2id=tagger.config.label2id
+        tagger=tagger.config.to_dict(),
+        pooling=pooling,
+        id2label=tagger.config.id2label,
+        label2id=tagger.config.label2id,
     )
     return PooledTagger(config, tagger)
 
 
 def uses_pooling(model: torch.nn.Module) -> bool:
-    """Whether a model wants to be told which subtokens make up a token."""
+    """Return whether a model requires ``token_starts``."""
     return isinstance(model, PooledTagger)
 
 
-# Without these our own loader would not know the folders that it has written.
+# AutoModelForTokenClassification loads saved pooling models only if they are registered.
 AutoModelForTokenClassification.register(PooledConfig, PooledTagger)

@@ -13,7 +13,8 @@ from hpo.config.objective import Objective
 from hpo.corpora.label_sets import BIO
 from hpo.corpora.spans import IntArray
 from hpo.corpora.variants import arrange
-from hpo.encoding.encoded_corpus import EncodedCorpus, EncodedSplit
+from hpo.encoding.encoded_corpus import EncodedCorpus
+from hpo.encoding.encoded_split import EncodedSplit
 from hpo.training.evaluator import SplitEvaluator
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from hpo.corpora.label_sets import BIO, LABEL_SETS
 from hpo.corpora.spans import IntArray, Scores, SpanCounts, count, score
-from hpo.encoding.encoded_corpus import EncodedSplit
+from hpo.encoding.encoded_split import EncodedSplit
 from hpo.encoding.ragged import concatenate_ranges
 from hpo.encoding.window_dataset import WindowDataset
 from hpo.models.pooling_head import uses_pooling
@@ -68,7 +68,7 @@ class ForwardPasses:
 
     def __init__(self, split: EncodedSplit, encodings: IntArray, pad_id: int) -> None:
         self._rows = WindowDataset(split, encodings, pad_id)
-        sentences = split.sentences[encodings]
+        sentences = split.encoding_sentences[encodings]
         self.starts = split.sentence_offsets[sentences]
         self.lengths = np.diff(split.sentence_offsets)[sentences]
         self.offsets = np.concatenate([[0], np.cumsum(self.lengths)])
@@ -128,7 +128,7 @@ class ForwardPasses:
             for rows, positions, tokens in self._batches:
                 batch = {
                     name: part.to(device)
-                    for name, part in self._rows.batch(rows, uses_pooling(model)).items()
+                    for name, part in self._rows.padded_batch(rows, uses_pooling(model)).items()
                 }
                 logits = model(**batch).logits.flatten(0, 1)[positions.to(device)]
                 on_batch(tokens, logits.float())

@@ -20,7 +20,7 @@ from hpo.encoding.encoded_corpus import EncodedCorpus
 from hpo.encoding.window_dataset import WindowDataset, micro_batches
 from hpo.models.build import build_model
 from hpo.models.checkpoints import CheckpointWriter
-from hpo.models.packed_attention import reading
+from hpo.models.packed_attention import enable_packing, packing_support
 from hpo.models.pooling_head import FIRST
 from hpo.training.ddp.process_group import ProcessGroup
 from hpo.training.dev_evaluator import DevEvaluator, build_dev_evaluator, encodings_of_variant
@@ -92,7 +92,8 @@ class NerTrainer(ResumableTrainer):
     def __init__(self, model: PreTrainedModel, dataset: WindowDataset, context: RunContext) -> None:
         task = context.task
         config, self._config, self._context = task.training_config, task.training_config, context
-        self._batch_sampler, self._attention_inputs = reading(model)
+        self._batch_sampler, self._attention_inputs = packing_support(model)
+        enable_packing(model)
         counts = dataset.label_counts(model.config.num_labels)
         self._loss = CorpusLoss(config, counts, batches=-(-len(dataset) // config.batch_size))
         super().__init__(

@@ -62,7 +62,7 @@ def prepare_study(study: Study, folder: StudyFolder) -> PreparedStudy:
     UserError
         If the corpus, the tag family or the model is invalid, or a trial needs more GPUs than a machine has.
     """
-    from hpo.encoding.corpus_encoder import adjacent_entity_notes, long_sentence_notes
+    from hpo.encoding.notes import adjacent_entity_notes, long_sentence_notes
 
     resources, on_cluster = plan_search(study)
     corpus, family = read_corpus(study)
@@ -118,6 +118,7 @@ def encode_study(study: Study, corpus: Corpus, family: TagFamily) -> Encodings:
         If the model or its tokenizer cannot be loaded, or lacks what a searched hyperparameter needs.
     """
     from hpo.encoding.corpus_encoder import encode_corpus
+    from hpo.encoding.sentence_encoder import EncodingOptions
     from hpo.models.build import build_model
     from hpo.training.optimizer import check_model_supports
 
@@ -130,10 +131,8 @@ def encode_study(study: Study, corpus: Corpus, family: TagFamily) -> Encodings:
             corpus,
             family,
             study.model,
-            max_length=max_length,
-            seed=study.seed,
-            context=context,
-            exactly="max_length" in training_config.model_fields_set,
+            EncodingOptions(max_length=max_length, seed=study.seed, context=context),
+            exact_length="max_length" in training_config.model_fields_set,
         )
         for max_length, context in product(possible["max_length"], possible["context"])
     }

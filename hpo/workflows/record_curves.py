@@ -34,17 +34,12 @@ def record(study: Study, path: Path) -> Iterator[int]:
         if the corpus is invalid, or if the file holds a table with other settings.
     """
     from hpo.encoding.corpus_encoder import encode_corpus
+    from hpo.encoding.sentence_encoder import EncodingOptions
 
     corpus, family = read_corpus(study)
     training_config = study.training_config({})
-    data = encode_corpus(
-        corpus,
-        family,
-        study.model,
-        max_length=training_config.max_length,
-        seed=study.seed,
-        context=training_config.context,
-    )
+    options = EncodingOptions(training_config.max_length, study.seed, training_config.context)
+    data = encode_corpus(corpus, family, study.model, options)
     settings = _settings(study, corpus.name, corpus.sha256, training_config.epochs)
     present = list(read_lines(path))
     if present:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from hpo.encoding.batch_samplers import LengthGroupedBatchSampler, PackedBatchSampler, RandomBatchSampler
-from hpo.encoding.packing import pack
+from hpo.encoding.packing import pack_batches
 from hpo.encoding.window_dataset import WindowDataset
 
 KINDS = (RandomBatchSampler, PackedBatchSampler, LengthGroupedBatchSampler)
@@ -16,7 +16,7 @@ SENTENCES = np.random.default_rng(0).gamma(2.5, 9, 4000).astype(int) + 3
 
 
 def lists(batches):
-    return [sorted(each.rows.tolist()) for each in batches]
+    return [sorted(each.windows.tolist()) for each in batches]
 
 
 def share_of_real(batches):
@@ -58,7 +58,7 @@ def test_packed_batches_are_the_random_ones():
 def test_rows_are_drawn_without_regard_to_their_length():
     """Means of batches of similar length spread as far as lengths do, of random ones less by √32."""
     spread = [
-        np.std([SENTENCES[each.rows].mean() for each in kind(SENTENCES, 32, seed=1)])
+        np.std([SENTENCES[each.windows].mean() for each in kind(SENTENCES, 32, seed=1)])
         for kind in (LengthGroupedBatchSampler, PackedBatchSampler)
     ]
     assert spread[0] > 0.9 * SENTENCES.std()
@@ -68,16 +68,16 @@ def test_rows_are_drawn_without_regard_to_their_length():
 @pytest.mark.parametrize("size, parts", [(4, 4), (8, 8), (16, 4), (32, 8)])
 def test_parts_of_a_packed_batch_save_memory(size, parts):
     """None takes more than as many padded rows would, but for the slack of a line."""
-    for placement in PackedBatchSampler(SENTENCES, size, seed=3, parts=parts):
+    for placement in PackedBatchSampler(SENTENCES, size, seed=3, accumulation_steps=parts):
         lines = -(-placement.height // parts)
-        padded = -(-len(placement.rows) // parts) * (1.05 * SENTENCES[placement.rows].max() + 1)
+        padded = -(-len(placement.windows) // parts) * (1.05 * SENTENCES[placement.windows].max() + 1)
         assert lines * placement.width <= padded
 
 
 def test_a_batch_larger_than_the_corpus_is_laid_out_as_the_corpus():
     lengths = np.arange(3, 40)
     (placement,) = PackedBatchSampler(lengths, 4096, seed=1)
-    assert sorted(placement.rows) == list(range(37))
+    assert sorted(placement.windows) == list(range(37))
 
 
 @pytest.mark.parametrize("size", [4, 8, 16, 32, 128])
@@ -99,17 +99,17 @@ def test_most_of_a_grouped_batch_is_real():
 def test_rows_stand_beside_each_other_within_their_batch(lengths, size, kind, count):
     lengths = np.array(lengths)
     for own in range(count):
-        for placement in kind(lengths, size, seed=2, own=own, count=count):
+        for placement in kind(lengths, size, seed=2, rank=own, world_size=count):
             taken = np.zeros((placement.height, placement.width), int)
-            for row, line, column in zip(placement.rows, placement.lines, placement.columns, strict=True):
+            for row, line, column in zip(placement.windows, placement.rows, placement.columns, strict=True):
                 taken[line, column : column + lengths[row]] += 1
             assert taken.max() == 1
-            assert taken.sum() == lengths[placement.rows].sum(), "none is cut off"
+            assert taken.sum() == lengths[placement.windows].sum(), "none is cut off"
             assert taken[:, 0].all() and taken[:, -1].any(), "no line and no column is padding alone"
 
 
 def test_rows_of_one_length_fill_their_lines():
-    (placement,) = pack(np.arange(32)[None], np.full(32, 64))
+    (placement,) = pack_batches(np.arange(32)[None], np.full(32, 64))
     assert placement.height * placement.width == 32 * 64
 
 
@@ -118,14 +118,14 @@ def test_rows_of_one_length_fill_their_lines():
 def test_the_shares_of_all_processes_are_the_batch(kind, count, size):
     lengths = np.random.default_rng(0).integers(3, 90, 50)
     whole = lists(kind(lengths, size, seed=3))
-    shares = [list(kind(lengths, size, seed=3, own=own, count=count)) for own in range(count)]
+    shares = [list(kind(lengths, size, seed=3, rank=own, world_size=count)) for own in range(count)]
     assert {len(each) for each in shares} == {len(whole)}, "all take as many steps"
     for rows, parts in zip(whole, zip(*shares, strict=True), strict=True):
-        real = [each.rows.tolist() for each in parts if each.labelled]
+        real = [each.windows.tolist() for each in parts if each.labelled]
         assert sorted(row for part in real for row in part) == rows
         sizes = [len(part) for part in real] + [0] * (count - len(real))
         assert max(sizes) - min(sizes) <= 1
-        assert all(len(each.rows) for each in parts), "none goes without"
+        assert all(len(each.windows) for each in parts), "none goes without"
         weights = [lengths[part].sum() for part in real] + [0] * (count - len(real))
         assert max(weights) - min(weights) <= lengths[rows].max(), "nor with all the long ones"
 
@@ -135,5 +135,5 @@ def test_the_loader_of_torch_asks_for_whole_batches(corpus, kind):
     split = corpus.split("train")
     rows = WindowDataset(split, split.forms[0], corpus.pad_id, "first")
     loader = DataLoader(rows, batch_sampler=kind(rows.lengths, 16, 1), collate_fn=lambda batch: batch)
-    taken = sum(int(((batch["columns"] == 0) & (batch["sentences"] > 0)).sum()) for batch in loader)
+    taken = sum(int(((batch["positions"] == 0) & (batch["segment_ids"] > 0)).sum()) for batch in loader)
     assert taken == len(rows)

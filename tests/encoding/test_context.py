@@ -9,13 +9,18 @@ from hpo.corpora.spans import label_names
 from hpo.corpora.tag_families import load_family
 from hpo.corpora.variants import FORMS, form
 from hpo.encoding.corpus_encoder import encode_corpus
-from hpo.encoding.encoded_corpus import encode, long_sentence_note
+from hpo.encoding.notes import long_sentence_note
+from hpo.encoding.sentence_encoder import EncodingOptions, encode_sentences
 from hpo.encoding.window_dataset import IGNORE_INDEX, label_subtokens
 from hpo.encoding.windows import UNSCORED
 
 TYPES = ("person", "place")
 LABEL_IDS = {name: number for number, name in enumerate(label_names(TYPES))}
 SPECIAL = 2
+
+
+def encode(sentences, tokenizer, max_length, context=0):
+    return encode_sentences(sentences, LABEL_IDS, tokenizer, EncodingOptions(max_length, 1, context))
 
 
 def sentence(text, document="", labels=None):
@@ -38,7 +43,7 @@ TEXTS = ("Ada walked home", "Grace walked in Uppsala", "slowly home today", "tod
 
 def test_neighbours_are_read_on_either_side(tokenizer):
     sentences = [sentence(each) for each in TEXTS]
-    split = encode(sentences, LABEL_IDS, tokenizer, max_length=256, seed=1, context=64)
+    split = encode(sentences, tokenizer, max_length=256, context=64)
     before, own, behind = read(split, tokenizer, 1)
     assert (before, own, behind) == (TEXTS[0], TEXTS[1], f"{TEXTS[2]} {TEXTS[3]}")
 
@@ -46,7 +51,7 @@ def test_neighbours_are_read_on_either_side(tokenizer):
 def test_another_document_is_not_read(tokenizer):
     documents = ("a", "a", "b", "b")
     sentences = [sentence(text, document) for text, document in zip(TEXTS, documents, strict=True)]
-    split = encode(sentences, LABEL_IDS, tokenizer, max_length=256, seed=1, context=64)
+    split = encode(sentences, tokenizer, max_length=256, context=64)
     assert read(split, tokenizer, 1) == (TEXTS[0], TEXTS[1], "")
     assert read(split, tokenizer, 2) == ("", TEXTS[2], TEXTS[3])
 
@@ -56,7 +61,7 @@ def test_context_is_whole_tokens_up_to_its_number_of_subtokens(tokenizer):
              for text in TEXTS for word in text.split()}  # fmt: skip
     sentences = [sentence(each) for each in TEXTS]
     for context in range(0, 12):
-        split = encode(sentences, LABEL_IDS, tokenizer, max_length=256, seed=1, context=context)
+        split = encode(sentences, tokenizer, max_length=256, context=context)
         before, _, behind = read(split, tokenizer, 1)
         left, right = TEXTS[0].split(), f"{TEXTS[2]} {TEXTS[3]}".split()
         for words, told in ((left[::-1], before.split()[::-1]), (right, behind.split())):
@@ -72,7 +77,7 @@ def test_context_is_whole_tokens_up_to_its_number_of_subtokens(tokenizer):
 def test_context_has_the_form_of_its_sentence(tokenizer):
     named = sentence("Ada walked home", labels=("B-person", "O", "O"))
     sentences = [named, sentence("slowly Rose"), named]
-    split = encode(sentences, LABEL_IDS, tokenizer, max_length=256, seed=1, context=64)
+    split = encode(sentences, tokenizer, max_length=256, context=64)
     for name in FORMS:
         expected = tuple(" ".join(form(each, name).tokens) for each in sentences)
         assert read(split, tokenizer, 1, name) == expected
@@ -82,23 +87,23 @@ def test_context_has_the_form_of_its_sentence(tokenizer):
 
 def test_forms_alike_with_their_context_are_one_encoding(tokenizer):
     sentences = [sentence("walked home"), sentence("slowly home")]
-    split = encode(sentences, LABEL_IDS, tokenizer, max_length=256, seed=1, context=64)
-    assert len(split.sentences) == 2
+    split = encode(sentences, tokenizer, max_length=256, context=64)
+    assert len(split.encoding_sentences) == 2
 
 
 def test_a_row_is_no_longer_than_a_window_and_its_sentence_comes_first(tokenizer):
     long = sentence("walked " * 12)
-    split = encode([long] * 3, LABEL_IDS, tokenizer, max_length=20, seed=1, context=64)
+    split = encode([long] * 3, tokenizer, max_length=20, context=64)
     assert np.diff(split.window_offsets).tolist() == [2 + 12 + 3, 2 + 12 + 6, 2 + 12 + 3]
     longer = sentence("walked " * 30)
-    split = encode([long, longer], LABEL_IDS, tokenizer, max_length=20, seed=1, context=64)
+    split = encode([long, longer], tokenizer, max_length=20, context=64)
     rows = np.flatnonzero(split.window_encodings == split.forms[0, 1])
     assert len(rows) == 2 and split.tokens[split.window_offsets[rows[0]] + 1] != UNSCORED
 
 
 def test_context_carries_no_label(tokenizer):
     sentences = [sentence("Ada walked", labels=("B-person", "O")) for _ in range(3)]
-    split = encode(sentences, LABEL_IDS, tokenizer, max_length=64, seed=1, context=64)
+    split = encode(sentences, tokenizer, max_length=64, context=64)
     for alignment in ("first", "all"):
         labels = label_subtokens(split, alignment)
         assert (labels[split.tokens == UNSCORED] == IGNORE_INDEX).all()
@@ -115,8 +120,7 @@ SHAPES = st.lists(st.tuples(st.integers(1, 9), st.sampled_from("ab")), min_size=
 def test_context_changes_what_is_read_and_nothing_of_what_is_scored(tokenizer, shapes, context, max_length):
     sentences = [sentence("Walked " * count, document) for count, document in shapes]
     with_it, without = (
-        encode(sentences, LABEL_IDS, tokenizer, max_length=max_length, seed=1, context=each)
-        for each in (context, 0)
+        encode(sentences, tokenizer, max_length=max_length, context=each) for each in (context, 0)
     )
     assert np.diff(with_it.window_offsets).max() <= max_length
     assert with_it.labels.tolist() == without.labels.tolist()
@@ -134,7 +138,10 @@ def test_another_context_is_another_encoding_on_disk(tmp_path, monkeypatch):
     family = load_family("suc-original")
     split = tuple(sentence(text) for text in TEXTS)
     corpus = Corpus("small", {"train": split, "dev": split}, "0" * 64)
-    made = [encode_corpus(corpus, family, "tiny", max_length=64, seed=1, context=each) for each in (0, 8, 0)]
+    made = [
+        encode_corpus(corpus, family, "tiny", EncodingOptions(max_length=64, seed=1, context=each))
+        for each in (0, 8, 0)
+    ]
     assert made[0].folder == made[2].folder != made[1].folder
     assert len(made[1].split("train").ids) > len(made[0].split("train").ids)
 
@@ -146,7 +153,9 @@ def test_documents_are_part_of_what_is_looked_up(tmp_path, monkeypatch):
     for document in ("", "b"):
         split = (sentence(TEXTS[0]), sentence(TEXTS[1], document))
         corpus = Corpus("small", {"train": split, "dev": split}, "0" * 64)
-        folders.add(encode_corpus(corpus, family, "tiny", max_length=64, seed=1, context=8).folder)
+        folders.add(
+            encode_corpus(corpus, family, "tiny", EncodingOptions(max_length=64, seed=1, context=8)).folder
+        )
     assert len(folders) == 2
 
 
@@ -155,13 +164,14 @@ def test_a_note_says_what_windows_save(tokenizer):
     short = sentence("walked home", labels=("B-person", "O"))
     notes = [
         long_sentence_note(
-            encode([short, long, short], LABEL_IDS, tokenizer, max_length=each, seed=1), "train"
+            encode([short, long, short], tokenizer, max_length=each),
+            "train",
         )
         for each in (64, 12)
     ]
     # Of 24 tokens ten stand behind the twelfth subtoken; of 6 in entities four.
     assert notes == [
         None,
-        "train: 1 of 3 sentences are longer than a window and are read in several; cut off there, "
-        "41.67% of the tokens and 66.67% of those in entities would have lost their label",
+        "train: 1 of 3 sentences are longer than a window and are split into several; "
+        "truncation would lose the labels of 41.67% of all tokens and 66.67% of the tokens in entities",
     ]

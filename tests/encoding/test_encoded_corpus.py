@@ -10,14 +10,17 @@ from hpo.corpora.spans import label_names
 from hpo.corpora.variants import FORMS, VARIANTS, arrange, compose, form
 from hpo.encoding.encoded_corpus import (
     EncodedCorpus,
-    encode,
-    load,
-    store,
 )
+from hpo.encoding.encoded_split import load, store
+from hpo.encoding.sentence_encoder import EncodingOptions, encode_sentences
 from hpo.encoding.windows import UNSCORED
 
 TYPES = ("person", "place")
 LABEL_IDS = {name: number for number, name in enumerate(label_names(TYPES))}
+
+
+def encode(sentences, tokenizer, max_length, context=0):
+    return encode_sentences(sentences, LABEL_IDS, tokenizer, EncodingOptions(max_length, 1, context))
 
 
 def rows_of(split, encoding):
@@ -26,7 +29,7 @@ def rows_of(split, encoding):
 
 
 def test_a_row_is_what_the_tokenizer_makes_of_the_form(sentences, tokenizer):
-    split = encode(sentences, LABEL_IDS, tokenizer, max_length=256, seed=1)
+    split = encode(sentences, tokenizer, max_length=256)
     for index, name in enumerate(FORMS):
         for number, sentence in enumerate(sentences):
             words = list(form(sentence, name).tokens)
@@ -35,7 +38,7 @@ def test_a_row_is_what_the_tokenizer_makes_of_the_form(sentences, tokenizer):
 
 
 def test_a_subtoken_knows_its_token(sentences, tokenizer):
-    split = encode(sentences, LABEL_IDS, tokenizer, max_length=256, seed=1)
+    split = encode(sentences, tokenizer, max_length=256)
     for number, sentence in enumerate(sentences):
         row = int(np.flatnonzero(split.window_encodings == split.forms[0, number])[0])
         tokens = split.tokens[split.window_offsets[row] : split.window_offsets[row + 1]]
@@ -59,11 +62,11 @@ def test_every_token_is_scored_once_however_a_sentence_is_cut(tokenizer, drawn, 
         Sentence(tuple(word for word, _ in pairs), tuple(label for _, label in pairs), str(number))
         for number, pairs in enumerate(drawn)
     ]
-    split = encode(sentences, LABEL_IDS, tokenizer, max_length=max_length, seed=1)
+    split = encode(sentences, tokenizer, max_length=max_length)
     assert np.diff(split.window_offsets).max() <= max_length
     encoding_of = np.repeat(split.window_encodings, np.diff(split.window_offsets))
     first = split.first_subtokens()
-    for encoding, sentence in enumerate(split.sentences):
+    for encoding, sentence in enumerate(split.encoding_sentences):
         owned = split.tokens[first & (encoding_of == encoding)]
         start, stop = split.sentence_offsets[sentence], split.sentence_offsets[sentence + 1]
         assert owned.tolist() == list(range(start, stop))
@@ -71,7 +74,7 @@ def test_every_token_is_scored_once_however_a_sentence_is_cut(tokenizer, drawn, 
 
 def test_a_continued_window_sees_context(tokenizer):
     sentence = Sentence(("walked",) * 40, ("O",) * 40, "long")
-    split = encode([sentence], LABEL_IDS, tokenizer, max_length=16, seed=1)
+    split = encode([sentence], tokenizer, max_length=16)
     second = split.tokens[split.window_offsets[1] : split.window_offsets[2]]
     assert second[1] == UNSCORED and split.ids[split.window_offsets[1] + 1] != tokenizer.cls_token_id
 
@@ -80,7 +83,7 @@ def test_forms_that_come_out_alike_are_one_encoding(tokenizer):
     plain = Sentence(("walked", "home"), ("O", "O"), "1")
     named = Sentence(("Ada", "walked"), ("B-person", "O"), "2")
     both = Sentence(("Today", "Ada"), ("O", "B-person"), "3")
-    forms = encode([plain, named, both], LABEL_IDS, tokenizer, max_length=64, seed=1).forms
+    forms = encode([plain, named, both], tokenizer, max_length=64).forms
     cased, uncased, lowered = (forms[FORMS.index(name)] for name in ("cased", "uncased", "ne-lower"))
     assert cased[0] == uncased[0] == lowered[0]
     assert cased[1] != uncased[1] == lowered[1]
@@ -97,20 +100,18 @@ def test_a_lower_casing_tokenizer_makes_one_encoding_of_all_forms(sentences, tok
         tokenizer_object=backend, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]"
     )
     plain = [sentence for sentence in sentences if "İzmirli" not in sentence.tokens]
-    split = encode(plain, LABEL_IDS, lowering, max_length=64, seed=1)
-    assert len(split.sentences) == len(plain)
+    split = encode(plain, lowering, max_length=64)
+    assert len(split.encoding_sentences) == len(plain)
 
 
 @pytest.mark.parametrize("word", ["\u00ad", "\u200b", "\x07"])
 def test_a_word_that_the_tokenizer_drops_keeps_its_label(tokenizer, word):
-    split = encode(
-        [Sentence(("Ada", word), ("O", "B-person"), "1")], LABEL_IDS, tokenizer, max_length=64, seed=1
-    )
-    assert split.first_subtokens().sum() == 2 * len(split.sentences)
+    split = encode([Sentence(("Ada", word), ("O", "B-person"), "1")], tokenizer, max_length=64)
+    assert split.first_subtokens().sum() == 2 * len(split.encoding_sentences)
 
 
 def test_what_is_stored_is_what_is_loaded(tmp_path, sentences, tokenizer):
-    split = encode(sentences, LABEL_IDS, tokenizer, max_length=12, seed=1)
+    split = encode(sentences, tokenizer, max_length=12)
     store(split, tmp_path, "train")
     again = load(tmp_path, "train")
     for name in vars(split):

@@ -6,8 +6,8 @@ import sys
 import pytest
 from transformers import BertConfig
 
+from hpo.encoding.subwords import encode_words
 from hpo.encoding.tokenizers import (
-    encode_words,
     load_tokenizer,
     longest_window,
     train_wordpiece,
@@ -73,7 +73,7 @@ def bare(tmp_path):
 
 
 def test_a_folder_without_a_tokenizer_is_refused(bare):
-    with pytest.raises(UserError, match=r"no tokenizer can be loaded from it.*knows no subtokens"):
+    with pytest.raises(UserError, match=r"no tokenizer can be loaded from it.*has no subtokens"):
         load_tokenizer(str(bare))
 
 

@@ -8,8 +8,8 @@ from hpo.encoding.packing import PackingPlan
 from hpo.encoding.window_dataset import (
     IGNORE_INDEX,
     WindowDataset,
-    alone,
     label_subtokens,
+    padded_inputs,
 )
 
 
@@ -31,25 +31,31 @@ def test_rows_stand_where_they_are_placed(corpus):
     split = corpus.split("train")
     rows = WindowDataset(split, split.forms[0], corpus.pad_id, "first", pooled=True)
     placement = next(iter(PackedBatchSampler(rows.lengths, 32, seed=1)))
-    batch = rows.place(placement)
+    batch = rows.packed_batch(placement)
     assert {tuple(each.shape) for each in batch.values()} == {(placement.height, placement.width)}
     assert placement.height < 32
     empty = np.ones((placement.height, placement.width), bool)
     for number, (row, line, column) in enumerate(
-        zip(placement.rows, placement.lines, placement.columns, strict=True), 1
+        zip(placement.windows, placement.rows, placement.columns, strict=True), 1
     ):
         length = rows.lengths[row]
         place = (int(line), slice(int(column), int(column + length)))
-        single = rows.batch([row], pooled=True)
+        single = rows.padded_batch([row], pooled=True)
         assert torch.equal(batch["input_ids"][place], single["input_ids"][0])
         assert torch.equal(batch["labels"][place], single["labels"][0])
-        assert (batch["sentences"][place] == number).all()
-        assert batch["columns"][place].tolist() == list(range(length))
-        words = single["words"][0]
-        assert torch.equal(batch["words"][place], torch.where(words < 0, words, words + column))
+        assert (batch["segment_ids"][place] == number).all()
+        assert batch["positions"][place].tolist() == list(range(length))
+        words = single["token_starts"][0]
+        assert torch.equal(batch["token_starts"][place], torch.where(words < 0, words, words + column))
         assert empty[place].all(), "no two rows stand on one place"
         empty[place] = False
-    paddings = {"input_ids": corpus.pad_id, "labels": IGNORE_INDEX, "sentences": 0, "columns": 0, "words": -1}
+    paddings = {
+        "input_ids": corpus.pad_id,
+        "labels": IGNORE_INDEX,
+        "segment_ids": 0,
+        "positions": 0,
+        "token_starts": -1,
+    }
     for name, padding in paddings.items():
         assert (batch[name].numpy()[empty] == padding).all(), name
 
@@ -58,11 +64,11 @@ def test_a_placement_with_a_line_for_each_row_is_a_padded_batch(corpus):
     split = corpus.split("train")
     rows = WindowDataset(split, split.forms[0], corpus.pad_id, "first")
     chosen = np.array([5, 1, 9])
-    placed = alone(rows.place(PackingPlan.one_window_per_row(chosen, rows.lengths[chosen])))
+    placed = padded_inputs(rows.packed_batch(PackingPlan.one_window_per_row(chosen, rows.lengths[chosen])))
     padded = rows.__getitems__(chosen)
     assert sorted(placed) == sorted(padded) == ["attention_mask", "input_ids", "labels"]
     assert all(torch.equal(placed[name], padded[name]) for name in padded)
-    idle = rows.place(PackingPlan.one_window_per_row(chosen, rows.lengths[chosen], labelled=False))
+    idle = rows.packed_batch(PackingPlan.one_window_per_row(chosen, rows.lengths[chosen], labelled=False))
     assert (idle["labels"] == IGNORE_INDEX).all()
 
 

@@ -6,6 +6,7 @@ from hpo.config.training_config import TrainingConfig
 from hpo.corpora.loading import load
 from hpo.corpora.tag_families import apply, load_family
 from hpo.encoding.corpus_encoder import encode_corpus
+from hpo.encoding.sentence_encoder import EncodingOptions
 from hpo.evaluation import checkpoint_scores as checkpoints
 from hpo.evaluation.checkpoint_scores import evaluate_checkpoint, score_checkpoint
 from hpo.training.task import TrainingCallbacks, TrainingTask
@@ -23,7 +24,7 @@ def test_evaluate_checkpoint_uses_the_trained_window_and_context(empty_folder, m
         (corpus_folder / f"{split}.conll").write_text(SENTENCES)
     family = load_family("conll")
     corpus = apply(family, load(str(corpus_folder)))
-    data = encode_corpus(corpus, family, "tiny", max_length=20, seed=1, context=context)
+    data = encode_corpus(corpus, family, "tiny", EncodingOptions(max_length=20, seed=1, context=context))
     training_config = TrainingConfig(
         epochs=1, evals_per_epoch=1, learning_rate=2e-3, batch_size=4, context=context, pooling=pooling
     )
@@ -35,13 +36,13 @@ def test_evaluate_checkpoint_uses_the_trained_window_and_context(empty_folder, m
         TrainingCallbacks(lambda each: True, lambda each: kept),
     )
     export_checkpoint(kept, empty_folder / "best", data.tokenizer)
-    arguments = {}
+    used = []
 
-    def record_arguments(*args, **settings):
-        arguments.update(settings)
-        return encode_corpus(*args, **settings)
+    def watched(corpus, family, model, options):
+        used.append(options)
+        return encode_corpus(corpus, family, model, options)
 
-    monkeypatch.setattr(checkpoints, "encode_corpus", record_arguments)
+    monkeypatch.setattr(checkpoints, "encode_corpus", watched)
     scores = evaluate_checkpoint(empty_folder / "best", str(corpus_folder), "conll", 1)
-    assert (arguments["max_length"], arguments["context"]) == (20, context)
+    assert [(options.max_length, options.context) for options in used] == [(20, context)]
     assert scores["dev"] == score_checkpoint(empty_folder / "best", data, ("dev",))["dev"]

@@ -27,6 +27,7 @@ from transformers import (
 
 from hpo.corpora.spans import label_names
 from hpo.encoding.encoded_corpus import write_corpus
+from hpo.encoding.sentence_encoder import EncodingOptions
 from hpo.encoding.tokenizers import load_tokenizer
 
 torch.set_num_threads(1)
@@ -145,4 +146,4 @@ def encoded(tmp_path_factory, sentences, own_tokenizer):
     """The small corpus as the family reads it, cut into windows here and there."""
     splits = {"train": sentences[:60], "dev": sentences[60:80]}
     folder = tmp_path_factory.mktemp("encoded")
-    return write_corpus(folder, splits, LABELS, own_tokenizer, max_length=48, seed=42)
+    return write_corpus(folder, splits, LABELS, own_tokenizer, EncodingOptions(max_length=48, seed=42))

@@ -14,8 +14,9 @@ from hpo.corpora.spans import label_names
 from hpo.corpora.tag_families import TagFamily
 from hpo.corpora.variants import FORMS, form
 from hpo.encoding.corpus_encoder import encode_corpus
-from hpo.encoding.encoded_corpus import encode
-from hpo.encoding.tokenizers import UNLIMITED, encode_words, longest_window
+from hpo.encoding.sentence_encoder import EncodingOptions, encode_sentences
+from hpo.encoding.subwords import encode_words
+from hpo.encoding.tokenizers import UNLIMITED, longest_window
 from hpo.encoding.window_dataset import IGNORE_INDEX, label_subtokens
 from hpo.encoding.windows import UNSCORED
 from hpo.errors import UserError
@@ -23,6 +24,10 @@ from hpo.errors import UserError
 LABELS = label_names(("person", "place"))
 LABEL_IDS = {name: number for number, name in enumerate(LABELS)}
 LONG = 10_000
+
+
+def encode(sentences, tokenizer, max_length, context=0):
+    return encode_sentences(sentences, LABEL_IDS, tokenizer, EncodingOptions(max_length, 1, context))
 
 
 def own_ids(tokenizer, words):
@@ -43,7 +48,7 @@ def row_of(split, encoding):
 
 
 def test_every_form_of_a_sentence_is_what_the_tokenizer_makes_of_it(own_tokenizer, sentences):
-    split = encode(sentences[:40], LABEL_IDS, own_tokenizer, max_length=LONG, seed=1)
+    split = encode(sentences[:40], own_tokenizer, max_length=LONG)
     for index, name in enumerate(FORMS):
         for number, sentence in enumerate(sentences[:40]):
             ids, words = own_ids(own_tokenizer, list(form(sentence, name).tokens))
@@ -59,9 +64,7 @@ WORDS = st.text(st.characters(exclude_categories=("Cs", "Z", "C")), min_size=1, 
 @given(words=st.lists(WORDS, min_size=1, max_size=12))
 def test_byt5_reads_the_joined_words(words):
     tokenizer = ByT5Tokenizer()
-    split = encode(
-        [Sentence(tuple(words), ("O",) * len(words), "1")], LABEL_IDS, tokenizer, max_length=LONG, seed=1
-    )
+    split = encode([Sentence(tuple(words), ("O",) * len(words), "1")], tokenizer, max_length=LONG)
     ids, _ = row_of(split, split.forms[0, 0])
     assert ids == tokenizer(" ".join(words))["input_ids"]
 
@@ -83,11 +86,11 @@ def test_every_token_is_scored_once_and_no_row_is_too_long(own_tokenizer, drawn,
         Sentence(tuple(word for word, _ in pairs), tuple(label for _, label in pairs), str(number))
         for number, pairs in enumerate(drawn)
     ]
-    split = encode(sentences, LABEL_IDS, own_tokenizer, max_length=room, seed=1, context=context)
+    split = encode(sentences, own_tokenizer, max_length=room, context=context)
     assert np.diff(split.window_offsets).max() <= room
     encoding_of = np.repeat(split.window_encodings, np.diff(split.window_offsets))
     first = split.first_subtokens()
-    for encoding, sentence in enumerate(split.sentences):
+    for encoding, sentence in enumerate(split.encoding_sentences):
         owned = split.tokens[first & (encoding_of == encoding)]
         start, stop = split.sentence_offsets[sentence], split.sentence_offsets[sentence + 1]
         assert owned.tolist() == list(range(start, stop))
@@ -95,7 +98,7 @@ def test_every_token_is_scored_once_and_no_row_is_too_long(own_tokenizer, drawn,
 
 def test_labels_on_all_subtokens_begin_on_the_first_only(own_tokenizer):
     tokens, labels = ("in", "Lindqvist", "Åbo", "home"), ("O", "B-person", "I-person", "O")
-    split = encode([Sentence(tokens, labels, "1")], LABEL_IDS, own_tokenizer, max_length=LONG, seed=1)
+    split = encode([Sentence(tokens, labels, "1")], own_tokenizer, max_length=LONG)
     every, first = (label_subtokens(split, alignment) for alignment in ("all", "first"))
     assert (split.window_encodings[0], split.tokens[-1]) == (0, UNSCORED)
     cased = slice(split.window_offsets[0], split.window_offsets[1])
@@ -139,17 +142,17 @@ def test_a_window_that_is_told_and_that_the_model_cannot_read_is_refused(
     )  # fmt: skip
     corpus = Corpus("c", {"train": sentences[:5]}, "0")
     longest = longest_window(own_tokenizer, folder)
-    told = {"max_length": 1024, "seed": 1}
+    options = EncodingOptions(max_length=1024, seed=1)
     if longest == UNLIMITED:
-        assert encode_corpus(corpus, labels, folder, **told, exactly=True).splits == ("train",)
+        assert encode_corpus(corpus, labels, folder, options, exact_length=True).splits == ("train",)
         return
     with pytest.raises(UserError) as caught:
-        encode_corpus(corpus, labels, folder, **told, exactly=True)
+        encode_corpus(corpus, labels, folder, options, exact_length=True)
     assert str(caught.value) == (
         f"max_length: must be at most {longest}, the longest input of {folder} "
         f"(got 1024; set max_length={longest}; longer sentences are split into several windows)"
     )
     assert not list(empty_folder.iterdir())
-    facts = json.loads((encode_corpus(corpus, labels, folder, **told).folder / "encoding.json").read_text())
+    facts = json.loads((encode_corpus(corpus, labels, folder, options).folder / "encoding.json").read_text())
     assert facts["max_length"] == longest
-    encode_corpus(corpus, labels, folder, max_length=longest, seed=1, exactly=True)
+    encode_corpus(corpus, labels, folder, EncodingOptions(max_length=longest, seed=1), exact_length=True)

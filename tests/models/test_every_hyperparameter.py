@@ -14,6 +14,8 @@ from torch.utils import checkpoint
 
 from hpo.config.training_config import TrainingConfig
 from hpo.corpora.spans import label_names
+from hpo.encoding.encoded_corpus import write_corpus
+from hpo.encoding.sentence_encoder import EncodingOptions
 from hpo.encoding.window_dataset import IGNORE_INDEX
 from hpo.errors import UserError
 from hpo.models.build import build_model
@@ -87,7 +89,7 @@ def watched_run(folder, encoded, monkeypatch, training_config, learn=True):
 
     def training_step(self, model, inputs, *args, **kwargs):
         seen["trainer"] = self
-        seen["batches"].append(int(inputs["sentences"].max()))
+        seen["batches"].append(int(inputs["segment_ids"].max()))
         seen["lines"].append(len(inputs["input_ids"]))
         return step(self, model, inputs, *args, **kwargs) if learn else torch.zeros(())
 
@@ -327,16 +329,12 @@ def test_a_model_learns_the_labels_of_the_scheme(folder, encoded, monkeypatch, s
 
 
 def test_windows_and_context_are_as_long_as_they_are_told(own_tokenizer, sentences, tmp_path):
-    from hpo.encoding.encoded_corpus import write_corpus
-
     longest, carried = {}, {}
     for name, (length, context) in {"short": (12, 0), "long": (96, 0), "read around": (96, 12)}.items():
         folder = tmp_path / name
         folder.mkdir()
-        split = write_corpus(
-            folder, {"train": sentences[:40]}, LABELS, own_tokenizer, max_length=length, seed=1,
-            context=context,
-        ).split("train")  # fmt: skip
+        options = EncodingOptions(max_length=length, seed=1, context=context)
+        split = write_corpus(folder, {"train": sentences[:40]}, LABELS, own_tokenizer, options).split("train")
         sizes = np.diff(split.window_offsets)
         assert sizes.max() <= length
         longest[name], carried[name] = int(sizes.max()), int((split.tokens < 0).sum())

@@ -107,7 +107,7 @@ def test_a_family_whose_head_has_more_parts_refuses_a_pooling(tmp_path):
         pad_token_id=0, bos_token_id=1, eos_token_id=2, cls_token_id=1, sep_token_id=2,
     )  # fmt: skip
     ModernBertForTokenClassification(config).save_pretrained(str(tmp_path))
-    with pytest.raises(UserError, match=r"pooling: the head of a modernbert model can read a token's first"):
+    with pytest.raises(UserError, match=r"pooling: the head of a modernbert model supports only the first"):
         build(str(tmp_path), pooling="mean")
     assert build(str(tmp_path), classifier_dropout=0.2).drop.p == 0.2
 

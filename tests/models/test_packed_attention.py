@@ -1,4 +1,4 @@
-"""A packed batch means to each family what its sentences mean alone."""
+"""A model gives the same logits for packed and for padded batches, in every family that supports packing."""
 
 import numpy as np
 import pytest
@@ -17,9 +17,9 @@ from transformers import (
 from hpo.config.training_config import TrainingConfig
 from hpo.corpora.spans import label_names
 from hpo.encoding.batch_samplers import LengthGroupedBatchSampler, PackedBatchSampler
-from hpo.encoding.window_dataset import IGNORE_INDEX, WindowDataset, alone
+from hpo.encoding.window_dataset import IGNORE_INDEX, WindowDataset, padded_inputs
 from hpo.models.build import build_model
-from hpo.models.packed_attention import reading
+from hpo.models.packed_attention import enable_packing, packing_support
 from hpo.training.task import TrainingCallbacks, TrainingTask
 from hpo.training.trainer import NerTrainer, train
 
@@ -29,26 +29,36 @@ WIDTHS = {
 }  # fmt: skip
 
 
-def labelled(place, logits, labels):
-    """What is said and what is to be said of the labelled subtokens, in an order of the sentences' own."""
+def first_form(corpus, pooled=False):
+    split = corpus.split("train")
+    return WindowDataset(split, split.forms[0], corpus.pad_id, "first", pooled)
+
+
+def labelled(order, logits, labels):
+    """Logits and labels of the labelled subtokens, sorted by ``order``."""
     kept = labels != IGNORE_INDEX
-    order = np.lexsort([place[kept].numpy()])
-    return logits[kept][order], labels[kept][order]
+    sorted_places = np.lexsort([order[kept].numpy()])
+    return logits[kept][sorted_places], labels[kept][sorted_places]
 
 
-def read(model, rows, size, tell):
-    """Logits by row and token of packed batches of so many rows, and of the same rows with a line each."""
-    for placement in PackedBatchSampler(rows.lengths, size, seed=1):
-        packed = rows.place(placement)
-        numbers = torch.from_numpy(placement.rows)[packed["sentences"] - 1]
-        said = model(**tell(packed)).logits.flatten(0, 1)
-        plain = rows.batch(placement.rows, pooled="words" in packed)
-        alone = model(**plain).logits.flatten(0, 1)
-        own = torch.from_numpy(placement.rows)[:, None].expand_as(plain["labels"])
-        columns = torch.arange(own.shape[1]).expand_as(own)
+def packed_and_padded(model, dataset, batch_size):
+    """Logits and labels of each packed batch, and those of the same windows in a padded batch."""
+    batch_sampler, attention_inputs = packing_support(model)
+    assert batch_sampler is PackedBatchSampler
+    enable_packing(model)
+    for plan in PackedBatchSampler(dataset.lengths, batch_size, seed=1):
+        packed = dataset.packed_batch(plan)
+        windows = torch.from_numpy(plan.windows)[packed["segment_ids"] - 1]
+        packed_logits = model(**attention_inputs(packed)).logits.flatten(0, 1)
+        padded = dataset.padded_batch(plan.windows, pooled="token_starts" in packed)
+        padded_logits = model(**padded).logits.flatten(0, 1)
+        padded_windows = torch.from_numpy(plan.windows)[:, None].expand_as(padded["labels"])
+        columns = torch.arange(padded_windows.shape[1]).expand_as(padded_windows)
+        packed_order = (windows * 10_000 + packed["positions"]).flatten()
+        padded_order = (padded_windows * 10_000 + columns).flatten()
         yield (
-            labelled((numbers * 10_000 + packed["columns"]).flatten(), said, packed["labels"].flatten()),
-            labelled((own * 10_000 + columns).flatten(), alone, plain["labels"].flatten()),
+            labelled(packed_order, packed_logits, packed["labels"].flatten()),
+            labelled(padded_order, padded_logits, padded["labels"].flatten()),
         )
 
 
@@ -56,20 +66,19 @@ def read(model, rows, size, tell):
     "hyperparameters",
     [{}, {"pooling": "mean"}, {"pooling": "first-last"}, {"lora_r": 4, "lora_targets": "query"}],
 )
-def test_sentences_that_share_a_line_are_read_as_if_alone(family, folder, encoded, hyperparameters):
+def test_packed_batch_of_every_family_has_logits_of_padded_batch(family, folder, encoded, hyperparameters):
     model = build_model(folder, LABELS, encoded.vocabulary, TrainingConfig(**hyperparameters), seed=1).eval()
-    split = encoded.split("train")
-    rows = WindowDataset(split, split.forms[0], encoded.pad_id, "first", "pooling" in hyperparameters)
-    drawn, tell = reading(model)
-    assert drawn is PackedBatchSampler
-    shared = 0
+    dataset = first_form(encoded, "pooling" in hyperparameters)
+    batches = 0
     with torch.inference_mode():
-        for (said, labels), (alone, expected) in read(model, rows, 9, tell):
+        for (logits, labels), (expected_logits, expected) in packed_and_padded(model, dataset, 9):
             assert torch.equal(labels, expected)
-            assert torch.allclose(said, alone, atol=2e-5), float((said - alone).abs().max())
-            shared += 1
-    assert shared > 3
-    assert any(len(set(each.lines)) < len(each.rows) for each in PackedBatchSampler(rows.lengths, 9, seed=1))
+            difference = (logits - expected_logits).abs().max()
+            assert torch.allclose(logits, expected_logits, atol=2e-5), float(difference)
+            batches += 1
+    assert batches > 3
+    plans = PackedBatchSampler(dataset.lengths, 9, seed=1)
+    assert any(len(set(plan.rows)) < len(plan.windows) for plan in plans)
 
 
 @pytest.mark.parametrize(
@@ -81,80 +90,90 @@ def test_sentences_that_share_a_line_are_read_as_if_alone(family, folder, encode
     ],
     ids=lambda config: config.model_type,
 )
-@pytest.mark.parametrize("kind", ["sdpa", "eager"])
-def test_so_do_the_other_families_that_are_named(corpus, config, kind):
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_packed_batch_of_other_supported_families_has_logits_of_padded_batch(corpus, config, attention):
     config.vocab_size, config.num_labels = corpus.vocabulary, len(corpus.label_names)
-    config._attn_implementation = kind
+    config._attn_implementation = attention
     model = AutoModelForTokenClassification.from_config(config).eval()
-    split = corpus.split("train")
-    rows = WindowDataset(split, split.forms[0], corpus.pad_id, "first")
     with torch.inference_mode():
-        for (said, labels), (alone, expected) in read(model, rows, 9, reading(model)[1]):
+        for (logits, labels), (expected_logits, expected) in packed_and_padded(model, first_form(corpus), 9):
             assert torch.equal(labels, expected)
-            assert torch.allclose(said, alone, atol=2e-5)
+            assert torch.allclose(logits, expected_logits, atol=2e-5)
 
 
-@pytest.mark.parametrize("kind", ["sdpa", "eager"])
-@pytest.mark.parametrize("weights", [torch.bfloat16, torch.float16])
-def test_a_model_of_half_the_precision_is_told_in_its_own_type(corpus, kind, weights):
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_packed_batch_in_half_precision_has_mask_of_the_models_dtype(corpus, attention, dtype):
     config = BertConfig(**WIDTHS, vocab_size=corpus.vocabulary, num_labels=len(corpus.label_names))
-    config._attn_implementation = kind
-    model = BertForTokenClassification(config).eval().to(weights)
-    split = corpus.split("train")
-    rows = WindowDataset(split, split.forms[0], corpus.pad_id, "first")
+    config._attn_implementation = attention
+    model = BertForTokenClassification(config).eval().to(dtype)
     with torch.inference_mode():
-        for (said, _), (alone, _) in read(model, rows, 9, reading(model)[1]):
-            assert torch.allclose(said, alone, atol=0.03)
+        for (logits, _), (expected_logits, _) in packed_and_padded(model, first_form(corpus), 9):
+            assert torch.allclose(logits, expected_logits, atol=0.03)
 
 
-def test_a_line_may_be_longer_than_the_longest_sentence_that_a_model_reads(corpus):
-    split = corpus.split("train")
-    rows = WindowDataset(split, split.forms[0], corpus.pad_id, "first")
-    longest = int(rows.lengths.max())
+def test_packed_row_longer_than_the_maximum_length_is_read(corpus):
+    dataset = first_form(corpus)
+    longest = int(dataset.lengths.max())
     config = BertConfig(
-        **WIDTHS, vocab_size=corpus.vocabulary, max_position_embeddings=longest, 
+        **WIDTHS, vocab_size=corpus.vocabulary, max_position_embeddings=longest,
         num_labels=len(corpus.label_names),
     )  # fmt: skip
     model = BertForTokenClassification(config).eval()
-    widths = [each.width for each in PackedBatchSampler(rows.lengths, 4, seed=1)]
+    widths = [plan.width for plan in PackedBatchSampler(dataset.lengths, 4, seed=1)]
     assert max(widths) > longest
     with torch.inference_mode():
-        for (said, _), (alone, _) in read(model, rows, 4, reading(model)[1]):
-            assert torch.allclose(said, alone, atol=2e-5)
+        for (logits, _), (expected_logits, _) in packed_and_padded(model, dataset, 4):
+            assert torch.allclose(logits, expected_logits, atol=2e-5)
 
 
-def test_a_family_of_which_no_way_is_known_keeps_a_line_for_each_sentence(corpus, monkeypatch, tmp_path):
-    """ModernBERT's layers attend to a window of neighbours, by a mask of their own."""
+def deberta(**changes):
+    config = DebertaV2Config(
+        **WIDTHS, vocab_size=90, relative_attention=True, position_biased_input=False, **changes
+    )
+    return AutoModelForTokenClassification.from_config(config)
+
+
+def hooks(model):
+    return sum(len(module._forward_pre_hooks) for module in model.modules())
+
+
+def test_packing_support_leaves_the_model_unchanged_until_packing_is_enabled():
+    model = deberta()
+    assert packing_support(model)[0] is PackedBatchSampler
+    assert hooks(model) == 0
+    enable_packing(model)
+    assert hooks(model) == 2
+
+
+def test_packing_is_not_supported_by_a_deberta_with_a_convolution():
+    model = deberta(conv_kernel_size=3)
+    assert packing_support(model) == (LengthGroupedBatchSampler, padded_inputs)
+    enable_packing(model)
+    assert hooks(model) == 0
+
+
+def test_training_an_unsupported_family_uses_padded_batches(corpus, monkeypatch, tmp_path):
+    """ModernBERT's layers build their own mask, of a window of neighbours."""
     config = ModernBertConfig(
         **WIDTHS, vocab_size=corpus.vocabulary, num_labels=len(corpus.label_names), pad_token_id=0
     )
     model = AutoModelForTokenClassification.from_config(config)
-    assert reading(model) == (LengthGroupedBatchSampler, alone)
-    deberta = {"vocab_size": 90, "relative_attention": True, "position_biased_input": False}
-    for more, drawn in (({}, PackedBatchSampler), ({"conv_kernel_size": 3}, LengthGroupedBatchSampler)):
-        convolving = DebertaV2Config(**WIDTHS, **deberta, **more)
-        assert reading(AutoModelForTokenClassification.from_config(convolving))[0] is drawn
+    assert packing_support(model) == (LengthGroupedBatchSampler, padded_inputs)
     model.save_pretrained(tmp_path)
-    seen, loss = [], NerTrainer.compute_loss
+    seen, original = [], NerTrainer.compute_loss
 
     def compute_loss(self, model, inputs, *args, **kwargs):
         seen.append(dict(inputs))
-        return loss(self, model, inputs, *args, **kwargs)
+        return original(self, model, inputs, *args, **kwargs)
 
     monkeypatch.setattr(NerTrainer, "compute_loss", compute_loss)
     training_config = TrainingConfig(epochs=1, evals_per_epoch=1, batch_size=16)
-    train(
-        TrainingTask(
-            training_config=training_config,
-            corpus=corpus.folder,
-            model=str(tmp_path),
-            train_on="cased",
-            seed=1,
-        ),
-        TrainingCallbacks(lambda each: True),
+    task = TrainingTask(
+        training_config=training_config, corpus=corpus.folder, model=str(tmp_path), train_on="cased", seed=1
     )
-    split = corpus.split("train")
-    rows = WindowDataset(split, split.forms[0], corpus.pad_id, "first")
-    assert sum(len(each["input_ids"]) for each in seen) == len(rows)
-    assert sum(int(each["attention_mask"].sum()) for each in seen) == rows.lengths.sum()
+    train(task, TrainingCallbacks(lambda measurement: True))
+    dataset = first_form(corpus)
+    assert sum(len(each["input_ids"]) for each in seen) == len(dataset)
+    assert sum(int(each["attention_mask"].sum()) for each in seen) == dataset.lengths.sum()
     assert sorted(seen[0]) == ["attention_mask", "input_ids", "labels"]

@@ -41,9 +41,11 @@ def test_a_token_is_its_pooled_subtokens(pooling):
 
 def test_rows_tell_which_subtokens_make_up_a_token(encoded):
     split = encoded.split("train")
-    rows = WindowDataset(split, np.arange(len(split.sentences)), encoded.pad_id, "first", pooled=True)
+    rows = WindowDataset(
+        split, np.arange(len(split.encoding_sentences)), encoded.pad_id, "first", pooled=True
+    )
     batch = rows.__getitems__([0, 1, 2, len(rows) - 1])
-    words, labels = batch["words"], batch["labels"]
+    words, labels = batch["token_starts"], batch["labels"]
     columns = torch.arange(words.shape[1])
     assert torch.equal(
         labels != IGNORE_INDEX, words == columns
@@ -72,7 +74,7 @@ def test_the_logits_are_the_classifiers_of_the_pooled_states(folder, encoded, po
         said = model(**batch)
         hidden = model.encoder(batch["input_ids"], attention_mask=batch["attention_mask"])[0]
         for row in range(4):
-            words = batch["words"][row]
+            words = batch["token_starts"][row]
             for first in set(words.tolist()) - {-1}:
                 states = hidden[row][words == first]
                 read = {"last": states[-1], "mean": states.mean(0),

@@ -9,7 +9,7 @@ from seqeval.metrics import f1_score
 
 from hpo.corpora.spans import label_names
 from hpo.corpora.variants import VARIANTS, arrange
-from hpo.encoding.encoded_corpus import encode
+from hpo.encoding.sentence_encoder import EncodingOptions, encode_sentences
 from hpo.training.evaluator import SplitEvaluator
 
 TYPES = ("person", "place")
@@ -31,7 +31,7 @@ def by_hand(split, encodings):
     """Gold and predicted label lists of some encodings, read off the rows one by one."""
     gold, predicted = [], []
     for encoding in encodings:
-        sentence = split.sentences[encoding]
+        sentence = split.encoding_sentences[encoding]
         start, stop = split.sentence_offsets[sentence], split.sentence_offsets[sentence + 1]
         said = {}
         for row in np.flatnonzero(split.window_encodings == encoding):
@@ -48,7 +48,7 @@ def by_hand(split, encodings):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_variant_scores_as_seqeval_does(sentences, tokenizer, variant, max_length):
     numbers = {name: number for number, name in enumerate(NAMES)}
-    split = encode(sentences[:40], numbers, tokenizer, max_length=max_length, seed=5)
+    split = encode_sentences(sentences[:40], numbers, tokenizer, EncodingOptions(max_length, seed=5))
     layout = arrange(variant, split.drawn)
     encodings = split.variant_encodings(layout.forms, layout.sentences)
     distinct, times = np.unique(encodings, return_counts=True)
@@ -59,7 +59,7 @@ def test_a_variant_scores_as_seqeval_does(sentences, tokenizer, variant, max_len
 
 def test_the_loss_is_the_mean_over_tokens_of_the_variant(sentences, tokenizer):
     numbers = {name: number for number, name in enumerate(NAMES)}
-    split = encode(sentences[:10], numbers, tokenizer, max_length=64, seed=5)
+    split = encode_sentences(sentences[:10], numbers, tokenizer, EncodingOptions(64, seed=5))
     encodings = split.forms[0]
     gold, predicted = by_hand(split, encodings)
     right = [
@@ -73,7 +73,7 @@ def test_the_loss_is_the_mean_over_tokens_of_the_variant(sentences, tokenizer):
 
 def test_an_examination_leaves_the_model_in_its_mode(sentences, tokenizer):
     numbers = {name: number for number, name in enumerate(NAMES)}
-    split = encode(sentences[:3], numbers, tokenizer, max_length=64, seed=5)
+    split = encode_sentences(sentences[:3], numbers, tokenizer, EncodingOptions(64, seed=5))
     model = Oracle().train()
     SplitEvaluator(split, split.forms[0], 0, len(TYPES)).evaluate(model)
     assert model.training

@@ -15,8 +15,10 @@ from hpo.corpora.loading import load
 from hpo.corpora.sentences import Corpus, Sentence
 from hpo.corpora.spans import count, label_names, score
 from hpo.corpora.tag_families import TagFamily
-from hpo.encoding.corpus_encoder import adjacent_entity_notes, encode_corpus
+from hpo.encoding.corpus_encoder import encode_corpus
 from hpo.encoding.encoded_corpus import EncodedCorpus, write_corpus
+from hpo.encoding.notes import adjacent_entity_notes
+from hpo.encoding.sentence_encoder import EncodingOptions
 from hpo.encoding.window_dataset import IGNORE_INDEX, WindowDataset
 from hpo.errors import UserError
 from hpo.evaluation.checkpoint_scores import predict_split, require_matching_labels, score_checkpoint
@@ -77,7 +79,7 @@ def test_it_is_scored_from_disk_as_it_was_in_training_on_the_same_gold_spans(lea
     assert (scores.f1, scores.precision) == (best.f1, best.precision)
     assert scores.gold == (split.labels % 2 == 1).sum()  # every B-
     assert reading.gold.max() < 5 and reading.predicted.max() < 5
-    cased = np.bincount(split.forms[0], minlength=len(split.sentences))
+    cased = np.bincount(split.forms[0], minlength=len(split.encoding_sentences))
     assert reading.accuracy(cased) == best.accuracy
 
 
@@ -141,7 +143,7 @@ def test_auto_is_the_scheme_of_the_corpus(tmp_path, monkeypatch, sentences):
     family = TagFamily(name="f", title="f", description="f", types=TYPES, mapping={t: t for t in TYPES})
     for scheme, expected in (("plain", "plain"), ("IOB1", "bio"), ("BMES", "bilou")):
         corpus = Corpus("c", {"train": sentences[:20], "dev": sentences[20:25]}, "0", scheme=scheme)
-        data = encode_corpus(corpus, family, "tiny", max_length=32, seed=1)
+        data = encode_corpus(corpus, family, "tiny", EncodingOptions(32, seed=1))
         assert data.model_labels("auto") == (expected, LABEL_SETS[expected].names(TYPES))
         assert data.model_labels("plain")[0] == "plain"
 
@@ -155,10 +157,8 @@ def test_a_corpus_knows_the_scheme_that_it_was_written_in(tmp_path):
 def test_what_plain_labels_join_is_told(tmp_path, tokenizer, sentences):
     touching = Sentence(("Ada", "Grace", "in", "Rose"), ("B-person", "B-person", "O", "B-place"))
     splits = {"train": (touching,), "dev": sentences[:3]}
-    data = write_corpus(tmp_path, splits, label_names(TYPES), tokenizer, max_length=32, seed=1)
-    note = (
-        "train: 1 of 3 entities stand right behind one of their own type, and are one with it in plain labels"
-    )
+    data = write_corpus(tmp_path, splits, label_names(TYPES), tokenizer, EncodingOptions(32, seed=1))
+    note = "train: 1 of 3 entities directly follow one of the same type; plain labels merge them"
     assert adjacent_entity_notes(data, ("bio", "plain")) == (note,)
     assert adjacent_entity_notes(data, ("bio", "auto")) == ()
     plain = dataclasses.replace(data, native_label_set="plain")

@@ -105,7 +105,7 @@ def test_new_settings_take_the_place_of_the_old(corpus, tmp_path, monkeypatch):
                 rate=group["lr"],
                 decay=group["weight_decay"],
                 moments=len(moments) > 0 and all("exp_avg" in each for each in moments),
-                batch=int(inputs["sentences"].max()),
+                batch=int(inputs["segment_ids"].max()),
                 dropout=(model.bert.embeddings.dropout.p, model.dropout.p),
                 step=self.state.global_step,
             )

@@ -142,7 +142,7 @@ def test_knobs_reach_the_optimizer_the_modules_and_the_loader(corpus, monkeypatc
         seen.update(
             rate=groups[0]["lr"],
             decay=[group["weight_decay"] for group in groups],
-            batch=int(next(iter(loader))["sentences"].max()),
+            batch=int(next(iter(loader))["segment_ids"].max()),
             norm=self.args.max_grad_norm,
             attention=self.model.bert.encoder.layer[0].attention.self.dropout.p,
             hidden=self.model.bert.encoder.layer[1].output.dropout.p,

@@ -13,6 +13,7 @@ from benchmarks.speed.peers.examples import encode, read, tokenizer_of
 from hpo.corpora.sentences import Sentence
 from hpo.corpora.variants import FORMS, form
 from hpo.encoding.encoded_corpus import EncodedCorpus, write_corpus
+from hpo.encoding.sentence_encoder import EncodingOptions
 from hpo.encoding.tokenizers import TINY_MAX_LENGTH
 from hpo.encoding.window_dataset import WindowDataset
 
@@ -37,7 +38,7 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
         target.mkdir()
         took, mapped = {}, {}
         at = time.perf_counter()
-        write_corpus(target, sentences, names, tokenizer, max_length=TINY_MAX_LENGTH, seed=0)
+        write_corpus(target, sentences, names, tokenizer, EncodingOptions(max_length=TINY_MAX_LENGTH, seed=0))
         took["ours"] = time.perf_counter() - at
         for arm, splits in texts.items():
             for text in splits.values():
@@ -71,7 +72,7 @@ def _same(ours: EncodedCorpus, theirs: Mapping[str, Any]) -> int:
         split = ours.split(name)
         rows = WindowDataset(split, split.forms.ravel(), ours.pad_id, "first")
         for number, example in enumerate(dataset):
-            row = rows.batch([number], pooled=False)
+            row = rows.padded_batch([number], pooled=False)
             same += (
                 row["input_ids"][0].tolist() == example["input_ids"]
                 and row["labels"][0].tolist() == example["labels"]

@@ -89,7 +89,7 @@ def _train(task: Mapping[str, Any], steps: int | None = None) -> list[float]:
         for placement in batches:
             for group in optimizer.param_groups:
                 group["lr"] = task["learning_rate"] * (1 - done / total)
-            model(**rows.batch(placement.rows, pooled=False)).loss.backward()
+            model(**rows.padded_batch(placement.windows, pooled=False)).loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             optimizer.zero_grad()

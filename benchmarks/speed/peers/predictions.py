@@ -22,6 +22,7 @@ from hpo.config.training_config import TINY, TrainingConfig
 from hpo.corpora.sentences import Sentence
 from hpo.corpora.variants import VARIANTS, apply
 from hpo.encoding.encoded_corpus import EncodedCorpus, write_corpus
+from hpo.encoding.sentence_encoder import EncodingOptions
 from hpo.encoding.tokenizers import TINY_MAX_LENGTH, train_wordpiece
 from hpo.evaluation.checkpoint_scores import score_checkpoint
 from hpo.training.measurement import Measurement
@@ -44,7 +45,9 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     tokenizer = _tokenizer(splits["train"], lower=spec["lower"])
     splits = {split: _short(sentences, tokenizer) for split, sentences in splits.items()}
     (folder / "encoded").mkdir()
-    data = write_corpus(folder / "encoded", splits, names, tokenizer, max_length=TINY_MAX_LENGTH, seed=SEED)
+    data = write_corpus(
+        folder / "encoded", splits, names, tokenizer, EncodingOptions(max_length=TINY_MAX_LENGTH, seed=SEED)
+    )
     model = _model(data, folder / "model", spec["epochs"])
     tasks = {
         (split, variant): _encode(apply(variant, splits[split], SEED), tokenizer, names)
