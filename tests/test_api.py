@@ -39,7 +39,7 @@ def test_every_function_is_told_of_in_the_readme():
 
 def test_errors_are_those_of_the_command_line():
     assert hpo.UserError is UserError
-    with pytest.raises(hpo.UserError, match=r"study: train_on: must be one of .* \(got 'upper'"):
+    with pytest.raises(hpo.UserError, match=r"train_on: must be one of .* \(got 'upper'"):
         hpo.build_study(train_on="upper")
     with pytest.raises(hpo.UserError, match="study nope: is not under results/"):
         hpo.resume_study("nope")
@@ -107,7 +107,7 @@ def test_reranking_replaying_and_comparing_are_those_of_the_command_line(monkeyp
         "hpo.workflows.replay.replay", lambda name, tell: (tell("epoch 1"), calls.append(name))
     )
     monkeypatch.setattr(
-        "hpo.evaluation.significance.compare",
+        "hpo.evaluation.significance.compare_checkpoints",
         lambda *args, **options: calls.append((*map(str, args), options)) or {},
     )
     assert hpo.rerank_study("s", top=3, quiet=True) == ["r"]
@@ -141,7 +141,7 @@ def test_a_corpus_is_loaded_as_it_is_or_in_a_family(tmp_path):
 def test_the_example_of_the_readme_runs(empty_folder, capsys):
     exec(compile(example(), str(README), "exec"), {})
     out, _ = capsys.readouterr()
-    assert "study: train_on: must be one of" in out
+    assert "train_on: must be one of" in out
     assert "| Original   | uncased-cased-mix | ASHA" in out
     assert (empty_folder / "results" / "first" / "best" / "1" / "model.safetensors").exists()
 

@@ -1,4 +1,4 @@
-"""The commands that put a checkpoint to work."""
+"""The commands that use a trained model: predict, evaluate and compare."""
 
 from __future__ import annotations
 
@@ -11,92 +11,101 @@ from typing import Annotated, Any
 
 import typer
 
+from hpo.cli.console import (
+    AsJson,
+    Checkpoint,
+    Data,
+    Seed,
+    Tags,
+    console,
+    print_json,
+    print_scores,
+    write_output,
+)
 from hpo.errors import Issue, UserError
-from hpo.storage.atomic import write_text
 
 
-class Output(StrEnum):
+class OutputFormat(StrEnum):
     """How predictions are written."""
 
     JSON = "json"
     CONLL = "conll"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the program."""
-    app.command()(predict)
-    app.command()(compare)
-
-
 def predict(
-    checkpoint: Annotated[Path, typer.Argument(help="a model folder, such as results/STUDY/best/1")],
+    checkpoint: Checkpoint,
     text: Annotated[
-        list[str] | None, typer.Option(help="a sentence or paragraph; may be given several times")
+        list[str] | None, typer.Option(help="a sentence or paragraph; can be given several times")
     ] = None,
     file: Annotated[
-        str | None, typer.Option(help="plain text, one sentence a line, or a corpus file; - reads stdin")
+        str | None, typer.Option(help="plain text, one sentence per line, or a corpus file; - reads stdin")
     ] = None,
     input: Annotated[
-        str, typer.Option(help="what the file is: plain, jsonl, hipe, csv-lists or columns")
+        str, typer.Option(help="format of the file: auto, plain, jsonl, hipe, csv-lists or columns")
     ] = "auto",
     format: Annotated[
-        Output, typer.Option(help="JSON lines with spans, or CoNLL columns, token and label")
-    ] = Output.JSON,
-    out: Annotated[Path | None, typer.Option(help="write to this file instead")] = None,
+        OutputFormat, typer.Option(help="JSON lines with spans, or CoNLL columns with token and label")
+    ] = OutputFormat.JSON,
+    out: Annotated[Path | None, typer.Option(help="write to this file")] = None,
 ) -> None:
-    """Find entities in text: a line of JSON per sentence, with the spans, their places and scores.
+    """Find entities in text and print one line of JSON per sentence, with spans, offsets and scores.
 
-    Plain text is split by a simple rule into words, runs of letters and digits, and signs.
+    Plain text is split into words by a simple rule: runs of letters and digits, and single signs.
 
     Example: hpo predict results/my-study/best/1 --text "Ada Lovelace lived in London."
     """
     if bool(text) == bool(file):
-        raise UserError(Issue("predict", "needs a text or a file", None, "give one of --text and --file"))
+        raise UserError(Issue("predict", "needs a text or a file", None, "give either --text or --file"))
     from hpo.evaluation.checkpoint_scores import checkpoint_labels
     from hpo.inference.predict import predict as predict_spans
     from hpo.inference.tokenize_text import read_texts, tokenize_lines
 
-    checkpoint_labels(checkpoint)  # refused before a long text is read
+    checkpoint_labels(checkpoint)  # rejects a bad checkpoint before a long text is read
     texts = read_texts(file, input) if file else list(tokenize_lines(text or ()))
-    written = _write(predict_spans(checkpoint, texts), format)
+    lines = _lines(predict_spans(checkpoint, texts), format)
     if out is None:
-        sys.stdout.writelines(written)
+        sys.stdout.writelines(lines)
         return
-    with _status("labelling …"):
-        whole = "".join(written)
-    try:
-        write_text(out, whole)
-    except OSError as error:
-        raise UserError(Issue(str(out), "cannot be written", error.strerror)) from None
+    with console().status("labelling …"):
+        content = "".join(lines)
+    write_output(out, content)
 
 
-def _status(doing: str) -> Any:
-    from rich.console import Console
-
-    return Console(stderr=True, highlight=False).status(doing)
-
-
-def _write(predictions: Iterable[Any], format: Output) -> Iterator[str]:
+def _lines(predictions: Iterable[Any], format: OutputFormat) -> Iterator[str]:
     for each in predictions:
-        if format == Output.CONLL:
+        if format == OutputFormat.CONLL:
             yield each.to_conll()
         else:
             yield json.dumps(each.to_json(), ensure_ascii=False) + "\n"
 
 
-def compare(
-    first: Annotated[Path, typer.Argument(help="a model folder, such as results/STUDY/best/1")],
-    second: Annotated[Path, typer.Argument(help="the model folder that it is compared with")],
-    data: Annotated[str, typer.Option(help="demo, a file, a folder, or a hub id name:config")],
-    tags: Annotated[str, typer.Option(help="tag family, a name or a YAML file")],
-    split: Annotated[str, typer.Option(help="the split that both are scored on")] = "test",
-    seed: Annotated[int, typer.Option(help="of the mixes and of the test's draws")] = 42,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON for machines")] = False,
+def evaluate(
+    checkpoint: Checkpoint, data: Data, tags: Tags, seed: Seed = 42, as_json: AsJson = False
 ) -> None:
-    """Say whether the second checkpoint beats the first: the difference in F1, its interval, and p.
+    """Score a model on the seven case variants of a corpus.
 
-    p is of a paired randomization test over sentences, for one variant; who looks at all seven for
-    the smallest will find it smaller than it is.
+    Example: hpo evaluate results/my-study/best/1 --data my-corpus/ --tags conll
+    """
+    from hpo.evaluation.checkpoint_scores import evaluate_checkpoint
+
+    with console().status("scoring …"):
+        scores = evaluate_checkpoint(checkpoint, data, tags, seed)
+    print_scores(scores, as_json)
+
+
+def compare(
+    first: Checkpoint,
+    second: Annotated[Path, typer.Argument(help="the model folder to compare it with")],
+    data: Data,
+    tags: Tags,
+    split: Annotated[str, typer.Option(help="the split that both are scored on")] = "test",
+    seed: Annotated[int, typer.Option(help="seed of the mixed case variants and of the test")] = 42,
+    as_json: AsJson = False,
+) -> None:
+    """Test whether the second model is better than the first: difference in F1, interval and p-value.
+
+    p comes from a paired randomization test over sentences for one variant; it is not corrected for
+    looking at several variants.
 
     Example: hpo compare results/a/best/1 results/b/best/1 --data my-corpus/ --tags conll
     """
@@ -104,10 +113,10 @@ def compare(
 
     from hpo.evaluation.significance import compare_checkpoints
 
-    with _status("comparing …"):
+    with console().status("comparing …"):
         found = compare_checkpoints(first, second, data, tags, split=split, seed=seed)
     if as_json:
-        print(json.dumps({variant: asdict(each) for variant, each in found.items()}, indent=1))
+        print_json({variant: asdict(each) for variant, each in found.items()})
         return
     sentences = next(iter(found.values())).sentences
     print(f"Micro F1 on {split}, {sentences:,} sentences:\n")

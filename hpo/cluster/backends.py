@@ -12,7 +12,7 @@ from hpo.cluster.base import Backend, Submission
 from hpo.cluster.local import LocalBackend, LocalSettings
 from hpo.cluster.ray_jobs import RayJobsBackend, RaySettings
 from hpo.cluster.slurm.backend import SlurmBackend
-from hpo.cluster.slurm.site_profile import SiteProfile, load_site_profile
+from hpo.cluster.slurm.site_profile import SiteProfile, load_site_profile, option_names
 from hpo.errors import Issue, UserError, unknown
 from hpo.storage.yaml_files import YamlFile, validate
 
@@ -52,7 +52,7 @@ def read_settings(name: str, profile: Path | None, given: dict[str, Any]) -> Bas
     ]
     if issues:
         raise UserError(issues)
-    return validate(model, YamlFile(Path(f"--backend {name}"), given, {}))
+    return validate(model, YamlFile(Path(f"--backend {name}"), given, {}, option_names(given)))
 
 
 def open_backend(submission: Submission) -> Backend:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -289,21 +289,29 @@ class Study(BaseModel):
         return dump_yaml(self.model_dump(mode="json", exclude_none=True))
 
 
-def load_study(path: Path, overrides: dict[str, Any] | None = None) -> Study:
+FIELD_NAMES: Mapping[Key, str] = {(name,): name for name in Study.model_fields}
+
+
+def load_study(
+    path: Path, overrides: Mapping[str, Any] | None = None, names: Mapping[Key, str] | None = None
+) -> Study:
     """Read a study file; fields that it leaves out take their defaults, ``overrides`` win.
+
+    ``names`` are what the user calls the overrides, for error messages; by default the fields' names.
 
     Raises
     ------
     UserError
-        with every problem of the file, each at its line.
+        with every problem of the file, each at its line, and of the overrides, each at its name.
     """
     document = read_yaml(path)
     if isinstance(document.data, dict):
-        given = overrides or {}
+        given = dict(overrides or {})
         data = document.data | given
         if "fixed" in given and isinstance(document.data.get("fixed"), dict):
             data["fixed"] = document.data["fixed"] | given["fixed"]
-        document = YamlFile(document.path, with_defaults(data), document.lines)
+        elsewhere = {key: name for key, name in (names or FIELD_NAMES).items() if key[0] in given}
+        document = YamlFile(document.path, with_defaults(data), document.lines, elsewhere)
     return validate(Study, document)
 
 
@@ -322,18 +330,18 @@ def stored_study(folder: StudyFolder) -> Study:
     return validate(Study, read_yaml(folder.study)).model_copy(update={"name": folder.name})
 
 
-def build_study(options: dict[str, Any]) -> Study:
-    """A study from options, as the command line gives them.
+def build_study(options: Mapping[str, Any], names: Mapping[Key, str] | None = None) -> Study:
+    """A study from its fields; ``names`` are what the user calls them, by default the fields' names.
 
     Raises
     ------
     UserError
-        with every problem, each at its option.
+        with every problem, each at the name of its field.
     """
-    return validate(Study, YamlFile(Path("study"), with_defaults(options), {}))
+    return validate(Study, YamlFile(Path("study"), with_defaults(options), {}, names or FIELD_NAMES))
 
 
-def with_defaults(options: dict[str, Any]) -> dict[str, Any]:
+def with_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
     """Fill in the fields whose default depends on others.
 
     The space follows from the model, a population from the number of trials, the name from all.
@@ -349,7 +357,7 @@ def with_defaults(options: dict[str, Any]) -> dict[str, Any]:
     return filled
 
 
-def default_name(options: dict[str, Any]) -> str:
+def default_name(options: Mapping[str, Any]) -> str:
     """A name that says what a reader of ``hpo ls`` wants to know."""
     parts = [
         str(options.get(field) or Study.model_fields[field].default)

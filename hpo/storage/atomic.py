@@ -54,7 +54,7 @@ def _move(fresh: Path, target: Path, keep_existing: bool) -> None:
     try:
         fresh.replace(target)
     except OSError:  # a folder cannot replace a folder with content
-        if not target.is_dir():
+        if not (target.is_dir() and fresh.is_dir()):
             raise
         if not keep_existing:
             old = fresh.with_name(f"{fresh.name}.old")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +24,8 @@ class YamlFile:
     path: Path
     data: Any
     lines: dict[Key, int]
+    names: Mapping[Key, str] = field(default_factory=dict)
+    """What the user calls the values that do not come from the file: the options or arguments by key."""
 
     def location(self, key: Sequence[str | int] = ()) -> str:
         """``file:line`` of a key, or of its nearest parent that stands in the file.
@@ -36,6 +38,13 @@ class YamlFile:
         while parts and parts not in self.lines:
             parts = parts[:-1]
         return f"{self.path}:{self.lines.get(parts, 1)}"
+
+    def issue(self, key: Key, message: str, value: object = None, hint: str = "") -> Issue:
+        """Return an issue with the value of a key, located at the option that set it or at its line."""
+        for length in range(len(key), 0, -1):
+            if key[:length] in self.names:
+                return Issue(self.names[key[:length]], _at(key[length:], message), value, hint)
+        return Issue(self.location(key), _at(key, message), value, hint)
 
 
 class ValidationIssues(ValueError):
@@ -178,7 +187,7 @@ def validate(model: type[Model], document: YamlFile, **context: Any) -> Model:
     except ValidationError as error:
         raise UserError(issues_of(error, document, model)) from None
     issues = [
-        Issue(document.location(key), _at(key, "must be a number"), value)
+        document.issue(key, "must be a number", value)
         for key, value in _truths_as_numbers(document.data, read)
     ]
     if issues:
@@ -207,7 +216,7 @@ def issues_of(error: ValidationError, document: YamlFile, model: type[BaseModel]
         cause = problem.get("ctx", {}).get("error")
         if isinstance(cause, ValidationIssues):
             places = [((*problem["loc"], *inside), rule) for inside, rule in cause.rules]
-            issues += [Issue(document.location(place), _at(place, rule)) for place, rule in places]
+            issues += [document.issue(place, rule) for place, rule in places]
             continue
         rule = problem["msg"].removeprefix("Value error, ")
         hint = ""
@@ -217,7 +226,7 @@ def issues_of(error: ValidationError, document: YamlFile, model: type[BaseModel]
         shown = (
             None if problem["type"] == "missing" or isinstance(problem["input"], dict) else problem["input"]
         )
-        issues.append(Issue(document.location(problem["loc"]), _at(problem["loc"], rule), shown, hint))
+        issues.append(document.issue(problem["loc"], rule, shown, hint))
     return issues
 
 

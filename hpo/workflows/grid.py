@@ -14,8 +14,8 @@ from hpo.corpora.tag_families import load_family
 from hpo.corpora.variants import VARIANTS
 from hpo.errors import StudyInterrupted, UserError, unknown
 from hpo.evaluation.matrix import MatrixRow
-from hpo.storage.yaml_files import read_yaml
-from hpo.workflows.resolve import with_free_name
+from hpo.storage.yaml_files import Key, read_yaml
+from hpo.workflows.resolve import with_free_name, with_warm_start
 from hpo.workflows.run import run
 
 
@@ -32,11 +32,16 @@ class GridRows:
     algorithms: str | None = None
 
 
-def plan_rows(options: dict[str, Any], rows: GridRows, file: Path | None = None) -> list[Study]:
+def plan_rows(
+    options: dict[str, Any],
+    rows: GridRows,
+    file: Path | None = None,
+    names: Mapping[Key, str] | None = None,
+) -> list[Study]:
     """Return a study for every tag family, case variant and algorithm of a grid, in this nesting order.
 
-    ``options`` are fields of every study and win over those of the study file ``file``. A name in the file
-    becomes the prefix of the studies' names.
+    ``options`` are fields of every study and win over those of the study file ``file``; ``names`` are what
+    the user calls them, as in `build_study`. A name in either becomes the prefix of the studies' names.
 
     Raises
     ------
@@ -54,7 +59,7 @@ def plan_rows(options: dict[str, Any], rows: GridRows, file: Path | None = None)
     for family in tags.split(","):
         load_family(family)
     return [
-        _study(file, base, options | {"train_on": variant, "tags": family, "algorithm": algorithm})
+        _study(file, base, options | {"train_on": variant, "tags": family, "algorithm": algorithm}, names)
         for family in tags.split(",")
         for variant in variants
         for algorithm in algorithms.split(",")
@@ -66,15 +71,17 @@ def _fields(file: Path | None) -> Mapping[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _study(file: Path | None, base: Mapping[str, Any], options: dict[str, Any]) -> Study:
-    if file is None:
-        return with_free_name(build_study(options))
+def _study(
+    file: Path | None, base: Mapping[str, Any], options: dict[str, Any], names: Mapping[Key, str] | None
+) -> Study:
     name = default_name({**base, **options})
-    if base.get("name"):
-        # The rows share data and model, so the file's name stands for both.
+    if prefix := options.get("name") or base.get("name"):
+        # The rows share data and model, so the prefix stands for both.
         varied = {field: options[field] for field in ("tags", "train_on", "algorithm")}
-        name = "-".join((str(base["name"]), *(Path(value).stem for value in varied.values())))
-    return with_free_name(load_study(file, options | {"name": name}))
+        name = "-".join((str(prefix), *(Path(value).stem for value in varied.values())))
+    options = options | {"name": name}
+    study = build_study(options, names) if file is None else load_study(file, options, names)
+    return with_free_name(with_warm_start(study))
 
 
 def run_rows(

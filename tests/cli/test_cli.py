@@ -80,11 +80,11 @@ def done():
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ("run --alg ahsa", r"study: algorithm: must be one of asha, .* \(got 'ahsa'\)"),
-        ("run --train-on lower", r"study: train_on: must be one of cased, .* \(got 'lower'\)"),
-        ("run --sampler bohb", r"study: sampler: must be one of optuna, hyperopt \(got 'bohb'\)"),
-        ("run --trials 0", r"study: trials: .* greater than or equal to 1 \(got 0\)"),
-        ("run --epochs 0", r"study: fixed\.epochs: .* greater than or equal to 1, and is 0"),
+        ("run --alg ahsa", r"--alg: must be one of asha, .* \(got 'ahsa'\)"),
+        ("run --train-on lower", r"--train-on: must be one of cased, .* \(got 'lower'\)"),
+        ("run --sampler bohb", r"--sampler: must be one of optuna, hyperopt \(got 'bohb'\)"),
+        ("run --trials 0", r"--trials: .* greater than or equal to 1 \(got 0\)"),
+        ("run --epochs 0", r"--epochs: .* greater than or equal to 1, and is 0"),
         ("run --alg random --sampler hyperopt", r"study: random chooses .* takes no sampler"),
         ("run --tags conl", r"tag families: unknown name \(got 'conl'; known: .*conll.*\)"),
         ("run --tags conl --dry-run", r"tag families: unknown name \(got 'conl'; known: .*conll.*\)"),
@@ -92,12 +92,12 @@ def done():
         ("run --space no.yaml", r"no\.yaml: no such file"),
         ("run --space sucks", r"search spaces: unknown name \(got 'sucks'; known: .*demo, .*suc.*\)"),
         ("run no.yaml", r"no\.yaml: no such file"),
-        ("run --study ../x", r"study: name: .* \(got '\.\./x'\)"),
-        ("run --study a/b", r"study: name: .* \(got 'a/b'\)"),
+        ("run --study ../x", r"--study: .* \(got '\.\./x'\)"),
+        ("run --study a/b", r"--study: .* \(got 'a/b'\)"),
         ("resume nope", r"study nope: is not under results/ \(hpo ls lists .*\)"),
         ("show nope", r"study nope: is not under results/ \(hpo ls lists .*\)"),
         ("rerank nope", r"study nope: is not under results/ \(hpo ls lists .*\)"),
-        ("run --tracker comet", r"study: trackers: must be among tensorboard, mlflow, wandb \(got .*"),
+        ("run --tracker comet", r"--tracker: must be among tensorboard, mlflow, wandb \(got .*"),
         ("run --seeds 5", r"study: asha tries no .* twice, .*\(can: random, grid; .*hpo rerank .*"),
         ("show nope --json", r"study nope: is not under results/ \(hpo ls lists .*\)"),
         ("matrix nope", r"study nope: is not under results/"),
@@ -105,7 +105,7 @@ def done():
         ("grid --train-on cased,lower", r"--train-on: unknown case variant \(got 'lower'; known: .*\)"),
         ("grid no.yaml --tags conll", r"no\.yaml: no such file"),
         ("grid --tags conll,conl --dry-run", r"tag families: unknown name \(got 'conl'; known: .*\)"),
-        ("grid --alg asha,sha --dry-run", r"study: algorithm: must be one of .* \(got 'sha'\)"),
+        ("grid --alg asha,sha --dry-run", r"--alg: must be one of .* \(got 'sha'\)"),
         ("validate no.yaml", r"no\.yaml: no such file"),
     ],
 )  # fmt: skip
@@ -292,7 +292,7 @@ def test_an_interrupt_says_that_what_was_done_is_kept_and_ends_with_130(hpo, mon
     monkeypatch.setattr("hpo.reporting.study_list.summarize_studies", interrupt)
     code, _, err = hpo("ls")
     assert code == 130
-    assert err == "interrupted; what was done is kept: hpo ls, hpo resume STUDY\n"
+    assert err == "interrupted; finished work is kept: hpo ls, hpo resume STUDY\n"
 
 
 def test_a_reader_that_leaves_early_sees_no_traceback():

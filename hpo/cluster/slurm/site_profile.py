@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from hpo.errors import Issue, UserError
-from hpo.storage.yaml_files import YamlFile, read_yaml, validate
+from hpo.storage.yaml_files import Key, YamlFile, read_yaml, validate
 
 _NO_CONTROL = r"^[^\x00-\x1f\x7f]+$"
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.,:=@%+&|()\[\]*/!-]*$", max_length=200)]
@@ -66,14 +66,20 @@ def load_site_profile(profile: Path | None, given: dict[str, Any]) -> SiteProfil
     UserError
         With every problem and its line.
     """
+    names = option_names(given)
     if profile is None:
-        return validate(SiteProfile, YamlFile(Path("--backend slurm"), given, {}))
+        return validate(SiteProfile, YamlFile(Path("--backend slurm"), given, {}, names))
     document = read_yaml(profile)
     if document.data is None:
         document = YamlFile(document.path, {}, document.lines)
     if not isinstance(document.data, dict):
         raise UserError(Issue(document.location(), "must be a mapping of keys to values"))
-    return validate(SiteProfile, YamlFile(document.path, document.data | given, document.lines))
+    return validate(SiteProfile, YamlFile(document.path, document.data | given, document.lines, names))
+
+
+def option_names(given: Iterable[str]) -> dict[Key, str]:
+    """Return the command-line option of each setting."""
+    return {(name,): f"--{name.replace('_', '-')}" for name in given}
 
 
 def check_gpus_per_trial(site: SiteProfile, gpus_per_trial: Mapping[str, float]) -> None:
