@@ -67,10 +67,10 @@ def test_a_study_that_is_done_is_found_by_its_settings_its_file_or_itself(empty_
     assert capsys.readouterr() == ("", "")
     assert hpo.resume_study("s") == row
     out, err = capsys.readouterr()
-    assert (out, err) == ("", "s is done already, and was not run again\n")
-    with pytest.raises(UserError, match=r"with trials = 3, and is asked for with \(got 4"):
+    assert (out, err) == ("", "s is already finished; showing its result\n")
+    with pytest.raises(UserError, match=r"was created with trials=3 \(got 4"):
         hpo.run_study(study, trials=4)
-    with pytest.raises(UserError, match=r"with trials = 3, and is asked for with \(got 4"):
+    with pytest.raises(UserError, match=r"was created with trials=3 \(got 4"):
         hpo.run_study("s.yaml", trials=4)
 
 

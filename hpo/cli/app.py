@@ -13,7 +13,7 @@ from hpo.cli import checkpoints, cluster, grid, inputs, run, studies
 from hpo.errors import EXIT_FAILED, EXIT_INTERRUPTED, UserError
 
 COMMANDS: Mapping[str, tuple[Callable[..., Any], ...]] = {
-    "Search": (run.run, grid.grid, run.resume, studies.rerank, run.replay),
+    "Search": (run.run, grid.grid, cluster.resume, studies.rerank, run.replay),
     "Results": (studies.ls, studies.show, studies.matrix),
     "Models": (checkpoints.predict, checkpoints.evaluate, checkpoints.compare),
     "Inputs": (inputs.corpus, inputs.families, inputs.spaces, inputs.validate),

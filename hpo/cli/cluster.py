@@ -1,4 +1,4 @@
-"""The commands that submit studies to a backend and manage them there: submit, status, logs and stop."""
+"""The commands for backends, which run studies elsewhere: submit, resume, status, logs and stop."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from hpo.cli.console import AsJson, DryRun, StudyName, print_json
+from hpo.cli.console import AsJson, DryRun, StudyName, console, print_json
 from hpo.cli.options import GivenOptions, accepts, job_options, study_options
-from hpo.cli.run import resolve_study
+from hpo.cli.run import print_row, resolve_study
 from hpo.errors import Issue, UserError
 
 BackendName = Annotated[
@@ -58,6 +58,33 @@ def submit(
     else:
         study = stored_study(StudyFolder(source))
     submit_studies([study], backend or "local", job, profile, dry_run=dry_run, as_json=as_json)
+
+
+def resume(
+    name: StudyName,
+    backend: Annotated[str | None, typer.Option(help="local, slurm or ray; if not given, here")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Resume an interrupted study.
+
+    With --backend, it is submitted there with the settings of its last submission to that backend.
+
+    Example: hpo resume demo-suc-original-cased-asha
+    """
+    from hpo.config.study import stored_study
+    from hpo.storage.study_folder import StudyFolder
+
+    study = stored_study(StudyFolder(name))
+    if backend is not None:
+        submit_studies([study], backend, _earlier_settings(name, backend), as_json=as_json)
+        return
+    from hpo.workflows.run import run as run_study
+
+    row = run_study(study, console())
+    if as_json:
+        print_json(row)
+    else:
+        print_row(row)
 
 
 def submit_studies(
@@ -115,7 +142,7 @@ def _print_dry_run(studies: Sequence[Any], script: str, as_json: bool) -> None:
         print("\n".join(line for line in plans.splitlines() if line.startswith("# ")), file=sys.stderr)
 
 
-def earlier_settings(name: str, backend: str) -> GivenOptions:
+def _earlier_settings(name: str, backend: str) -> GivenOptions:
     """Return the settings of a study's last submission to a backend, none if there was no such submission."""
     from hpo.cluster.base import read_submission
     from hpo.storage.study_folder import StudyFolder

@@ -230,7 +230,8 @@ def collect(typed: Sequence[tuple[Option, Any]]) -> GivenOptions:
             continue
         value = {option.key: text} if option.key else option.parse(text)
         if isinstance(value, dict):
-            given.names.update({(option.field, key): option.flag for key in value})
+            flags = {key: option.flag if option.key else f"{option.flag} {key}" for key in value}
+            given.names.update({(option.field, key): flag for key, flag in flags.items()})
             value = given.fields.get(option.field, {}) | value
         given.fields[option.field] = value
     return given

@@ -1,13 +1,11 @@
-"""The commands that run one study on this machine: run, resume and replay."""
+"""The commands that run one study on this machine: run and replay."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from hpo.cli.console import AsJson, DryRun, StudyFile, StudyName, console, print_json, print_scores
+from hpo.cli.console import AsJson, DryRun, StudyFile, StudyName, console, print_scores
 from hpo.cli.options import GivenOptions, accepts, study_options
 
 
@@ -49,34 +47,6 @@ def print_row(row: Any) -> None:
     print(render_matrices([row]))
     folder = StudyFolder(row.study)
     print(f"Best model: {folder.best / '1'}   Report: {folder.report}")
-
-
-def resume(
-    name: StudyName,
-    backend: Annotated[str | None, typer.Option(help="local, slurm or ray; if not given, here")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Resume an interrupted study.
-
-    With --backend, it is submitted there with the settings of its last submission to that backend.
-
-    Example: hpo resume demo-suc-original-cased-asha
-    """
-    from hpo.cli.cluster import earlier_settings, submit_studies
-    from hpo.config.study import stored_study
-    from hpo.storage.study_folder import StudyFolder
-
-    study = stored_study(StudyFolder(name))
-    if backend is not None:
-        submit_studies([study], backend, earlier_settings(name, backend), as_json=as_json)
-        return
-    from hpo.workflows.run import run as run_study
-
-    row = run_study(study, console())
-    if as_json:
-        print_json(row)
-    else:
-        print_row(row)
 
 
 def replay(name: StudyName, as_json: AsJson = False) -> None:

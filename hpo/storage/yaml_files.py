@@ -42,8 +42,10 @@ class YamlFile:
     def issue(self, key: Key, message: str, value: object = None, hint: str = "") -> Issue:
         """Return an issue with the value of a key, located at the option that set it or at its line."""
         for length in range(len(key), 0, -1):
-            if key[:length] in self.names:
-                return Issue(self.names[key[:length]], _at(key[length:], message), value, hint)
+            if name := self.names.get(key[:length]):
+                if name.startswith("--"):
+                    return Issue(name, _at(key[length:], message), value, hint)
+                return Issue(".".join(map(str, (name, *key[length:]))), message, value, hint)
         return Issue(self.location(key), _at(key, message), value, hint)
 
 

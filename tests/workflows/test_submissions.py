@@ -95,11 +95,11 @@ def test_an_unknown_backend_is_refused_with_those_that_are_known(hpo):
         (["--nodes", "2"], "--nodes: is not an option of --backend local (got 2; use --backend slurm)"),
         (["--profile", "x.yaml"], "--profile: is not an option of --backend local (got 'x.yaml'"),
         (["--backend", "ray", "--time", "1:00:00"], "--time: is not an option of --backend ray"),
-        (["--backend", "ray", "--address", "http://x:8265; id"], "--backend ray: address:"),
-        (["--backend", "slurm", "--partition", "a b"], "--backend slurm: partition:"),
-        (["--backend", "slurm", "--address", "http://x:1"], "address: unknown key"),
+        (["--backend", "ray", "--address", "http://x:8265; id"], "--address: "),
+        (["--backend", "slurm", "--partition", "a b"], "--partition: "),
+        (["--backend", "slurm", "--address", "http://x:1"], "--address: unknown key"),
         (["../x"], "study: must be letters"),
-        (["--study", "../x"], "name: "),
+        (["--study", "../x"], "--study: "),
     ],
 )
 def test_what_a_backend_does_not_take_is_told_and_nothing_is_written(hpo, words, told):
@@ -173,7 +173,7 @@ def test_a_study_that_was_never_submitted_says_so(hpo):
         code, _, err = hpo(command, "s")
         assert code == 2
         assert err.startswith("study s: was never submitted")
-    assert hpo("status") == (0, "nothing was submitted yet; submit a study with: hpo submit\n", "")
+    assert hpo("status") == (0, "no submitted studies yet; submit one with: hpo submit\n", "")
 
 
 def test_a_corpus_with_faults_is_told_before_anything_is_submitted(hpo, driver):
@@ -205,7 +205,13 @@ def test_a_grid_asks_of_a_job_what_a_submission_does(hpo):
     for line in ("nodes=2", "gpus-per-node=4", "time=06:00:00", "partition=gpu"):
         assert f"#SBATCH --{line}\n" in out
     code, _, err = hpo(*rows)
-    assert (code, err) == (2, "--nodes: asks something of a job (got 2; add --backend slurm)\n")
+    rule = "is an option of a submitted job"
+    hint = "add --backend slurm or --backend ray"
+    values = {"nodes": 2, "gpus": 4, "cpus": 16}
+    assert code == 2
+    assert sorted(err.splitlines()) == sorted(
+        f"--{option}: {rule} (got {value}; {hint})" for option, value in values.items()
+    )
 
 
 def test_a_trial_of_more_gpus_than_a_node_of_the_job_has_is_not_submitted(hpo):
