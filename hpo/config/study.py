@@ -289,9 +289,6 @@ class Study(BaseModel):
         return dump_yaml(self.model_dump(mode="json", exclude_none=True))
 
 
-FIELD_NAMES: Mapping[Key, str] = {(name,): name for name in Study.model_fields}
-
-
 def load_study(
     path: Path, overrides: Mapping[str, Any] | None = None, names: Mapping[Key, str] | None = None
 ) -> Study:
@@ -310,7 +307,7 @@ def load_study(
         data = document.data | given
         if "fixed" in given and isinstance(document.data.get("fixed"), dict):
             data["fixed"] = document.data["fixed"] | given["fixed"]
-        elsewhere = {key: name for key, name in (names or FIELD_NAMES).items() if key[0] in given}
+        elsewhere = {key: name for key, name in (names or _own_names(given)).items() if key[0] in given}
         document = YamlFile(document.path, with_defaults(data), document.lines, elsewhere)
     return validate(Study, document)
 
@@ -338,7 +335,11 @@ def build_study(options: Mapping[str, Any], names: Mapping[Key, str] | None = No
     UserError
         with every problem, each at the name of its field.
     """
-    return validate(Study, YamlFile(Path("study"), with_defaults(options), {}, names or FIELD_NAMES))
+    return validate(Study, YamlFile(Path("study"), with_defaults(options), {}, names or _own_names(options)))
+
+
+def _own_names(options: Mapping[str, Any]) -> dict[Key, str]:
+    return {(name,): name for name in (*Study.model_fields, *options)}
 
 
 def with_defaults(options: Mapping[str, Any]) -> dict[str, Any]:

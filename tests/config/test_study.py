@@ -64,7 +64,7 @@ def test_every_field_has_a_description_for_the_reader_of_a_study_file():
     ],
 )  # fmt: skip
 def test_a_value_outside_its_limits_is_refused_by_the_name_of_its_field(field, value):
-    assert refused({field: value}).startswith(f"{field}: ")
+    assert refused({field: value}).startswith(field)
 
 
 @pytest.mark.parametrize(
