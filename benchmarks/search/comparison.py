@@ -22,7 +22,7 @@ from benchmarks.search.contestants import (
     study_of,
 )
 from benchmarks.search.peers import peers
-from hpo.simulation.curve_tables import read_table
+from hpo.simulation.curve_tables import read_curve_table
 from hpo.simulation.surrogate import Surrogate
 from hpo.simulation.tuner import ProgressPoint, simulate
 
@@ -124,7 +124,7 @@ def compare_all(
     UserError
         if the table cannot be read.
     """
-    surrogate = Surrogate(read_table(conditions.table))
+    surrogate = Surrogate(read_curve_table(conditions.table))
     arms = (*our_arms(), *peers())
     absent = [arm for arm in arms if isinstance(arm, Absent)]
     outcomes: dict[str, list[Outcome]] = {}
@@ -145,7 +145,7 @@ def _play_by_title(task: tuple[Conditions, str, int]) -> Outcome:
     conditions, title, seed = task
     warnings.simplefilter("ignore")  # the libraries' own, about each other
     if conditions.table not in _loaded:
-        _loaded[conditions.table] = Surrogate(read_table(conditions.table))
+        _loaded[conditions.table] = Surrogate(read_curve_table(conditions.table))
     arm = next(each for each in (*our_arms(), *peers()) if each.title == title)
     assert isinstance(arm, Arm)
     return play(_loaded[conditions.table], arm, seed, conditions)

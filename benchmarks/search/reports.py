@@ -26,7 +26,7 @@ def render(
     versions: Mapping[str, str],
 ) -> str:
     """What was compared and how, the table, and who was left out."""
-    facts, told = surrogate.table.conditions, surrogate.told()
+    facts, told = surrogate.table.conditions, surrogate.leave_one_out_fit()
     weights = ", ".join(f"{name} {weight:g}" for name, weight in surrogate.weights.items())
     marks = " | ".join(f"F1 at {mark} epochs" for mark in CHECKPOINTS)
     shown = {name: versions[name] for name in ("python", "ray", "optuna", "hyperopt")}

@@ -1,0 +1,1 @@
+"""Hyperparameter search: trials, samplers, schedulers, the controller, and its Ray Tune backend."""

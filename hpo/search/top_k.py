@@ -1,4 +1,4 @@
-"""The trials whose models stay on disk, followed as trials end."""
+"""Selection of the checkpoints to keep: the k best trials, and trials that are scored whatever their rank."""
 
 from __future__ import annotations
 
@@ -11,45 +11,44 @@ from hpo.config.study import Study
 from hpo.search.hyperparameter_schedule import params_at_best_epoch
 from hpo.search.trial import Trial, best_after_counts, rank_trials
 
-Rank = tuple[float, float]
-_NONE_YET: Rank = (-1.0, 0.0)
+SortKey = tuple[float, float]
+"""`Measurement.sort_key`: larger is better."""
+_LOWEST: SortKey = (-1.0, 0.0)
 """Below every measurement."""
 
 
 @dataclass(frozen=True)
 class CheckpointThreshold:
-    """What a measurement has to reach for its model to be worth writing.
+    """The lowest measurement for which a worker writes a checkpoint.
 
-    ``kept`` is the rank of the worst of the best; ``of_values`` holds, for each value of each
-    hyperparameter with few,
-    the rank of the best trial that has it.
+    ``kth_best`` is the sort key of the worst of the k best trials. ``best_per_value`` holds name, value and
+    the sort key of the best trial for each value of each hyperparameter with few values.
     """
 
-    kept: Rank
-    of_values: tuple[tuple[str, Any, Rank], ...] = ()
+    kth_best: SortKey
+    best_per_value: tuple[tuple[str, Any, SortKey], ...] = ()
 
-    def is_reached(self, rank: Rank, params: Params) -> bool:
-        """Whether a measurement of that rank is among the best, or the best of one of its hyperparameters'
-        values."""
-        return rank >= self.kept or any(
-            rank >= best for name, value, best in self.of_values if params.get(name) == value
+    def is_reached(self, sort_key: SortKey, params: Params) -> bool:
+        """Return whether a measurement is among the k best, or the best for a value in ``params``."""
+        return sort_key >= self.kth_best or any(
+            sort_key >= best for name, value, best in self.best_per_value if params.get(name) == value
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON writes them."""
-        return {"kept": self.kept, "of_values": self.of_values}
+        """Return the threshold as workers read it from disk."""
+        return {"kept": self.kth_best, "of_values": self.best_per_value}
 
     @classmethod
-    def from_json(cls, facts: Mapping[str, Any]) -> CheckpointThreshold:
-        """What `to_json` gave, read back."""
+    def from_json(cls, fields: Mapping[str, Any]) -> CheckpointThreshold:
+        """Return the threshold that `to_json` wrote."""
         return cls(
-            tuple(facts["kept"]),
-            tuple((name, value, tuple(rank)) for name, value, rank in facts["of_values"]),
+            tuple(fields["kept"]),
+            tuple((name, value, tuple(best)) for name, value, best in fields["of_values"]),
         )
 
 
 def best_per_value(space: Space, trials: Iterable[Trial]) -> dict[tuple[str, Any], Trial]:
-    """The best trial with each value of each hyperparameter that has few, by hyperparameter and value."""
+    """Return the best trial for each name and value of the hyperparameters with few values."""
     best: dict[tuple[str, Any], Trial] = {}
     for trial in rank_trials(trials) if space.few_valued else ():
         params = params_at_best_epoch(trial)
@@ -59,47 +58,48 @@ def best_per_value(space: Space, trials: Iterable[Trial]) -> dict[tuple[str, Any
 
 
 class TopK:
-    """The best trials that ended well, and those whose models are scored whatever their rank.
+    """The successful trials whose checkpoints are kept, updated as trials end.
 
-    `best` holds the study's ``keep``, the best first: only a better one can displace them. `always_kept`
-    holds
-    the trial of the default configuration, who led after 10, 27, 50 … trials, and the best of each value of
-    a hyperparameter with few. Hearing of an end costs the same however many came before.
+    `best` holds the best ``keep_checkpoints`` trials of the study, the best first. `always_kept` holds the
+    default trial, the best trial after each of `REPORTED_TRIAL_COUNTS` trials, and the best trial for each
+    value of a hyperparameter with few values. The cost of `add` does not depend on the number of trials.
     """
 
     def __init__(self, study: Study) -> None:
         self._study = study
         self._never_stopped: list[Trial] = []
-        # Of repeated runs each is scored as it ends.
+        # With several seeds per configuration each run is scored when it ends, so no checkpoint is needed.
         self._total = study.runs if study.seeds == 1 else 0
-        self._on_the_way: dict[int, Trial] = {}
-        self._of_values: dict[tuple[str, Any], Trial] = {}
+        self._best_after_counts: dict[int, Trial] = {}
+        self._best_per_value: dict[tuple[str, Any], Trial] = {}
         self.best: list[Trial] = []
 
     def add(self, trial: Trial) -> None:
-        """Take in a trial that ended well."""
+        """Add a trial that ended successfully."""
         self.best = rank_trials([*self.best, trial])[: self._study.keep_checkpoints]
-        self._on_the_way = best_after_counts([*self._on_the_way.values(), trial], self._total)
+        self._best_after_counts = best_after_counts([*self._best_after_counts.values(), trial], self._total)
         if self._study.seeds == 1:
-            self._of_values = best_per_value(self._study.space, [*self._of_values.values(), trial])
+            self._best_per_value = best_per_value(self._study.space, [*self._best_per_value.values(), trial])
         if trial.number in self._study.never_stopped:
             self._never_stopped.append(trial)
 
     @property
     def always_kept(self) -> list[Trial]:
-        """See the class."""
-        return [*self._never_stopped, *self._on_the_way.values(), *self._of_values.values()]
+        """Trials whose checkpoints are kept whatever their rank."""
+        return [*self._never_stopped, *self._best_after_counts.values(), *self._best_per_value.values()]
 
     @property
     def threshold(self) -> CheckpointThreshold | None:
-        """What a new model has to reach; None as long as fewer than are kept have ended."""
-        last = self.best[-1].best if len(self.best) == self._study.keep_checkpoints else None
-        if last is None:
+        """The threshold for new checkpoints, or None until ``keep_checkpoints`` trials have ended."""
+        worst = self.best[-1].best if len(self.best) == self._study.keep_checkpoints else None
+        if worst is None:
             return None
-        held = {key: trial.best.sort_key for key, trial in self._of_values.items() if trial.best}
-        of_values = (
-            (name, value, held.get((name, value), _NONE_YET))
-            for name, values in self._study.space.few_valued.items()
-            for value in values
+        best = {key: trial.best.sort_key for key, trial in self._best_per_value.items() if trial.best}
+        return CheckpointThreshold(
+            worst.sort_key,
+            tuple(
+                (name, value, best.get((name, value), _LOWEST))
+                for name, values in self._study.space.few_valued.items()
+                for value in values
+            ),
         )
-        return CheckpointThreshold(last.sort_key, tuple(of_values))

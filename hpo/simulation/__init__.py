@@ -1,0 +1,1 @@
+"""Simulated searches: recorded learning curves in place of training runs."""

@@ -1,6 +1,6 @@
-"""Replay tables: the learning curves of many random configurations, recorded once on a real corpus.
+"""Curve tables: learning curves of random configurations, recorded once on a real corpus.
 
-A table holds numbers only, as JSON lines: the first says what was recorded, each of the others is a
+A table is a file of JSON lines. The first line holds the recording conditions, each other line one
 configuration with its curve.
 """
 
@@ -17,10 +17,11 @@ from hpo.storage.journal import read_lines
 
 @dataclass(frozen=True)
 class Curve:
-    """One configuration and what it measured, of equal lengths; shorter than others where it diverged.
+    """One configuration and its measurements; a configuration that diverged has fewer of them.
 
-    ``epoch`` counts passes over the training data, ``f1`` is micro F1 in [0, 1] on dev, ``loss`` the dev
-    cross entropy in nats, ``seconds`` run from the start of the training.
+    ``epoch`` counts passes over the training data, ``f1`` is micro F1 on dev in [0, 1], ``loss`` is the dev
+    cross entropy in nats, and ``seconds`` is the time since the start of the training. *Shapes:* all four
+    are (evaluations).
     """
 
     params: Params
@@ -32,8 +33,8 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Table:
-    """Curves of random configurations of a space, and the conditions that they were recorded under."""
+class CurveTable:
+    """Learning curves of random configurations of a space, and the conditions of the recording."""
 
     name: str
     conditions: dict[str, Any]
@@ -42,26 +43,26 @@ class Table:
 
     @property
     def epochs(self) -> int:
-        """How many epochs a whole curve has."""
+        """Number of epochs of a complete curve."""
         return int(self.conditions["epochs"])
 
 
-def read_table(path: Path) -> Table:
-    """Read a table.
+def read_curve_table(path: Path) -> CurveTable:
+    """Read a curve table.
 
     Raises
     ------
     UserError
-        if there is none, or it holds no curve.
+        if the file does not exist or holds no curve.
     """
     lines = list(read_lines(path))
     if len(lines) < 2:
         raise UserError(
-            Issue(str(path), "is no replay table", None, "python -m benchmarks search records one")
+            Issue(str(path), "not a curve table", None, "record one with python -m benchmarks search")
         )
     conditions, *rows = lines
     columns = ("epoch", "f1", "loss", "seconds")
     curves = tuple(
         Curve(row["params"], row["seed"], **{name: tuple(row[name]) for name in columns}) for row in rows
     )
-    return Table(path.stem, conditions, Space.model_validate(conditions["space"]), curves)
+    return CurveTable(path.stem, conditions, Space.model_validate(conditions["space"]), curves)

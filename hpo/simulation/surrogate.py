@@ -1,4 +1,4 @@
-"""Curves for any configuration of a table's space, read off the recorded ones near it."""
+"""Surrogate benchmark: predicts the learning curve of any configuration from a table of recorded curves."""
 
 from __future__ import annotations
 
@@ -12,33 +12,31 @@ from numpy.typing import NDArray
 
 from hpo.config.search_space import Parameter, Params, Space
 from hpo.search.samplers.random_and_grid import RandomSampler
-from hpo.simulation.curve_tables import Table
+from hpo.simulation.curve_tables import CurveTable
 from hpo.training.measurement import Measurement
 
 Floats = NDArray[np.float64]
 
 NEIGHBOURS = 8
-LEVELS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
-"""What a hyperparameter may weigh: the kernel's reach is one such part of the hyperparameter's whole
-range; 0 is of no matter."""
+WEIGHTS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""Candidate weights of a hyperparameter: weight w gives the kernel a bandwidth of 1/w of its range."""
 TOLERANCE = 1.05
-"""Weights are about as good as the best if their error is at most so many times its own."""
+"""A weight is as good as the best one if its error is at most this multiple of the smallest error."""
 PROBES = 5_000
-"""Random configurations among which the best of the space is looked for."""
+"""Number of random configurations from which the best F1 of the space is estimated."""
 
 
 class Surrogate:
-    """The mean of the nearest recorded curves under a Gaussian kernel (Nadaraya and Watson's estimator).
+    """Nadaraya-Watson estimator: the mean of the nearest recorded curves under a Gaussian kernel.
 
-    Hyperparameters are scaled to [0, 1] (logarithmically where the space is) and weighted by how much they
-    matter:
-    the weights are those under which each recorded curve is best told from the others. A mean of whole
-    curves keeps what a model of single numbers would smooth away: an F1 of exactly 0 in the first
-    epochs, fast starters that end low, and curves that cross. It never exceeds what was measured, and
-    depends on the table alone.
+    Hyperparameters are scaled to [0, 1] (log scale for ``loguniform`` and numeric choices) and weighted: the
+    weights minimize the leave-one-out error over the recorded curves. Averaging complete curves preserves
+    an F1 of exactly 0 in the first epochs, fast starters that end low, and crossing curves, which a model of
+    single numbers would smooth away. Predictions never exceed the measured values and depend on the table
+    alone.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: CurveTable) -> None:
         whole = [curve for curve in table.curves if len(curve.epoch) == len(table.curves[0].epoch)]
         self.table = table
         self.size = len(whole)
@@ -51,11 +49,11 @@ class Surrogate:
         self.weights = self._fit()
 
     def __call__(self, params: Params) -> tuple[Measurement, ...]:
-        """The curve of a configuration, as `hpo.simulation.tuner.simulate` asks for it."""
+        """Return the predicted curve of a configuration, as `hpo.simulation.tuner.CurveFunction`."""
         point, _ = _coordinates(self._space, [params])
-        nearest, shares = _nearest(self._distances(point)[0])
-        f1, loss = shares @ self._f1[nearest], shares @ self._loss[nearest]
-        seconds = np.cumsum(shares @ self._steps[nearest])
+        nearest, kernel = _nearest(self._distances(point)[0])
+        f1, loss = kernel @ self._f1[nearest], kernel @ self._loss[nearest]
+        seconds = np.cumsum(kernel @ self._steps[nearest])
         return tuple(
             Measurement(
                 epoch=epoch, step=number, f1=score, precision=score, recall=score, loss=cost,
@@ -68,15 +66,15 @@ class Surrogate:
 
     @cached_property
     def best(self) -> float:
-        """The best F1 of a dense random sample of the space: what a search can hope for."""
+        """Best F1 in a dense random sample of the space: an estimate of its optimum."""
         sampler = RandomSampler(self._space, seed=0)
         return max(
             measurement.f1 for number in range(PROBES) for measurement in self(sampler.suggest(number, ()))
         )
 
-    def told(self) -> dict[str, float]:
-        """How well each recorded curve is told from the others: of the last F1, R² and rank correlation."""
-        predicted = self._left_out(self.weights)[:, len(self._epochs) - 1]
+    def leave_one_out_fit(self) -> dict[str, float]:
+        """Return R² and rank correlation of the last F1, each curve predicted from the others."""
+        predicted = self._leave_one_out(self.weights)[:, len(self._epochs) - 1]
         actual = self._f1[:, -1]
         residual = ((predicted - actual) ** 2).sum() / ((actual - actual.mean()) ** 2).sum()
         ranks = [np.argsort(np.argsort(each)).astype(float) for each in (predicted, actual)]
@@ -90,47 +88,51 @@ class Surrogate:
     def _scale(self, weights: dict[str, float]) -> Floats:
         return np.array([weights[name] for name in self._owners])
 
-    def _left_out(self, weights: dict[str, float]) -> Floats:
-        """F1 and loss of each recorded configuration as the others tell them; (curves, 2 × epochs)."""
+    def _leave_one_out(self, weights: dict[str, float]) -> Floats:
+        """Predict each recorded configuration from the others. *Shape:* (curves, 2 × epochs): F1, loss."""
         scaled = self._points * self._scale(weights)
         distances = ((scaled[:, None] - scaled[None]) ** 2).sum(axis=2)
         np.fill_diagonal(distances, np.inf)
         curves = np.hstack([self._f1, self._loss])
-        told = np.empty_like(curves)
+        predicted = np.empty_like(curves)
         for number, row in enumerate(distances):
-            nearest, shares = _nearest(row)
-            told[number] = shares @ curves[nearest]
-        return told
+            nearest, kernel = _nearest(row)
+            predicted[number] = kernel @ curves[nearest]
+        return predicted
 
     def _fit(self) -> dict[str, float]:
-        """Choose each hyperparameter's weight in turn, twice round, by the squared error of the F1 left out.
+        """Choose one weight after the other, in two passes, by the leave-one-out squared error of F1.
 
-        Of weights that are about as good the smallest is taken: a few curves are soon told by chance.
+        Of the weights within `TOLERANCE` the smallest wins, to avoid overfitting a small table.
         """
         weights = dict.fromkeys(self._space.parameters, 4.0)
         columns = len(self._epochs)
         for _ in range(2):
             for name in weights:
-                left_out = [self._left_out(weights | {name: level})[:, :columns] for level in LEVELS]
-                errors = [float(((told - self._f1) ** 2).mean()) for told in left_out]
+                predictions = [self._leave_one_out(weights | {name: each})[:, :columns] for each in WEIGHTS]
+                errors = [float(((predicted - self._f1) ** 2).mean()) for predicted in predictions]
                 limit = min(errors) * TOLERANCE
                 weights[name] = next(
-                    level for level, error in zip(LEVELS, errors, strict=True) if error <= limit
+                    each for each, error in zip(WEIGHTS, errors, strict=True) if error <= limit
                 )
         return weights
 
 
 def _nearest(distances: Floats) -> tuple[NDArray[np.int64], Floats]:
-    """The places of the nearest and their shares, which sum to 1."""
+    """Return the indices of the nearest points and their kernel weights, which sum to 1."""
     order = np.argsort(distances, kind="stable")[:NEIGHBOURS]
     nearest = distances[order]
-    shares = np.exp(-(nearest - nearest[0]) / 2)  # from the nearest on, lest all of them vanish
-    return order, shares / shares.sum()
+    kernel = np.exp(-(nearest - nearest[0]) / 2)  # relative to the nearest, to avoid underflow
+    return order, kernel / kernel.sum()
 
 
 def _coordinates(space: Space, configurations: Sequence[Params]) -> tuple[Floats, list[str]]:
-    """Points in the unit cube, one row per configuration, and the hyperparameter that each column belongs
-    to."""
+    """Map configurations to the unit cube, and return the points and each column's hyperparameter.
+
+    *Shape:* (configurations, columns). A choice of non-numbers has one column per value. Example: with
+    ``x`` uniform in [0, 10] and ``y`` a choice of "a" and "b", ``{"x": 5, "y": "b"}`` becomes
+    ``[0.5, 0, 1]`` with the columns ``["x", "y", "y"]``.
+    """
     columns: list[list[float]] = []
     owners: list[str] = []
     for name, parameter in space.parameters.items():

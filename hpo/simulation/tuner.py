@@ -1,4 +1,4 @@
-"""A search in simulated time: the very same controller, with curves in the place of training runs.
+"""Simulated search: the real trial controller in simulated time, with learning curves instead of training.
 
 No process is started and no clock is read, so a search of fifty trials takes about a second.
 """
@@ -22,29 +22,29 @@ from hpo.storage.atomic import without_sync
 from hpo.storage.study_folder import StudyFolder
 from hpo.training.measurement import Measurement
 
-Curves = Callable[[Params], Sequence[Measurement]]
-"""What a configuration would measure, evaluation by evaluation, if it were trained to its last epoch."""
+CurveFunction = Callable[[Params], Sequence[Measurement]]
+"""Returns all measurements that a configuration would report if it were trained to its last epoch."""
 
 
 class Tuner(Protocol):
-    """Whoever proposes trials and decides on them: the controller, or another library in its place."""
+    """Proposes trials and decides which continue: `TrialController`, or an adapter of another library."""
 
     def next_trial(self) -> Trial | None:
-        """As `TrialController.next_trial`."""
+        """See `TrialController.next_trial`."""
 
     def on_result(self, number: int, measurement: Measurement) -> bool:
-        """As `TrialController.on_result`."""
+        """See `TrialController.on_result`."""
 
     def on_trial_end(self, number: int, state: State, reason: str = "") -> None:
-        """As `TrialController.on_trial_end`."""
+        """See `TrialController.on_trial_end`."""
 
 
 @dataclass(frozen=True)
 class ProgressPoint:
-    """The state of a simulated search after a measurement.
+    """The progress of a simulated search after a measurement.
 
-    ``seconds`` of simulated time since its start, ``epochs`` trained by all trials together, ``f1`` the
-    best measured so far in [0, 1], ``running`` trials side by side up to here.
+    ``seconds`` is the simulated time since the start, ``epochs`` the total of all trials, ``f1`` the best
+    F1 so far in [0, 1], and ``running`` the number of trials that ran in parallel.
     """
 
     seconds: float
@@ -54,71 +54,71 @@ class ProgressPoint:
 
 
 def simulate(
-    head: Tuner,
-    curves: Curves,
+    tuner: Tuner,
+    curves: CurveFunction,
     workers: int,
     seconds_per_epoch: float | None = None,
-    until: Callable[[ProgressPoint], bool] = lambda moment: False,
+    until: Callable[[ProgressPoint], bool] = lambda point: False,
 ) -> list[ProgressPoint]:
-    """Run a search to its end, or until ``until`` says so, and return its moments in order.
+    """Run a search until the tuner has no more trials or ``until`` returns True, and return its progress.
 
-    A trial's measurements arrive one after the other, ``workers`` trials side by side; each takes the
-    time that its curve says, or ``seconds_per_epoch`` where given. Measurements that arrive at the same
-    time are heard in the order in which they were begun. A trial that goes on with other parameters
-    goes on along their curve from the epoch that it had reached: what inherited weights are worth, a
-    curve cannot tell.
+    Up to ``workers`` trials run in parallel. A measurement takes the time of its curve, or
+    ``seconds_per_epoch`` if given; simultaneous measurements arrive in the order in which they were
+    scheduled. A trial whose parameters change continues on the curve of the new parameters at its current
+    epoch, because a curve cannot tell what inherited weights are worth.
     """
     queue: list[tuple[float, int, int, int, Sequence[Measurement]]] = []
-    moments: list[ProgressPoint] = []
+    progress: list[ProgressPoint] = []
     now = epochs = best = 0.0
     order = 0
 
-    def expect(number: int, place: int, curve: Sequence[Measurement]) -> None:
+    def schedule(number: int, index: int, curve: Sequence[Measurement]) -> None:
         nonlocal order
         order += 1
-        heapq.heappush(queue, (now + _wait(curve, place, seconds_per_epoch), order, number, place, curve))
+        heapq.heappush(queue, (now + _duration(curve, index, seconds_per_epoch), order, number, index, curve))
 
     while True:
-        while len(queue) < workers and (trial := head.next_trial()) is not None:
+        while len(queue) < workers and (trial := tuner.next_trial()) is not None:
             curve = curves(trial.params)
-            # A trial that goes on has its measurements up to there already.
-            place = next((i for i, each in enumerate(curve) if each.epoch > trial.epochs), len(curve))
-            if place < len(curve):
-                expect(trial.number, place, curve)
+            # A resumed trial has reported the first part of its curve already.
+            index = next((i for i, each in enumerate(curve) if each.epoch > trial.epochs), len(curve))
+            if index < len(curve):
+                schedule(trial.number, index, curve)
             else:
-                _end(head, trial.number, curve)
+                _end_trial(tuner, trial.number, curve)
         if not queue:
-            return moments
+            return progress
         running = len(queue)
-        now, _, number, place, curve = heapq.heappop(queue)
-        measurement = curve[place]
-        epochs += measurement.epoch - (curve[place - 1].epoch if place else 0.0)
+        now, _, number, index, curve = heapq.heappop(queue)
+        measurement = curve[index]
+        epochs += measurement.epoch - (curve[index - 1].epoch if index else 0.0)
         best = max(best, measurement.f1)
-        moments.append(ProgressPoint(now, epochs, best, running))
-        continues = head.on_result(number, measurement)
-        if continues and place + 1 < len(curve):
-            expect(number, place + 1, curve)
+        progress.append(ProgressPoint(now, epochs, best, running))
+        continues = tuner.on_result(number, measurement)
+        if continues and index + 1 < len(curve):
+            schedule(number, index + 1, curve)
         elif continues:
-            _end(head, number, curve)
-        if until(moments[-1]):
-            return moments
+            _end_trial(tuner, number, curve)
+        if until(progress[-1]):
+            return progress
 
 
-def _wait(curve: Sequence[Measurement], place: int, seconds_per_epoch: float | None) -> float:
-    before = curve[place - 1] if place else None
+def _duration(curve: Sequence[Measurement], index: int, seconds_per_epoch: float | None) -> float:
+    """Return the seconds between a measurement of a curve and the one before it."""
+    before = curve[index - 1] if index else None
     if seconds_per_epoch is not None:
-        return (curve[place].epoch - (before.epoch if before else 0.0)) * seconds_per_epoch
-    return max(0.0, curve[place].seconds - (before.seconds if before else 0.0))
+        return (curve[index].epoch - (before.epoch if before else 0.0)) * seconds_per_epoch
+    return max(0.0, curve[index].seconds - (before.seconds if before else 0.0))
 
 
-def _end(head: Tuner, number: int, curve: Sequence[Measurement]) -> None:
-    whole = bool(curve) and all(math.isfinite(each.loss) for each in curve)
-    head.on_trial_end(number, State.COMPLETE if whole else State.FAILED)
+def _end_trial(tuner: Tuner, number: int, curve: Sequence[Measurement]) -> None:
+    complete = bool(curve) and all(math.isfinite(each.loss) for each in curve)
+    tuner.on_trial_end(number, State.COMPLETE if complete else State.FAILED)
 
 
 @contextmanager
 def temporary_controller(study: Study) -> Iterator[TrialController]:
-    """A controller whose journal stands in a temporary folder and is not waited for."""
+    """Create a controller whose journal is in a temporary folder and is never synced to disk."""
     with temporary_folder() as folder, without_sync():
         controller = TrialController(study, StudyFolder(study.name, Path(folder)))
         try:

@@ -203,7 +203,7 @@ def test_a_failed_trial_is_never_among_the_best(folder, measure):
     controller.on_trial_end(0, State.FAILED)
     controller.on_trial_end(1, State.COMPLETE)
     assert [trial.number for trial in controller.best] == [1]
-    assert CheckpointThreshold.from_json(read_json(folder.threshold)).kept == (0.2, -0.5)
+    assert CheckpointThreshold.from_json(read_json(folder.threshold)).kth_best == (0.2, -0.5)
 
 
 def test_the_bar_is_the_worst_of_the_kept_and_stands_once_enough_have_ended(folder, measure):
@@ -213,7 +213,7 @@ def test_the_bar_is_the_worst_of_the_kept_and_stands_once_enough_have_ended(fold
         assert folder.threshold.exists() == (number >= 2)
         controller.on_result(number, measure(1, f1))
         controller.on_trial_end(number, State.COMPLETE)
-    assert CheckpointThreshold.from_json(read_json(folder.threshold)).kept == (0.4, -0.5)
+    assert CheckpointThreshold.from_json(read_json(folder.threshold)).kth_best == (0.4, -0.5)
     assert TrialController(study_of(algorithm="random", keep_checkpoints=2), folder).best == controller.best
 
 
@@ -274,8 +274,8 @@ def test_the_best_of_each_value_of_a_choice_is_written_and_stays_to_be_scored(fo
         controller.on_trial_end(trial.number, State.COMPLETE)
     assert written == [0, 1, 2], "3 and 4 are behind the best of their value"
     assert sorted(path.name for path in folder.complete_checkpoints()) == ["1", "2"]
-    of_values = best_per_value(study.space, controller.trials)
-    assert {value: trial.number for (_, value), trial in of_values.items()} == {16: 1, 32: 2}
+    best = best_per_value(study.space, controller.trials)
+    assert {value: trial.number for (_, value), trial in best.items()} == {16: 1, 32: 2}
     assert run.checkpoint_dir(9, {"batch_size": 8}, measure(1, 0.0)), "nothing has been heard of 8"
     again = TrialController(study, folder)
     assert (

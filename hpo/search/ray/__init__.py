@@ -1,0 +1,1 @@
+"""Ray Tune backend: runs the trials that the controller proposes."""
