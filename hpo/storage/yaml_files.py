@@ -1,4 +1,4 @@
-"""YAML files that know their own line numbers, and pydantic models read from them."""
+"""Parse YAML files with the line of every key, and validate them with pydantic."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class YamlFile:
     data: Any
     lines: dict[Key, int]
     names: Mapping[Key, str] = field(default_factory=dict)
-    """What the user calls the values that do not come from the file: the options or arguments by key."""
+    """The options or arguments that set values not read from the file, by key."""
 
     def location(self, key: Sequence[str | int] = ()) -> str:
-        """``file:line`` of a key, or of its nearest parent that stands in the file.
+        """Return ``file:line`` of a key, or of its nearest parent in the file.
 
-        Data that were not read from a text have no lines, and the place is their name alone.
+        Data that was not parsed from text has no lines; its location is the path alone.
         """
         if not self.lines:
             return str(self.path)
@@ -44,76 +44,65 @@ class YamlFile:
         for length in range(len(key), 0, -1):
             if name := self.names.get(key[:length]):
                 if name.startswith("--"):
-                    return Issue(name, _at(key[length:], message), value, hint)
+                    return Issue(name, _with_key(key[length:], message), value, hint)
                 return Issue(".".join(map(str, (name, *key[length:]))), message, value, hint)
-        return Issue(self.location(key), _at(key, message), value, hint)
+        return Issue(self.location(key), _with_key(key, message), value, hint)
 
 
 class ValidationIssues(ValueError):
-    """Several rules that a value breaks, for validators: each the key inside the value, and the rule."""
+    """Several issues raised by one validator: for each, the key inside the value and the message."""
 
-    def __init__(self, rules: Iterable[tuple[Key, str]]) -> None:
-        self.rules = tuple(rules)
-        super().__init__("; ".join(rule for _, rule in self.rules))
+    def __init__(self, issues: Iterable[tuple[Key, str]]) -> None:
+        self.issues = tuple(issues)
+        super().__init__("; ".join(message for _, message in self.issues))
+
+
+_BOOL = ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF")
+_INT = ("int", r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$", "-+0123456789")
+_FLOAT = (
+    "float",
+    r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$|^[-+]?\.inf$|^\.nan$",
+    "-+0123456789.",
+)
+"""The scalars of YAML 1.2: tag, pattern, and the characters with which a match can begin."""
 
 
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader with the scalars of YAML 1.2.
 
-    YAML 1.1 reads ``1e-5`` as a string and ``NO`` or ``on`` as booleans, and both stand in the
-    files of this field: a learning rate and a language or an entity type. It also reads ``010`` as 8,
-    and ``12:30`` as 750.
+    YAML 1.1 reads ``1e-5`` as a string, ``NO`` and ``on`` as booleans, ``010`` as 8 and ``12:30`` as 750.
+    Learning rates, language codes and entity types make all of these likely.
     """
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """The value of a node; where the text is not what a tag like ``!!int`` says, a problem at its
-        line."""
+        """Return the value of a node; raise an error with its line if its text does not fit its tag."""
         try:
             return super().construct_object(node, deep=deep)
         except (ValueError, LookupError, AttributeError, TypeError, OverflowError) as error:
-            rule = f"is no {node.tag.rpartition(':')[2]}: {error}"
-            raise yaml.constructor.ConstructorError(None, None, rule, node.start_mark) from None
+            message = f"is not a valid {node.tag.rpartition(':')[2]}: {error}"
+            raise yaml.constructor.ConstructorError(None, None, message, node.start_mark) from None
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        text = str(self.construct_scalar(node))
+        return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper, which also quotes strings that `_Loader` would read as numbers."""
 
 
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, rule) for tag, rule in rules if not tag.endswith((":bool", ":int", ":float", ":timestamp"))]
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_INT = (
-    "tag:yaml.org,2002:int",
-    re.compile(r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$"),
-    list("-+0123456789"),
-)
-_FLOAT = (
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$|^[-+]?\.inf$|^\.nan$"),
-    list("-+0123456789."),
-)
-_Loader.add_implicit_resolver(*_INT)
-_Loader.add_implicit_resolver(*_FLOAT)
-
-
-def _construct_int(loader: _Loader, node: yaml.ScalarNode) -> int:
-    text = str(loader.construct_scalar(node))
-    return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
-
-
-class _Dumper(yaml.SafeDumper):
-    """PyYAML's safe dumper, which quotes a string that `_Loader`, too, would not read as a string."""
-
-
-_Dumper.add_implicit_resolver(*_INT)
-_Dumper.add_implicit_resolver(*_FLOAT)
+for _name, _pattern, _first in (_BOOL, _INT, _FLOAT):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(_pattern), list(_first))
+    _Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(_pattern), list(_first))
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
 def dump_yaml(value: Any) -> str:
-    """YAML that `read_yaml` reads back as the same value."""
+    """Format a value as YAML that `read_yaml` reads back unchanged."""
     return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
 
 
@@ -123,7 +112,7 @@ def read_yaml(path: Path) -> YamlFile:
     Raises
     ------
     UserError
-        if the file is missing, is not UTF-8 or not YAML, or gives a key twice.
+        if the file is missing, is not UTF-8, is not valid YAML, or has duplicate keys.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -135,102 +124,102 @@ def read_yaml(path: Path) -> YamlFile:
 
 
 def parse_yaml(text: str, path: Path) -> YamlFile:
-    """As `read_yaml`, of a text that is already at hand."""
+    """Parse a text as `read_yaml` parses a file; ``path`` is its name in errors."""
     try:
-        root = yaml.compose(text, Loader=_Loader)
+        loader = _Loader(text)
+        root = loader.get_single_node()
         lines: dict[Key, int] = {}
         issues: list[Issue] = []
-        if root is not None:
-            _index(root, (), path, lines, issues)
+        _index(root, (), path, lines, issues)
         if issues:
             raise UserError(issues)
-        return YamlFile(path, yaml.load(text, Loader=_Loader), lines)
+        return YamlFile(path, None if root is None else loader.construct_document(root), lines)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UserError(Issue(f"{path}:{line}", "is not valid YAML", error.problem)) from None
     except yaml.YAMLError as error:
         raise UserError(Issue(str(path), "is not valid YAML", str(error))) from None
     except RecursionError:
-        raise UserError(Issue(str(path), "is nested too deeply, or holds itself")) from None
+        raise UserError(Issue(str(path), "is nested too deeply, or contains itself")) from None
 
 
-def _index(node: yaml.Node, key: Key, path: Path, lines: dict[Key, int], issues: list[Issue]) -> None:
+def _index(node: yaml.Node | None, key: Key, path: Path, lines: dict[Key, int], issues: list[Issue]) -> None:
+    """Record the line of every key and list item below a node, and an issue for every duplicate key."""
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for name, value in node.value:
             if not isinstance(name, yaml.ScalarNode):
-                continue  # no key of ours; the loader has its own words for it
+                continue  # the loader rejects it with its own message
             line = name.start_mark.line + 1
             if name.value in seen:
-                issues.append(Issue(f"{path}:{line}", "a key may stand only once", name.value))
+                issues.append(Issue(f"{path}:{line}", "duplicate key", name.value))
             seen.add(name.value)
             lines[(*key, name.value)] = line
             _index(value, (*key, name.value), path, lines, issues)
     elif isinstance(node, yaml.SequenceNode):
-        for place, item in enumerate(node.value):
-            lines[(*key, place)] = item.start_mark.line + 1
-            _index(item, (*key, place), path, lines, issues)
+        for index, item in enumerate(node.value):
+            lines[(*key, index)] = item.start_mark.line + 1
+            _index(item, (*key, index), path, lines, issues)
 
 
-def validate(model: type[Model], document: YamlFile, **context: Any) -> Model:
-    """Read a model out of a document.
+def validate(model: type[Model], file: YamlFile, **context: Any) -> Model:
+    """Validate a file's data as a model.
 
     Raises
     ------
     UserError
-        with every problem that the model finds, each at its line, and with each truth value for a number.
+        with every issue that the model finds, each at its line; also for each boolean given for a number,
+        which pydantic accepts.
     """
-    if not isinstance(document.data, dict):
-        raise UserError(
-            Issue(document.location(), "must be a mapping of keys to values", type(document.data).__name__)
-        )
+    if not isinstance(file.data, dict):
+        given = type(file.data).__name__
+        raise UserError(Issue(file.location(), "must be a mapping of keys to values", given))
     try:
-        read = model.model_validate(document.data, context=context or None)
+        parsed = model.model_validate(file.data, context=context or None)
     except ValidationError as error:
-        raise UserError(issues_of(error, document, model)) from None
+        raise UserError(issues_of(error, file, model)) from None
     issues = [
-        document.issue(key, "must be a number", value)
-        for key, value in _truths_as_numbers(document.data, read)
+        file.issue(key, "must be a number", value) for key, value in _booleans_as_numbers(file.data, parsed)
     ]
     if issues:
         raise UserError(issues)
-    return read
+    return parsed
 
 
-def _truths_as_numbers(told: Any, read: Any, key: Key = ()) -> Iterator[tuple[Key, bool]]:
-    """Where pydantic took ``true`` for 1 or ``false`` for 0, which it does wherever it is not strict."""
-    if isinstance(told, bool):
-        if isinstance(read, int | float) and not isinstance(read, bool):
-            yield key, told
-    elif isinstance(told, dict):
-        for name, value in told.items():
-            inner = read.get(name) if isinstance(read, dict) else getattr(read, str(name), None)
-            yield from _truths_as_numbers(value, inner, (*key, name))
-    elif isinstance(told, list) and isinstance(read, list | tuple):
-        for place, (value, inner) in enumerate(zip(told, read, strict=False)):
-            yield from _truths_as_numbers(value, inner, (*key, place))
+def _booleans_as_numbers(given: Any, parsed: Any, key: Key = ()) -> Iterator[tuple[Key, bool]]:
+    """Yield the keys where pydantic read ``true`` as 1 or ``false`` as 0, as it does outside strict mode."""
+    if isinstance(given, bool):
+        if isinstance(parsed, int | float) and not isinstance(parsed, bool):
+            yield key, given
+    elif isinstance(given, dict):
+        for name, value in given.items():
+            inner = parsed.get(name) if isinstance(parsed, dict) else getattr(parsed, str(name), None)
+            yield from _booleans_as_numbers(value, inner, (*key, name))
+    elif isinstance(given, list) and isinstance(parsed, list | tuple):
+        for index, (value, inner) in enumerate(zip(given, parsed, strict=False)):
+            yield from _booleans_as_numbers(value, inner, (*key, index))
 
 
-def issues_of(error: ValidationError, document: YamlFile, model: type[BaseModel]) -> list[Issue]:
-    """Pydantic's errors in the words of this project, each at its line."""
+def issues_of(error: ValidationError, file: YamlFile, model: type[BaseModel]) -> list[Issue]:
+    """Convert pydantic's errors to issues, each at its line."""
     issues = []
     for problem in error.errors():
+        key = problem["loc"]
         cause = problem.get("ctx", {}).get("error")
         if isinstance(cause, ValidationIssues):
-            places = [((*problem["loc"], *inside), rule) for inside, rule in cause.rules]
-            issues += [document.issue(place, rule) for place, rule in places]
+            inner = [((*key, *inside), message) for inside, message in cause.issues]
+            issues += [file.issue(each, message) for each, message in inner]
             continue
-        rule = problem["msg"].removeprefix("Value error, ")
+        message = problem["msg"].removeprefix("Value error, ")
         hint = ""
         if problem["type"] == "extra_forbidden":
-            rule = "unknown key"
-            hint = f"known: {', '.join(model.model_fields)}" if len(problem["loc"]) == 1 else ""
-        shown = (
-            None if problem["type"] == "missing" or isinstance(problem["input"], dict) else problem["input"]
-        )
-        issues.append(document.issue(problem["loc"], rule, shown, hint))
+            message = "unknown key"
+            hint = f"known: {', '.join(model.model_fields)}" if len(key) == 1 else ""
+        hidden = problem["type"] == "missing" or isinstance(problem["input"], dict)
+        value = None if hidden else problem["input"]
+        issues.append(file.issue(key, message, value, hint))
     return issues
 
 
-def _at(key: Key, rule: str) -> str:
-    return f"{'.'.join(map(str, key))}: {rule}" if key else rule
+def _with_key(key: Key, message: str) -> str:
+    return f"{'.'.join(map(str, key))}: {message}" if key else message

@@ -90,8 +90,8 @@ def test_a_key_that_stands_twice_is_refused_at_every_repetition():
     with pytest.raises(UserError) as caught:
         parse_yaml("a: 1\nb:\n  c: 1\n  c: 2\na: 3\n", FILE)
     assert [str(issue) for issue in caught.value.issues] == [
-        "file.yaml:4: a key may stand only once (got 'c')",
-        "file.yaml:5: a key may stand only once (got 'a')",
+        "file.yaml:4: duplicate key (got 'c')",
+        "file.yaml:5: duplicate key (got 'a')",
     ]
 
 
