@@ -1,4 +1,4 @@
-"""What a study ran on: versions, commit, machine."""
+"""Describe the environment of a study: package versions, commit and machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PACKAGES = (
 
 
 def describe_environment() -> dict[str, Any]:
-    """Versions of Python and the packages that decide a result, the commit of this project, the machine."""
+    """Return the versions of Python and of the packages that affect results, the commit, and the machine."""
     return {
         "versions": {"hpo": _version("hpo-ner"), "python": platform.python_version()}
         | {name: _version(name) for name in PACKAGES},
@@ -36,45 +36,45 @@ def describe_environment() -> dict[str, Any]:
 
 
 def available_cores() -> int:
-    """CPU cores that this process may use, under SLURM no more than its job has."""
+    """Return the number of CPU cores that this process may use, at most those of its SLURM job."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    allotted = os.environ.get("SLURM_CPUS_ON_NODE", "")
-    return max(1, min(cores, int(allotted))) if allotted.isdigit() else cores
+    allocated = os.environ.get("SLURM_CPUS_ON_NODE", "")
+    return max(1, min(cores, int(allocated))) if allocated.isdigit() else cores
 
 
 def available_memory_bytes() -> int:
-    """Memory that this process may still take, by the machine and by the control groups that it is in."""
+    """Return the memory that this process can still allocate, limited by the machine and its cgroups."""
     meminfo = Path("/proc/meminfo")
     if not meminfo.exists():
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
     free = [int(lines["MemAvailable"].split()[0]) * 1024]
     for group in _control_groups():
-        with suppress(OSError, ValueError):  # "max" is no number, and means no limit
+        with suppress(OSError, ValueError):  # a limit of "max" means no limit
             limit, used = (int((group / f"memory.{what}").read_text()) for what in ("max", "current"))
             free.append(limit - used)
     return max(0, min(free))
 
 
 def _control_groups() -> list[Path]:
-    """The control group of this process and those around it, where the system has cgroups v2."""
+    """Return the cgroup of this process and its ancestors, on systems with cgroups v2."""
     root = Path("/sys/fs/cgroup")
     with suppress(OSError):
         for line in Path("/proc/self/cgroup").read_text().splitlines():
             if line.startswith("0::/"):
-                own = Path(line.removeprefix("0::/"))
-                return [root / own, *(root / around for around in own.parents)]
+                group = Path(line.removeprefix("0::/"))
+                return [root / group, *(root / parent for parent in group.parents)]
     return [root]
 
 
 def child_pythonpath() -> str:
-    """The ``PYTHONPATH`` under which a child process imports this package, installed or not."""
+    """Return the ``PYTHONPATH`` with which child processes can import this package, installed or not."""
     package = str(Path(__file__).resolve().parents[1])
     return os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
 
 
 def gpu_names() -> list[str]:
-    """The GPUs that torch can use, by name."""
+    """Return the names of the GPUs that torch can use."""
     import torch
 
     return [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
@@ -88,7 +88,7 @@ def _version(package: str) -> str:
 
 
 def _commit() -> str:
-    """The checked-out commit, marked where files were changed since; empty outside a checkout."""
+    """Return the checked-out commit, with ``-dirty`` if files have changed; empty outside a checkout."""
     folder = Path(__file__).resolve().parent.parent
     if not (folder / ".git").exists():
         return ""

@@ -1,0 +1,1 @@
+"""Corpora: loading, splits, tag families, label schemes, entity spans and case variants."""

@@ -1,6 +1,6 @@
-"""Label schemes: found or told, and all turned into IOB2.
+"""Detect the label scheme of a corpus (IOB1, IOB2, BIOES, …) and convert its labels to IOB2.
 
-A scheme is decided for a whole corpus, never for one sentence: a sentence alone seldom shows it.
+The scheme is detected for a whole corpus, because a single sentence rarely shows it.
 """
 
 from __future__ import annotations
@@ -10,100 +10,100 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 OUTSIDE = "O"
-"""The label of a token in no entity, in every scheme that this package writes."""
+"""The label of a token outside all entities, in every scheme that this package writes."""
 OUTSIDE_SYMBOLS = ("O", "0", "_")
-"""What corpora write for it; the first of these that a corpus holds is its own."""
+"""What corpora use as this label; the first of these that occurs in a corpus is taken."""
 
 
-class Part(NamedTuple):
-    """One label taken apart: its role (`B`, `I`, `E`, `S`, or "" outside), and its type in IOB2."""
+class ParsedLabel(NamedTuple):
+    """A label's role (`B`, `I`, `E`, `S`, or "" outside), and the IOB2 labels of its type."""
 
     role: str
     begin: str
     inside: str
 
 
-_OUTSIDE_PART = Part("", OUTSIDE, OUTSIDE)
+_OUTSIDE = ParsedLabel("", OUTSIDE, OUTSIDE)
 _ROLES = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S", "W": "S"}
-"""What a prefix says, whatever letter the scheme has for it."""
+"""The role of each prefix letter of any scheme."""
 
 
-def _join_runs(parts: Sequence[Part]) -> tuple[tuple[str, ...], int]:
+def _convert_plain(parsed: Sequence[ParsedLabel]) -> tuple[tuple[str, ...], int]:
     labels = []
     before = OUTSIDE
-    for part in parts:
-        labels.append(part.inside if part.inside == before else part.begin)
-        before = part.inside
+    for label in parsed:
+        labels.append(label.inside if label.inside == before else label.begin)
+        before = label.inside
     return tuple(labels), 0
 
 
-def _read_iob(parts: Sequence[Part]) -> tuple[tuple[str, ...], int]:
+def _convert_iob2(parsed: Sequence[ParsedLabel]) -> tuple[tuple[str, ...], int]:
     labels = []
-    begun_late = 0
+    misplaced = 0
     before = OUTSIDE
-    for role, begin, inside in parts:
+    for role, begin, inside in parsed:
         if role == "I" and inside != before:
-            begun_late += 1
+            misplaced += 1
         labels.append(inside if role == "I" and inside == before else begin)
         before = inside
-    return tuple(labels), begun_late
+    return tuple(labels), misplaced
 
 
-def _read_iob1(parts: Sequence[Part]) -> tuple[tuple[str, ...], int]:
-    # An `I-` that continues nothing is how IOB1 begins an entity: nothing was repaired.
-    return _read_iob(parts)[0], 0
+def _convert_iob1(parsed: Sequence[ParsedLabel]) -> tuple[tuple[str, ...], int]:
+    # In IOB1, an `I-` that continues no entity is how an entity begins; it is not a repair.
+    return _convert_iob2(parsed)[0], 0
 
 
-def _read_chunks(parts: Sequence[Part]) -> tuple[tuple[str, ...], int]:
+def _convert_closed(parsed: Sequence[ParsedLabel]) -> tuple[tuple[str, ...], int]:
     labels = []
     repaired = 0
     open_entity = OUTSIDE
-    for role, begin, inside in parts:
+    for role, begin, inside in parsed:
         continues = role in ("I", "E") and inside == open_entity
         left_open = open_entity != OUTSIDE and not continues
-        begun_late = role in ("I", "E") and not continues
-        repaired += left_open or begun_late
+        misplaced = role in ("I", "E") and not continues
+        repaired += left_open or misplaced
         labels.append(inside if continues else begin)
         open_entity = inside if role in ("B", "I") else OUTSIDE
     return tuple(labels), repaired + (open_entity != OUTSIDE)
 
 
 class Scheme(NamedTuple):
-    """The prefixes that a scheme has ("" for none), and how it reads."""
+    """A scheme's prefix letters, and its conversion to IOB2, which also counts the repaired labels."""
 
     prefixes: str
-    read: Callable[[Sequence[Part]], tuple[tuple[str, ...], int]]
+    convert: Callable[[Sequence[ParsedLabel]], tuple[tuple[str, ...], int]]
 
 
 SCHEMES: Mapping[str, Scheme] = {
-    "plain": Scheme("", _join_runs),
-    "IOB1": Scheme("BI", _read_iob1),
-    "IOB2": Scheme("BI", _read_iob),
-    "BIOES": Scheme("BIES", _read_chunks),
-    "BILOU": Scheme("BILU", _read_chunks),
-    "BMES": Scheme("BMESW", _read_chunks),
+    "plain": Scheme("", _convert_plain),
+    "IOB1": Scheme("BI", _convert_iob1),
+    "IOB2": Scheme("BI", _convert_iob2),
+    "BIOES": Scheme("BIES", _convert_closed),
+    "BILOU": Scheme("BILU", _convert_closed),
+    "BMES": Scheme("BMESW", _convert_closed),
 }
 
 
-class LabelReader:
-    """Reads the labels of one corpus in its scheme.
+class LabelConverter:
+    """Converts the labels of one corpus from its scheme to IOB2.
 
     Parameters
     ----------
     scheme
         a name in `SCHEMES`.
     outside
-        the labels that stand for "no entity".
+        the labels of tokens outside all entities.
     """
 
     def __init__(self, scheme: str, outside: Iterable[str] = (OUTSIDE,)) -> None:
         self.scheme = scheme
-        self._prefixes, self._read = SCHEMES[scheme]
+        self._prefixes, self._convert = SCHEMES[scheme]
         self._outside = frozenset(outside)
-        self._parts: dict[str, Part] = dict.fromkeys(self._outside, _OUTSIDE_PART)
+        self._parsed: dict[str, ParsedLabel] = dict.fromkeys(self._outside, _OUTSIDE)
 
-    def fault_of(self, label: str) -> str:
-        """The rule that a label breaks in this scheme, or "" if it breaks none."""
+    def problem_with(self, label: str) -> str:
+        """Return what is wrong with a label in this scheme, or "" if it is valid."""
         if label in self._outside:
             return ""
         prefix, dash, kind = label.partition("-")
@@ -112,62 +112,62 @@ class LabelReader:
         if not self._prefixes:
             return f"label has a prefix in a {self.scheme} corpus" if dash and prefix in ("B", "I") else ""
         if not dash or len(prefix) != 1 or prefix not in self._prefixes:
-            return f"label is none of {self.scheme}"
-        return "" if kind else "label has a prefix and no type"
+            return f"label is not valid in {self.scheme}"
+        return "" if kind else "label has a prefix but no type"
 
-    def read(self, labels: Sequence[str]) -> tuple[tuple[str, ...], int]:
-        """The labels of one sentence in IOB2, and how many of them had to be repaired.
+    def to_iob2(self, labels: Sequence[str]) -> tuple[tuple[str, ...], int]:
+        """Convert the labels of one sentence, and count the repairs.
 
-        Repaired are an ``I-`` (``E-``, ``L-``) that continues nothing, which then begins an entity, and
-        an entity that a closing scheme leaves open. The labels must have no `fault_of`.
+        A repair is an ``I-`` (``E-``, ``L-``) that continues no entity and therefore begins one, or an
+        entity without the end that the scheme requires. All labels must be valid, see `problem_with`.
         """
-        parts = self._parts
-        held = set(labels)
-        if held <= self._outside:
+        parsed = self._parsed
+        distinct = set(labels)
+        if distinct <= self._outside:
             return (OUTSIDE,) * len(labels), 0
-        for label in held:
-            if label not in parts:
-                parts[label] = self._take_apart(label)
-        return self._read([parts[label] for label in labels])
+        for label in distinct:
+            if label not in parsed:
+                parsed[label] = self._parse(label)
+        return self._convert([parsed[label] for label in labels])
 
-    def _take_apart(self, label: str) -> Part:
+    def _parse(self, label: str) -> ParsedLabel:
         prefix, kind = ("I", label) if not self._prefixes else label.split("-", 1)
-        return Part(_ROLES[prefix], f"B-{kind}", f"I-{kind}")
+        return ParsedLabel(_ROLES[prefix], f"B-{kind}", f"I-{kind}")
 
 
-def find_outside(labels: Iterable[str]) -> str:
-    """The label that means "no entity" in a corpus with these labels."""
-    held = set(labels)
-    return next((symbol for symbol in OUTSIDE_SYMBOLS if symbol in held), OUTSIDE)
+def detect_outside_label(labels: Iterable[str]) -> str:
+    """Return the label of tokens outside all entities, in a corpus with these labels."""
+    distinct = set(labels)
+    return next((symbol for symbol in OUTSIDE_SYMBOLS if symbol in distinct), OUTSIDE)
 
 
-def find_scheme(sentences: Iterable[Sequence[str]], outside: Iterable[str] = (OUTSIDE,)) -> str:
-    """The scheme, a name in `SCHEMES`, in which most labels of all these sentences are valid.
+def detect_scheme(sentences: Iterable[Sequence[str]], outside: Iterable[str] = (OUTSIDE,)) -> str:
+    """Return the scheme, a name in `SCHEMES`, in which most labels of these sentences are valid.
 
-    A corpus without any entity is IOB2. A stray label does not decide: it is left to be a problem.
+    A corpus without entities is IOB2. Single mistyped labels do not influence the result.
     """
     outside = frozenset(outside)
-    named = [labels for labels in sentences if not outside.issuperset(labels)]
-    counts = Counter(label for labels in named for label in labels if label not in outside)
+    with_entities = [labels for labels in sentences if not outside.issuperset(labels)]
+    counts = Counter(label for labels in with_entities for label in labels if label not in outside)
     prefixes: Counter[str] = Counter()
     for label, count in counts.items():
         if label[1:2] == "-" and label[0] in _ROLES:
             prefixes[label[0]] += count
     if 2 * prefixes.total() < counts.total():
         return "plain"
-    # Entities that are closed close as often as they begin; one mistyped `E-` among many `B-` is not that.
+    # In schemes that mark ends, ends are about as frequent as beginnings; a mistyped `E-` is not.
     closings = sum(prefixes[prefix] for prefix in "ELSUW")
     if closings and 2 * closings >= prefixes["B"]:
-        return max(("BIOES", "BILOU", "BMES"), key=lambda name: _held(prefixes, SCHEMES[name].prefixes))
-    return "IOB1" if prefixes["I"] and _begins_by_inside(named, outside) else "IOB2"
+        return max(("BIOES", "BILOU", "BMES"), key=lambda name: _count(prefixes, SCHEMES[name].prefixes))
+    return "IOB1" if prefixes["I"] and _is_iob1(with_entities, outside) else "IOB2"
 
 
-def _held(prefixes: Counter[str], known: str) -> int:
+def _count(prefixes: Counter[str], known: str) -> int:
     return sum(prefixes[prefix] for prefix in known)
 
 
-def _begins_by_inside(sentences: Iterable[Sequence[str]], outside: frozenset[str]) -> bool:
-    """Whether every ``B-`` follows an entity of its own type, which is all that IOB1 has it for."""
+def _is_iob1(sentences: Iterable[Sequence[str]], outside: frozenset[str]) -> bool:
+    """Whether every ``B-`` follows an entity of its type, the only use of ``B-`` in IOB1."""
     for labels in sentences:
         before = OUTSIDE
         for label in labels:

@@ -1,7 +1,7 @@
-"""The labels that a model is trained to say: IOB2, plain types, or BILOU, made of IOB2 numbers and read back.
+"""The labels that a model predicts: plain types, IOB2 or BILOU, converted from and to numbered IOB2 labels.
 
-Gold labels and scores are IOB2 everywhere else; a model's own labels are numbered in the order of its
-`LabelSet.names`, ``O`` first, then each entity type with every part that the scheme has.
+Gold labels and scores use IOB2 everywhere else. A model's labels are numbered in the order of
+`LabelSet.names`: ``O`` first, then each entity type with every prefix of the set.
 """
 
 from __future__ import annotations
@@ -12,104 +12,94 @@ from itertools import chain
 
 import numpy as np
 
-from hpo.corpora.spans import BoolArray, IntArray
+from hpo.corpora.spans import IntArray, entity_boundaries, sentence_starts
 
 BIO, PLAIN, BILOU, AUTO = "bio", "plain", "bilou", "auto"
 DEFAULT_LABEL_SETS: Mapping[str, str] = {
     "plain": PLAIN, "IOB1": BIO, "IOB2": BIO, "BIOES": BILOU, "BILOU": BILOU, "BMES": BILOU
 }  # fmt: skip
-"""For each scheme that a corpus may be written in, the label set in which ``auto`` trains."""
+"""The label set that ``auto`` selects for a corpus, by the corpus's label scheme."""
 
 
 @dataclass(frozen=True)
 class LabelSet:
-    """The parts of an entity that a scheme tells apart, and how it is made of IOB2 and read back.
+    """The prefixes of a label set, and the functions that convert numbered labels from and to IOB2.
 
-    *Shape:* labels ``(tokens,)`` and sentence offsets ``(sentences + 1,)`` to labels ``(tokens,)``.
+    *Shape:* both functions map labels ``(tokens,)`` and sentence offsets ``(sentences + 1,)`` to labels
+    ``(tokens,)``.
     """
 
-    parts: tuple[str, ...]
+    prefixes: tuple[str, ...]
     from_iob2: Callable[[IntArray, IntArray], IntArray]
     to_iob2: Callable[[IntArray, IntArray], IntArray]
 
     def names(self, types: Sequence[str]) -> tuple[str, ...]:
-        """The labels of some entity types, in the order of their numbers."""
-        return ("O", *chain.from_iterable((f"{part}{name}" for part in self.parts) for name in types))
+        """Return the labels of these entity types, in the order of their numbers."""
+        return ("O", *chain.from_iterable((f"{prefix}{name}" for prefix in self.prefixes) for name in types))
 
-    def inside(self, labels: IntArray) -> IntArray:
-        """What the subtokens behind a token's first one say: its label, but ``I-`` for a ``B-``."""
-        begins = (labels % len(self.parts) == 1) if "B-" in self.parts else np.zeros(len(labels), bool)
+    def continuation(self, labels: IntArray) -> IntArray:
+        """Return the labels of a token's second and later subtokens: ``I-`` for a ``B-``, else unchanged."""
+        begins = (labels % len(self.prefixes) == 1) if "B-" in self.prefixes else np.zeros(len(labels), bool)
         return np.asarray(labels + begins)
 
 
-def _as_it_stands(labels: IntArray, sentence_offsets: IntArray) -> IntArray:
+def _unchanged(labels: IntArray, sentence_offsets: IntArray) -> IntArray:
     return labels
 
 
-def _edges(labels: IntArray, sentence_offsets: IntArray) -> tuple[IntArray, BoolArray, BoolArray]:
-    """Of IOB2 labels each token's type, -1 outside, and whether it begins and whether it ends an entity."""
-    types = (labels.astype(np.int32) - 1) >> 1
-    first = _first(labels, sentence_offsets)
-    begins = first[:-1] | (labels % 2 == 1)
-    begins[1:] |= types[1:] != types[:-1]
-    begins &= types >= 0
-    ends = first[1:].copy()
-    ends[:-1] |= begins[1:] | (types[1:] < 0)
-    return types, begins, ends & (types >= 0)
-
-
-def _first(labels: IntArray, sentence_offsets: IntArray) -> BoolArray:
-    first = np.zeros(len(labels) + 1, np.bool_)
-    first[sentence_offsets] = True
-    return first
-
-
-def _write_plain(labels: IntArray, sentence_offsets: IntArray) -> IntArray:
+def _plain_from_iob2(labels: IntArray, sentence_offsets: IntArray) -> IntArray:
+    """Drop the prefixes: ``O B-0 I-0 B-1`` = ``[0, 1, 2, 3]`` becomes ``[0, 1, 1, 2]``."""
     return np.asarray((labels.astype(np.int32) + 1) >> 1)
 
 
-def _read_plain(labels: IntArray, sentence_offsets: IntArray) -> IntArray:
-    begins = _first(labels, sentence_offsets)[:-1]
+def _plain_to_iob2(labels: IntArray, sentence_offsets: IntArray) -> IntArray:
+    """Join equal neighbours of a sentence: ``[0, 1, 1, 2]`` becomes ``O B-0 I-0 B-1`` = ``[0, 1, 2, 3]``."""
+    begins = sentence_starts(len(labels), sentence_offsets)[:-1]
     begins[1:] |= labels[1:] != labels[:-1]
     return np.where(labels > 0, 2 * labels - begins, 0)
 
 
-def _write_bilou(labels: IntArray, sentence_offsets: IntArray) -> IntArray:
-    types, begins, ends = _edges(labels, sentence_offsets)
-    part = np.where(begins, np.where(ends, 3, 0), np.where(ends, 2, 1))
-    return np.where(types >= 0, 1 + 4 * types + part, 0)
+def _bilou_from_iob2(labels: IntArray, sentence_offsets: IntArray) -> IntArray:
+    """Mark ends and units: ``B-0 I-0 B-0`` = ``[1, 2, 1]`` becomes ``B-0 L-0 U-0`` = ``[1, 3, 4]``."""
+    types, begins, ends = entity_boundaries(labels, sentence_offsets)
+    prefix = np.where(begins, np.where(ends, 3, 0), np.where(ends, 2, 1))
+    return np.where(types >= 0, 1 + 4 * types + prefix, 0)
 
 
-def _read_bilou(labels: IntArray, sentence_offsets: IntArray) -> IntArray:
-    # As `hpo.corpora.label_schemes` reads a corpus: what continues nothing begins an entity.
-    types, part = np.divmod(labels - 1, 4)
-    is_open = (labels > 0) & (part < 2)
-    continues = (part == 1) | (part == 2)
-    continues &= ~_first(labels, sentence_offsets)[:-1]
+def _bilou_to_iob2(labels: IntArray, sentence_offsets: IntArray) -> IntArray:
+    """Read ``I-`` and ``L-`` as ``I-`` if they continue an open entity of their type, else as ``B-``.
+
+    Example: ``B-0 L-0 L-0`` = ``[1, 3, 3]`` becomes ``B-0 I-0 B-0`` = ``[1, 2, 1]``, the same as
+    `hpo.corpora.label_schemes` reads it in a corpus.
+    """
+    types, prefix = np.divmod(labels - 1, 4)
+    is_open = (labels > 0) & (prefix < 2)
+    continues = (prefix == 1) | (prefix == 2)
+    continues &= ~sentence_starts(len(labels), sentence_offsets)[:-1]
     continues[1:] &= is_open[:-1] & (types[1:] == types[:-1])
     return np.where(labels > 0, 1 + 2 * types + continues, 0)
 
 
 LABEL_SETS: Mapping[str, LabelSet] = {
-    BIO: LabelSet(("B-", "I-"), _as_it_stands, _as_it_stands),
-    PLAIN: LabelSet(("",), _write_plain, _read_plain),
-    BILOU: LabelSet(("B-", "I-", "L-", "U-"), _write_bilou, _read_bilou),
+    BIO: LabelSet(("B-", "I-"), _unchanged, _unchanged),
+    PLAIN: LabelSet(("",), _plain_from_iob2, _plain_to_iob2),
+    BILOU: LabelSet(("B-", "I-", "L-", "U-"), _bilou_from_iob2, _bilou_to_iob2),
 }
 
 
 def detect_label_set(names: Sequence[str]) -> tuple[str, tuple[str, ...]] | None:
-    """The label set, by name, and the entity types that make just these labels; None if no set does."""
-    for scheme, labels in LABEL_SETS.items():
-        held = names[1 :: len(labels.parts)]
-        types = tuple(name.removeprefix(labels.parts[0]) for name in held)
-        prefixed = scheme == PLAIN and any(name[1:2] == "-" for name in types)
+    """Return the name of the label set and the entity types that produce exactly these labels, or None."""
+    for label_set, labels in LABEL_SETS.items():
+        first = names[1 :: len(labels.prefixes)]
+        types = tuple(name.removeprefix(labels.prefixes[0]) for name in first)
+        prefixed = label_set == PLAIN and any(name[1:2] == "-" for name in types)
         if types and not prefixed and labels.names(types) == tuple(names):
-            return scheme, types
+            return label_set, types
     return None
 
 
 def count_adjacent(labels: IntArray, sentence_offsets: IntArray) -> tuple[int, int]:
-    """How many entities stand right behind one of their type, which plain labels join, and of how many."""
-    types, begins, _ = _edges(labels, sentence_offsets)
-    first = _first(labels, sentence_offsets)[:-1]
+    """Count the entities that directly follow one of their type, which plain labels join; and all."""
+    types, begins, _ = entity_boundaries(labels, sentence_offsets)
+    first = sentence_starts(len(labels), sentence_offsets)[:-1]
     return int((begins[1:] & ~first[1:] & (types[1:] == types[:-1])).sum()), int(begins.sum())

@@ -1,10 +1,10 @@
-"""A corpus from wherever it lies: the demo, a file, a folder, a saved dataset or the hub."""
+"""Load a corpus from the demo generator, a file, a folder, a saved dataset or the Hugging Face hub."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -12,8 +12,8 @@ from pathlib import Path
 from hpo.corpora.formats import find_format, hub
 from hpo.corpora.formats.folders import find_splits, split_of
 from hpo.corpora.formats.options import CorpusOptions, read_options
-from hpo.corpora.formats.sources import Findings, RawSentence, RawSplit, decode
-from hpo.corpora.label_schemes import LabelReader, find_outside, find_scheme
+from hpo.corpora.formats.sources import Diagnostics, RawSentence, RawSplit, decode
+from hpo.corpora.label_schemes import LabelConverter, detect_outside_label, detect_scheme
 from hpo.corpora.sentences import Corpus, Sentence
 from hpo.corpora.splits import check_shares, split_dev_from_train, subsample
 from hpo.errors import Issue, UserError
@@ -90,148 +90,149 @@ def _read_demo(data: str, seed: int) -> LoadedCorpus:
 
 def _read_data(data: str, options: CorpusOptions | None) -> LoadedCorpus:
     try:
-        return _read_place(_expand(data), options)
-    except OSError as error:  # any step on the way to a file may be forbidden, or too long a name
+        return _read_path(_expand_home(data), options)
+    except OSError as error:  # such as a folder without permission, or a name that is too long
         raise UserError(Issue(str(error.filename or data), "cannot be read", error.strerror)) from None
 
 
-def _expand(data: str) -> str:
+def _expand_home(data: str) -> str:
     if not data.startswith("~"):
         return data
     try:
         return str(Path(data).expanduser())
     except RuntimeError:
-        raise UserError(Issue(data, "no such home folder", None, "write the path out")) from None
+        raise UserError(Issue(data, "no such home folder", None, "write the full path")) from None
 
 
-def _read_place(data: str, options: CorpusOptions | None) -> LoadedCorpus:
-    findings = Findings()
+@dataclass(frozen=True)
+class _RawCorpus:
+    """The splits of a source as read, and the labels that its format uses for "no entity"."""
+
+    name: str
+    splits: list[RawSplit]
+    sha256: str
+    outside: frozenset[str] = frozenset()
+
+
+def _read_path(data: str, options: CorpusOptions | None) -> LoadedCorpus:
+    diagnostics = Diagnostics()
     path = Path(data)
     saved = Path(data.partition(":")[0])
-    if path.exists() and not hub.is_saved(path):
-        told = read_options(path if path.is_dir() else path.parent).updated_by(options)
-        name = path.resolve().name if path.is_dir() else path.stem
-        splits, sha256, also_outside = _read_files(path, told, findings)
-    elif hub.is_saved(saved) or _may_be_hub_id(data):
-        told = read_options(saved).updated_by(options)
-        name, also_outside = Path(data).name, frozenset[str]()
-        splits, sha256 = hub.read(data, told, findings)
+    if path.exists() and not hub.is_saved_dataset(path):
+        facts = read_options(path if path.is_dir() else path.parent).updated_by(options)
+        raw = _read_files(path, facts, diagnostics)
+    elif hub.is_saved_dataset(saved) or _may_be_hub_id(data):
+        facts = read_options(saved).updated_by(options)
+        raw = _RawCorpus(path.name, *hub.read(data, facts, diagnostics))
     else:
         hint = f"name a file, a folder, a hub id such as org/name:config, or {DEMO}"
         raise UserError(Issue(data, "no such file or folder", hint=hint))
-    return _convert(told.name or name, splits, sha256, told, also_outside, findings)
+    return _convert(raw, facts, diagnostics)
 
 
 def _may_be_hub_id(data: str) -> bool:
-    in_a_folder_here = "/" in data and Path(data).parent.is_dir()  # more likely mistyped than on the hub
-    return _HUB_ID.fullmatch(data) is not None and _FILE_NAME.fullmatch(data) is None and not in_a_folder_here
+    in_local_folder = "/" in data and Path(data).parent.is_dir()  # more likely a typo than a hub id
+    return _HUB_ID.fullmatch(data) is not None and _FILE_NAME.fullmatch(data) is None and not in_local_folder
 
 
-def _read_files(
-    path: Path, options: CorpusOptions, findings: Findings
-) -> tuple[list[RawSplit], str, frozenset[str]]:
+def _read_files(path: Path, options: CorpusOptions, diagnostics: Diagnostics) -> _RawCorpus:
     if path.is_dir():
-        paths = find_splits(path, options.splits, findings.notes)
+        name, paths = path.resolve().name, find_splits(path, options.splits, diagnostics.notes)
     else:
-        paths = {split_of(path.name) or "train": path}
+        name, paths = path.stem, {split_of(path.name) or "train": path}
     digest = hashlib.sha256()
     sources = []
     for split, file in paths.items():
         try:
             content = file.read_bytes()
         except OSError as error:
-            raise UserError(Issue(str(file), "file cannot be read", error.strerror)) from None
+            raise UserError(Issue(str(file), "cannot be read", error.strerror)) from None
         digest.update(content)
-        sources.append(decode(content, str(file), split, findings))
-    kind = find_format(sources, options.format, str(path))
-    return kind.read(sources, options, findings), digest.hexdigest(), kind.outside
+        sources.append(decode(content, str(file), split, diagnostics))
+    file_format = find_format(sources, options.format, str(path))
+    splits = file_format.read(sources, options, diagnostics)
+    return _RawCorpus(name, splits, digest.hexdigest(), file_format.outside)
 
 
-def _convert(
-    name: str,
-    splits: Sequence[RawSplit],
-    sha256: str,
-    options: CorpusOptions,
-    also_outside: Iterable[str],
-    findings: Findings,
-) -> LoadedCorpus:
-    """Turn both layers' labels into IOB2; every problem of every split ends the reading here."""
-    for split in splits:
-        if not split.sentences and not findings.has_faults(split.place):
-            findings.issue(split.place, 1, "split holds no sentence", hint="give it one, or leave it out")
-    manual = _reader_for((raw.labels for raw in _each(splits)), options, also_outside)
-    layer = [raw.auto_labels for raw in _each(splits) if raw.auto_labels is not None]
-    automatic = _reader_for(layer, options, also_outside)
-    for split in splits:
-        _note_bad_labels(split, manual, automatic, findings)
-    findings.stop_at_faults()
+def _convert(raw: _RawCorpus, options: CorpusOptions, diagnostics: Diagnostics) -> LoadedCorpus:
+    """Convert both label layers to IOB2; raise the issues of all splits, if there are any."""
+    for split in raw.splits:
+        if not split.sentences and not diagnostics.has_issues(split.location):
+            hint = "add a sentence, or remove the split"
+            diagnostics.add_issue(split.location, 1, "split has no sentence", hint=hint)
+    sentences = [sentence for split in raw.splits for sentence in split.sentences]
+    manual = _converter((sentence.labels for sentence in sentences), options, raw.outside)
+    layer = (sentence.auto_labels for sentence in sentences if sentence.auto_labels is not None)
+    automatic = _converter(layer, options, raw.outside)
+    for split in raw.splits:
+        _check_labels(
+            split.location, [(one.lines, one.labels) for one in split.sentences], manual, diagnostics
+        )
+        layers = [(one.lines, one.auto_labels) for one in split.sentences if one.auto_labels is not None]
+        _check_labels(split.location, layers, automatic, diagnostics)
+    diagnostics.raise_issues()
     converted: dict[str, tuple[Sentence, ...]] = {}
     repaired = {}
-    for split in splits:
-        pairs = [_convert_sentence(raw, manual, automatic) for raw in split.sentences]
-        converted[split.split] = tuple(sentence for sentence, _ in pairs)
-        repaired[split.split] = sum(count for _, count in pairs)
-        if repaired[split.split]:
-            findings.notes.append(f"{split.split}: labels repaired to IOB2: {repaired[split.split]}")
+    for split in raw.splits:
+        pairs = [_convert_sentence(sentence, manual, automatic) for sentence in split.sentences]
+        converted[split.name] = tuple(sentence for sentence, _ in pairs)
+        repaired[split.name] = sum(count for _, count in pairs)
+        if repaired[split.name]:
+            diagnostics.notes.append(f"{split.name}: labels repaired to IOB2: {repaired[split.name]}")
     if manual.scheme != "IOB2":
-        findings.notes.append(f"labels are {manual.scheme} and were turned into IOB2")
-    places = _find_places(splits, converted)
-    corpus = Corpus(name, converted, sha256, tuple(findings.notes), places, manual.scheme)
+        diagnostics.notes.append(f"labels are {manual.scheme}, converted to IOB2")
+    locations = _type_locations(raw.splits, converted)
+    notes = tuple(diagnostics.notes)
+    corpus = Corpus(options.name or raw.name, converted, raw.sha256, notes, locations, manual.scheme)
     return LoadedCorpus(corpus, repaired)
 
 
-def _each(splits: Sequence[RawSplit]) -> Iterator[RawSentence]:
-    return chain.from_iterable(split.sentences for split in splits)
+def _converter(
+    sentences: Iterable[tuple[str, ...]], options: CorpusOptions, format_outside: frozenset[str]
+) -> LabelConverter:
+    labels = list(sentences)
+    outside = {options.outside or detect_outside_label(chain.from_iterable(labels)), *format_outside}
+    return LabelConverter(options.scheme or detect_scheme(labels, outside), outside)
 
 
-def _reader_for(
-    sentences: Iterable[tuple[str, ...]], options: CorpusOptions, also_outside: Iterable[str]
-) -> LabelReader:
-    held = list(sentences)
-    outside = {options.outside or find_outside(chain.from_iterable(held)), *also_outside}
-    return LabelReader(options.scheme or find_scheme(held, outside), outside)
-
-
-def _note_bad_labels(
-    split: RawSplit, manual: LabelReader, automatic: LabelReader, findings: Findings
+def _check_labels(
+    location: str,
+    sentences: Sequence[tuple[Sequence[int], tuple[str, ...]]],
+    converter: LabelConverter,
+    diagnostics: Diagnostics,
 ) -> None:
-    for pick, reader in ((_manual_of, manual), (_automatic_of, automatic)):
-        held = {label for raw in split.sentences for label in pick(raw)}
-        bad = {label: rule for label in held if (rule := reader.fault_of(label))}
-        for raw in split.sentences if bad else ():
-            labels = pick(raw)
-            for line, label in zip(raw.lines if labels else (), labels, strict=True):
-                if label in bad:
-                    hint = "mend the label, or tell `scheme` and `outside` in a corpus.yaml"
-                    findings.issue(split.place, line, bad[label], label, hint)
+    """Add an issue for every invalid label of one layer; ``sentences`` are pairs of lines and labels."""
+    distinct = set(chain.from_iterable(labels for _, labels in sentences))
+    invalid = {label: problem for label in distinct if (problem := converter.problem_with(label))}
+    for lines, labels in sentences if invalid else ():
+        for line, label in zip(lines, labels, strict=True):
+            if label in invalid:
+                hint = "correct the label, or set `scheme` and `outside` in a corpus.yaml"
+                diagnostics.add_issue(location, line, invalid[label], label, hint)
 
 
-def _manual_of(raw: RawSentence) -> tuple[str, ...]:
-    return raw.labels
-
-
-def _automatic_of(raw: RawSentence) -> tuple[str, ...]:
-    return raw.auto_labels or ()
-
-
-def _convert_sentence(raw: RawSentence, manual: LabelReader, automatic: LabelReader) -> tuple[Sentence, int]:
-    labels, repaired = manual.read(raw.labels)
+def _convert_sentence(
+    raw: RawSentence, manual: LabelConverter, automatic: LabelConverter
+) -> tuple[Sentence, int]:
+    labels, repaired = manual.to_iob2(raw.labels)
     if raw.auto_labels is None:
         return Sentence(raw.tokens, labels, raw.id, None, raw.document), repaired
-    auto_labels, also_repaired = automatic.read(raw.auto_labels)
+    auto_labels, also_repaired = automatic.to_iob2(raw.auto_labels)
     return Sentence(raw.tokens, labels, raw.id, auto_labels, raw.document), repaired + also_repaired
 
 
-def _find_places(splits: Sequence[RawSplit], converted: Mapping[str, tuple[Sentence, ...]]) -> dict[str, str]:
-    """Where each type of the manual layer stands first."""
-    places: dict[str, str] = {}
+def _type_locations(
+    splits: Sequence[RawSplit], converted: Mapping[str, tuple[Sentence, ...]]
+) -> dict[str, str]:
+    """Return the location of the first entity of each type of the manual layer."""
+    locations: dict[str, str] = {}
     seen = {"O"}
     for split in splits:
-        for raw, sentence in zip(split.sentences, converted[split.split], strict=True):
+        for raw, sentence in zip(split.sentences, converted[split.name], strict=True):
             if seen.issuperset(sentence.labels):
                 continue
             for line, label in zip(raw.lines, sentence.labels, strict=True):
                 if label not in seen:
-                    places.setdefault(label[2:], f"{split.place}:{line}")
+                    locations.setdefault(label[2:], f"{split.location}:{line}")
                     seen.add(label)
-    return places
+    return locations

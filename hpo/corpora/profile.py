@@ -1,4 +1,4 @@
-"""What a corpus holds, counted: the answer to "what is in this data, and can it be trusted"."""
+"""Corpus statistics: counts by split and type, duplicates, overlap between splits, and issues."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from hpo.errors import Issue, UserError
 class SplitProfile:
     """The counts of one split.
 
-    ``types`` maps each entity type to its number of entities, most frequent first. ``duplicates`` are
-    sentences whose tokens stood before in the split, ``longest`` the tokens of the longest sentence.
+    ``types`` maps each entity type to its number of entities, most frequent first. ``duplicates`` counts
+    sentences with the tokens of an earlier one, ``longest`` is the number of tokens of the longest sentence,
+    and ``repaired`` the number of labels repaired while converting to IOB2.
     """
 
     sentences: int
@@ -38,8 +39,8 @@ class SplitProfile:
 class Profile:
     """The counts of a corpus by split.
 
-    ``shared`` maps ``"train/test"`` to how many sentences of the second split have the tokens of a
-    sentence of the first. With ``issues`` the corpus could not be read, and nothing was counted.
+    ``shared`` maps ``"train/test"`` to the number of sentences of the second split that have the tokens of
+    a sentence of the first. If there are ``issues``, the corpus could not be read and nothing was counted.
     """
 
     name: str
@@ -50,33 +51,33 @@ class Profile:
     issues: tuple[Issue, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data for `json.dumps`, the problems as their lines of text."""
+        """Return plain data for `json.dumps`, with issues as lines of text."""
         return {**asdict(self), "notes": list(self.notes), "issues": [str(issue) for issue in self.issues]}
 
 
 def profile_data(
     data: str, *, tags: str | None = None, seed: int = 42, options: CorpusOptions | None = None
 ) -> Profile:
-    """The profile of what ``data`` names, as it lies there: no dev split is cut, problems are told.
+    """Profile the corpus that ``data`` names, with the splits of its source; include issues found in it.
 
-    With ``tags`` it is that of the corpus in the labels of a tag family.
+    ``tags`` names a tag family to convert the labels to.
 
     Raises
     ------
     UserError
-        if there is no such family.
+        if the tag family is unknown.
     """
     family = load_family(tags) if tags else None
     try:
-        reading = read(data, seed=seed, options=options)
-        corpus = apply_family(family, reading.corpus) if family else reading.corpus
+        loaded = read(data, seed=seed, options=options)
+        corpus = apply_family(family, loaded.corpus) if family else loaded.corpus
     except UserError as error:
         return Profile(data, issues=error.issues)
-    return profile(corpus, reading.repaired)
+    return profile(corpus, loaded.repaired)
 
 
 def profile(corpus: Corpus, repaired: Mapping[str, int] | None = None) -> Profile:
-    """Count a corpus; ``repaired`` is the number of repaired labels of each split."""
+    """Profile a corpus; ``repaired`` is the number of repaired labels of each split."""
     repairs = repaired or {}
     splits = {split: _count(sentences, repairs.get(split, 0)) for split, sentences in corpus.splits.items()}
     return Profile(corpus.name, corpus.sha256, splits, _count_shared(corpus), corpus.notes)
@@ -109,8 +110,8 @@ _COLUMNS = ("sentences", "tokens", "entities", "duplicates", "longest", "repaire
 
 
 def format_profile(profile: Profile) -> list[str]:
-    """The profile as lines of text with aligned columns."""
-    told = [f"{profile.name}  sha256 {profile.sha256[:12]}"] if profile.sha256 else [profile.name]
+    """Format a profile as lines of text with aligned columns."""
+    text = [f"{profile.name}  sha256 {profile.sha256[:12]}"] if profile.sha256 else [profile.name]
     if profile.splits:
         rows = [["split", *_COLUMNS]]
         rows += [
@@ -125,11 +126,11 @@ def format_profile(profile: Profile) -> list[str]:
         if any(split.auto_entities is not None for split in profile.splits.values()):
             counts = (f"{split.auto_entities or 0:,}" for split in profile.splits.values())
             by_type.append(["(automatic)", *counts])
-        told += ["", *_align(rows), "", *_align(by_type)]
-    told += [f"{count:,} sentences of {pair} are the same" for pair, count in profile.shared.items() if count]
-    told += [f"note: {note}" for note in profile.notes]
-    told += [f"problem: {issue}" for issue in profile.issues]
-    return told
+        text += ["", *_align(rows), "", *_align(by_type)]
+    text += [f"{count:,} sentences are in both {pair}" for pair, count in profile.shared.items() if count]
+    text += [f"note: {note}" for note in profile.notes]
+    text += [f"issue: {issue}" for issue in profile.issues]
+    return text
 
 
 def _align(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The plain data that every other room passes on: sentences, and the splits of a corpus."""
+"""Plain data types used throughout the package: sentences, and corpora made of splits."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ SPLITS = ("train", "dev", "test")
 class Sentence:
     """Tokens and one IOB2 label per token.
 
-    Labels are of the corpus's raw types until a tag family has been applied, then of the family's.
-    ``auto_labels`` is the corpus's second, automatic layer where it has one, also IOB2.
-    ``document`` tells neighbours of different documents apart; in a corpus that knows none it is empty.
+    Labels have the corpus's raw types until a tag family is applied, then the family's types.
+    ``auto_labels`` is a second layer of IOB2 labels, made automatically, if the corpus has one.
+    ``document`` identifies the sentence's document; empty if the corpus has no document boundaries.
     """
 
     tokens: tuple[str, ...]
@@ -25,7 +25,7 @@ class Sentence:
 
     @property
     def identity(self) -> str:
-        """What seeded draws depend on: id and tokens, since an id may be that of a whole document."""
+        """The key of seeded draws: id and tokens, because an id may be shared by a whole document."""
         return "\x1f".join((self.id, *self.tokens))
 
 
@@ -33,15 +33,15 @@ class Sentence:
 class Corpus:
     """The sentences of one source, by split.
 
-    ``splits`` holds some of `SPLITS`, in that order. ``notes`` says in plain words what reading
-    did to the data (labels repaired, a dev split cut). ``places`` gives, for each raw entity type,
-    the ``file:line`` where it stands first. ``sha256`` is over the source files' bytes. ``scheme`` is the one
-    in which the source was written, a name in `hpo.corpora.label_schemes.SCHEMES`.
+    ``splits`` holds some of `SPLITS`, in that order. ``notes`` describes what loading did to the data, such
+    as repairing labels or splitting dev from train. ``type_locations`` gives the ``file:line`` of the first
+    entity of each raw type. ``sha256`` is the hash of the source files. ``scheme`` is the label scheme of the
+    source, a name in `hpo.corpora.label_schemes.SCHEMES`.
     """
 
     name: str
     splits: Mapping[str, tuple[Sentence, ...]]
     sha256: str
     notes: tuple[str, ...] = ()
-    places: Mapping[str, str] = field(default_factory=dict)
+    type_locations: Mapping[str, str] = field(default_factory=dict)
     scheme: str = "IOB2"

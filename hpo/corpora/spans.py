@@ -1,7 +1,7 @@
-"""Entity spans in integer labels: found, matched and counted with numpy alone, scored as seqeval does.
+"""Extract, match and score entity spans in integer labels with numpy, with the results of seqeval.
 
 Labels are numbered in the order of `label_names`: ``O`` is 0, and the ``k``-th entity type has
-``B-`` = ``1 + 2k`` and ``I-`` = ``2 + 2k``. Sentences lie end to end in one array; sentence ``i`` is
+``B-`` = ``1 + 2k`` and ``I-`` = ``2 + 2k``. Sentences are concatenated in one array; sentence ``i`` is
 ``labels[offsets[i]:offsets[i + 1]]``.
 """
 
@@ -20,15 +20,15 @@ BoolArray = npt.NDArray[np.bool_]
 
 SCHEME = "IOB2"
 MODE = "default"
-"""seqeval's ``mode=None``, which also reads an ``I-`` that continues nothing as the start of a span."""
+"""seqeval's ``mode=None``, in which an ``I-`` that continues no span starts one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spans:
     """Entity spans in text order.
 
-    *Shape:* each ``(spans,)``. ``starts`` and ``ends`` count tokens from the start of the labels,
-    ``ends`` exclusive; ``types`` index the list of entity types.
+    *Shape:* each ``(spans,)``. ``starts`` and ``ends`` (exclusive) are token indices into the concatenated
+    labels; ``types`` are indices into the list of entity types.
     """
 
     starts: IntArray
@@ -38,11 +38,11 @@ class Spans:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpanCounts:
-    """Gold and predicted spans, reduced to what a score over any choice of sentences needs.
+    """Sentence and type of every gold and predicted span, from which any subset of sentences can be scored.
 
-    *Shape:* ``gold_*`` are ``(gold spans,)``, all others ``(predicted spans,)``. ``*_sentences`` lie
+    *Shape:* ``gold_*`` are ``(gold spans,)``, all others ``(predicted spans,)``. ``*_sentences`` are
     in ``[0, n_sentences)``, ``*_types`` in ``[0, n_types)``; ``correct`` marks the predicted spans
-    that are gold spans of the same type. The size grows with the spans, not with sentences x types.
+    that match a gold span of the same type.
     """
 
     n_sentences: int
@@ -54,15 +54,15 @@ class SpanCounts:
     correct: BoolArray
 
     def by_type(self, times: IntArray | None = None) -> IntArray:
-        """Correct, predicted and gold spans of each type.
+        """Count the correct, predicted and gold spans of each type.
 
-        *Shape:* ``times`` is ``(n_sentences,)``, how often each sentence counts (once by default);
+        *Shape:* ``times`` is ``(n_sentences,)``, the weight of each sentence (1 by default);
         the result is ``(n_types, 3)``.
         """
         return self._table(self.predicted_types, self.gold_types, self.n_types, times)
 
     def by_sentence(self) -> IntArray:
-        """Correct, predicted and gold spans of each sentence, over all types.
+        """Count the correct, predicted and gold spans of each sentence, over all types.
 
         *Shape:* ``(n_sentences, 3)``.
         """
@@ -76,13 +76,13 @@ class SpanCounts:
             np.bincount(predicted, weights=predicted_times, minlength=size),
             np.bincount(gold, weights=times[self.gold_sentences], minlength=size),
         )
-        # Weighted bincounts are float64, which is exact for counts below 2**53.
+        # Weighted bincounts are float64, exact for counts below 2**53.
         return np.stack(columns, axis=1).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
 class TypeScore:
-    """The scores of one entity type, in [0, 1], and the span counts that they are made of."""
+    """The scores of one entity type, in [0, 1], and the span counts behind them."""
 
     precision: float
     recall: float
@@ -93,16 +93,16 @@ class TypeScore:
 
     @property
     def support(self) -> int:
-        """The number of gold spans, under the name that seqeval gives it."""
+        """The number of gold spans, under seqeval's name."""
         return self.gold
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Micro scores in [0, 1], with the span counts that they are made of.
+    """Micro scores in [0, 1], with the span counts behind them.
 
     ``by_type`` holds every entity type in the family's order. The ``macro_*`` scores are means over
-    the types that have a gold or a predicted span, as in seqeval, and 0 where no type has.
+    the types with a gold or predicted span, as in seqeval, and 0 if there are none.
     """
 
     precision: float
@@ -120,21 +120,21 @@ class Scores:
 
 
 def label_names(types: Sequence[str]) -> tuple[str, ...]:
-    """The IOB2 labels of some entity types, in the order of their numbers."""
+    """Return the IOB2 labels of these entity types, in the order of their numbers."""
     return ("O", *chain.from_iterable((f"B-{name}", f"I-{name}") for name in types))
 
 
 def encode(sentences: Iterable[Sequence[str]], types: Sequence[str]) -> tuple[IntArray, IntArray]:
-    """Number the labels of sentences and lay them end to end.
+    """Convert the labels of sentences to numbers and concatenate them.
 
     *Shape:* ``(tokens,)`` labels and ``(sentences + 1,)`` offsets.
 
     Raises
     ------
     KeyError
-        if a label is not one of `label_names` of the types.
+        if a label is not among the `label_names` of the types.
     """
-    number = {name: place for place, name in enumerate(label_names(types))}
+    number = {name: index for index, name in enumerate(label_names(types))}
     labels: list[int] = []
     offsets = [0]
     for sentence in sentences:
@@ -143,45 +143,59 @@ def encode(sentences: Iterable[Sequence[str]], types: Sequence[str]) -> tuple[In
     return np.array(labels, dtype=np.int32), np.array(offsets, dtype=np.int64)
 
 
+def sentence_starts(n_tokens: int, sentence_offsets: IntArray) -> BoolArray:
+    """Mark the first token of every sentence, and the position behind the last token.
+
+    *Shape:* ``(n_tokens + 1,)``.
+    """
+    starts = np.zeros(n_tokens + 1, dtype=np.bool_)
+    starts[sentence_offsets] = True
+    return starts
+
+
+def entity_boundaries(labels: IntArray, sentence_offsets: IntArray) -> tuple[IntArray, BoolArray, BoolArray]:
+    """Return each token's entity type (-1 outside), and whether it begins and whether it ends an entity.
+
+    An entity begins at a ``B-``, and at an ``I-`` that follows an ``O``, another type or a sentence
+    boundary. It ends before the next entity, before an ``O``, and at the end of its sentence.
+
+    *Shape:* ``labels`` and all results are ``(tokens,)``; ``sentence_offsets`` is ``(sentences + 1,)``.
+
+    Example: one sentence ``B-0 I-0 O I-1`` is ``labels = [1, 2, 0, 4]``, with ``sentence_offsets = [0, 4]``.
+    The types are ``(labels - 1) >> 1 = [0, 0, -1, 1]``; tokens 0 and 3 begin entities, 1 and 3 end them.
+    """
+    first = sentence_starts(len(labels), sentence_offsets)
+    types = (labels.astype(np.int32, copy=False) - 1) >> 1
+    begins = first[:-1] | (labels & 1).astype(np.bool_)
+    begins[1:] |= types[1:] != types[:-1]
+    begins &= types >= 0
+    ends = first[1:].copy()
+    ends[:-1] |= begins[1:] | (types[1:] < 0)
+    return types, begins, ends & (types >= 0)
+
+
 def extract(labels: IntArray, sentence_offsets: IntArray) -> Spans:
-    """The spans that seqeval 1.2.2 reads in its default mode.
+    """Return the spans that seqeval 1.2.2 finds in its default mode; see `entity_boundaries`.
 
-    A span begins at a ``B-``, and at an ``I-`` that follows an ``O``, another type or a sentence's
-    start; it goes on over ``I-`` of its own type, and never over a sentence's end.
-
-    *Shape:* ``labels`` ``(tokens,)``; ``sentence_offsets`` ``(sentences + 1,)``, from 0, rising.
+    *Shape:* ``labels`` ``(tokens,)``; ``sentence_offsets`` ``(sentences + 1,)``, from 0, increasing.
 
     Raises
     ------
     ValueError
-        if a label is negative (a padding mark, say), or the offsets do not end at the last token.
+        if a label is negative (such as a padding label), or the offsets do not end at the last token.
     """
-    labels = np.asarray(labels).astype(np.int32, copy=False)
+    labels = np.asarray(labels)
     if len(sentence_offsets) == 0 or sentence_offsets[0] != 0 or sentence_offsets[-1] != len(labels):
-        raise ValueError(f"the sentence offsets must run from 0 to {len(labels)}, the number of tokens")
-    if len(labels) == 0:
-        nothing = np.empty(0, dtype=np.int32)
-        return Spans(nothing, nothing, nothing)
-    if labels.min() < 0:
+        raise ValueError(f"sentence offsets must run from 0 to {len(labels)}, the number of tokens")
+    if labels.size and labels.min() < 0:
         raise ValueError(f"labels must not be negative: {labels.min()}")
-
-    first = np.zeros(len(labels) + 1, dtype=np.bool_)
-    first[sentence_offsets] = True
-    types = (labels - 1) >> 1  # -1 outside of entities
-    inside = types >= 0
-    begins = first[:-1] | (labels & 1).astype(np.bool_)
-    begins[1:] |= types[1:] != types[:-1]
-    begins &= inside
-    # A span ends before the next one begins, before an O, and at a sentence's last token.
-    ends = first[1:].copy()
-    ends[:-1] |= begins[1:] | ~inside[1:]
-    ends &= inside
+    types, begins, ends = entity_boundaries(labels, sentence_offsets)
     starts = np.flatnonzero(begins).astype(np.int32)
     return Spans(starts, (np.flatnonzero(ends) + 1).astype(np.int32), types[starts])
 
 
 def count(gold: IntArray, predicted: IntArray, sentence_offsets: IntArray, n_types: int) -> SpanCounts:
-    """Match predicted spans with gold spans: same start, same end, same type.
+    """Match predicted spans with gold spans of the same start, end and type.
 
     *Shape:* ``gold`` and ``predicted`` ``(tokens,)``, with labels in ``[0, 2 * n_types]``;
     ``sentence_offsets`` ``(sentences + 1,)``.
@@ -189,33 +203,33 @@ def count(gold: IntArray, predicted: IntArray, sentence_offsets: IntArray, n_typ
     Raises
     ------
     ValueError
-        if the shapes differ, a label is out of range, or the offsets do not fit the labels.
+        if the shapes differ, a label is out of range, or the offsets do not match the labels.
     """
     if gold.shape != predicted.shape:
         raise ValueError(f"gold and predicted labels differ in shape: {gold.shape}, {predicted.shape}")
     for labels in (gold, predicted):
         if labels.size and labels.max() > 2 * n_types:
             raise ValueError(f"label {labels.max()} is not among those of {n_types} types")
-    true = extract(gold, sentence_offsets)
-    guessed = extract(predicted, sentence_offsets)
+    gold_spans = extract(gold, sentence_offsets)
+    predicted_spans = extract(predicted, sentence_offsets)
     return SpanCounts(
         n_sentences=len(sentence_offsets) - 1,
         n_types=n_types,
-        gold_sentences=_sentences_of(true, sentence_offsets),
-        gold_types=true.types,
-        predicted_sentences=_sentences_of(guessed, sentence_offsets),
-        predicted_types=guessed.types,
-        correct=_found_in(guessed, true),
+        gold_sentences=_sentences_of(gold_spans, sentence_offsets),
+        gold_types=gold_spans.types,
+        predicted_sentences=_sentences_of(predicted_spans, sentence_offsets),
+        predicted_types=predicted_spans.types,
+        correct=_found_in(predicted_spans, gold_spans),
     )
 
 
 def score(by_type: IntArray, types: Sequence[str]) -> Scores:
-    """Scores from span counts, equal to seqeval's to the last digit; a division by zero gives 0.
+    """Compute scores from span counts, equal to seqeval's to the last digit; a division by zero gives 0.
 
     *Shape:* ``by_type`` ``(types, 3)``: correct, predicted and gold spans of each type.
     """
     each = {name: _type_score(*map(int, row)) for name, row in zip(types, by_type, strict=True)}
-    # seqeval averages in alphabetical order, and a sum of floats depends on its order.
+    # seqeval averages in alphabetical order; the order changes the last digit of a float sum.
     present = [each[name] for name in sorted(each) if each[name].predicted or each[name].gold]
     micro = _type_score(*map(int, by_type.sum(axis=0)))
     return Scores(
@@ -239,12 +253,12 @@ def _sentences_of(spans: Spans, sentence_offsets: IntArray) -> IntArray:
 def _found_in(spans: Spans, others: Spans) -> BoolArray:
     if len(others.starts) == 0:
         return np.zeros(len(spans.starts), dtype=np.bool_)
-    # Spans of one labelling do not overlap, so at most one of the others has a given start.
-    place = np.minimum(np.searchsorted(others.starts, spans.starts), len(others.starts) - 1)
+    # Spans of one labelling do not overlap, so at most one of them has a given start.
+    index = np.minimum(np.searchsorted(others.starts, spans.starts), len(others.starts) - 1)
     found: BoolArray = (
-        (others.starts[place] == spans.starts)
-        & (others.ends[place] == spans.ends)
-        & (others.types[place] == spans.types)
+        (others.starts[index] == spans.starts)
+        & (others.ends[index] == spans.ends)
+        & (others.types[index] == spans.types)
     )
     return found
 
@@ -252,7 +266,7 @@ def _found_in(spans: Spans, others: Spans) -> BoolArray:
 def _type_score(correct: int, predicted: int, gold: int) -> TypeScore:
     precision = correct / predicted if predicted else 0.0
     recall = correct / gold if gold else 0.0
-    # The order of these operations is seqeval's, and the last digit depends on it.
+    # In seqeval's order of operations, which determines the last digit.
     f1 = 2.0 * precision * recall / (precision + recall) if correct else 0.0
     return TypeScore(precision, recall, f1, correct, predicted, gold)
 

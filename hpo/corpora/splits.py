@@ -1,6 +1,6 @@
-"""Seeded shares of a split: drawn by what a sentence is, not by where it stands.
+"""Split dev from train and subsample splits, by seeded draws from the content of each sentence.
 
-A sentence keeps its draw when others come or go, and a smaller share is a subset of a larger one.
+A draw does not depend on the other sentences, and a smaller share is a subset of a larger one.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from hpo.errors import Issue, UserError
 
 
 def check_shares(dev_share: float, prune: Mapping[str, float]) -> None:
-    """Refuse shares that are none.
+    """Check that the shares are in range.
 
     Raises
     ------
     UserError
-        if ``dev_share`` is not in (0, 1) or a share of ``prune`` not in (0, 1].
+        if ``dev_share`` is not in (0, 1), or a share in ``prune`` is not in (0, 1].
     """
     issues = []
     if not 0 < dev_share < 1:
-        issues.append(Issue("dev_share", "must lie in (0, 1)", dev_share, "0.1 is usual"))
+        issues.append(Issue("dev_share", "must be in (0, 1)", dev_share, "0.1 is usual"))
     issues.extend(
-        Issue(f"prune.{split}", "must lie in (0, 1]", share, "1 keeps the whole split")
+        Issue(f"prune.{split}", "must be in (0, 1]", share, "1 keeps the whole split")
         for split, share in prune.items()
         if not 0 < share <= 1
     )
@@ -34,38 +34,38 @@ def check_shares(dev_share: float, prune: Mapping[str, float]) -> None:
 
 
 def _rank(sentences: Sequence[Sentence], seed: int, purpose: str) -> list[int]:
-    """Places of the sentences, by a draw that depends on each one's identity and the seed alone."""
+    """Return the indices of the sentences, ordered by a hash of seed and sentence identity."""
 
-    def draw(place: int) -> bytes:
-        text = f"{purpose}\x1f{seed}\x1f{sentences[place].identity}"
+    def draw(index: int) -> bytes:
+        text = f"{purpose}\x1f{seed}\x1f{sentences[index].identity}"
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
     return sorted(range(len(sentences)), key=draw)
 
 
 def split_dev_from_train(corpus: Corpus, share: float, seed: int) -> Corpus:
-    """The corpus with this share of train, in (0, 1), as dev; a train of one sentence stays whole."""
+    """Move this share of train, in (0, 1), to a new dev split; a single sentence stays in train."""
     train = corpus.splits["train"]
     if len(train) < 2:
-        return replace(corpus, notes=(*corpus.notes, "no dev split: train has one sentence alone"))
+        return replace(corpus, notes=(*corpus.notes, "no dev split: train has only one sentence"))
     count = min(max(1, round(share * len(train))), len(train) - 1)
     drawn = set(_rank(train, seed, "dev")[:count])
-    cut = {
-        "train": tuple(sentence for place, sentence in enumerate(train) if place not in drawn),
-        "dev": tuple(train[place] for place in sorted(drawn)),
+    parts = {
+        "train": tuple(sentence for index, sentence in enumerate(train) if index not in drawn),
+        "dev": tuple(train[index] for index in sorted(drawn)),
     }
-    rest = {split: sentences for split, sentences in corpus.splits.items() if split not in cut}
-    note = f"dev: {count} of {len(train)} train sentences, cut off by a draw with seed {seed}"
-    return replace(corpus, splits={**cut, **rest}, notes=(*corpus.notes, note))
+    rest = {split: sentences for split, sentences in corpus.splits.items() if split not in parts}
+    note = f"dev: {count} of {len(train)} train sentences, drawn with seed {seed}"
+    return replace(corpus, splits={**parts, **rest}, notes=(*corpus.notes, note))
 
 
 def subsample(corpus: Corpus, shares: Mapping[str, float], seed: int) -> Corpus:
-    """The corpus with this share, in (0, 1], of each named split; of each at least one sentence.
+    """Keep this share, in (0, 1], of each named split, and at least one sentence.
 
     Raises
     ------
     UserError
-        if a split is named that the corpus does not have.
+        if the corpus does not have one of the named splits.
     """
     issues = [
         Issue(f"prune.{split}", "no such split", share, f"the corpus has: {', '.join(corpus.splits)}")
@@ -80,7 +80,7 @@ def subsample(corpus: Corpus, shares: Mapping[str, float], seed: int) -> Corpus:
         sentences = splits[split]
         count = max(1, round(share * len(sentences)))
         kept = sorted(_rank(sentences, seed, "prune")[:count])
-        splits[split] = tuple(sentences[place] for place in kept)
+        splits[split] = tuple(sentences[index] for index in kept)
         if count < len(sentences):
-            notes.append(f"{split}: {count} of {len(sentences)} sentences kept, by a draw with seed {seed}")
+            notes.append(f"{split}: {count} of {len(sentences)} sentences kept, drawn with seed {seed}")
     return replace(corpus, splits=splits, notes=tuple(notes))

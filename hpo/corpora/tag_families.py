@@ -1,4 +1,4 @@
-"""Tag families: the entity types that a model is trained and scored on, and what maps to them."""
+"""Tag families: the entity types that a model is trained and scored on, and how raw types map to them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from hpo.storage.yaml_files import read_yaml, validate
 
 
 class AutomaticLayer(BaseModel):
-    """What a family takes from a corpus's second, automatic layer of labels.
+    """How a family uses a corpus's second, automatic layer of labels.
 
-    ``kept`` maps automatic types that stand where nothing is labelled by hand to a family type, or
-    to nothing. All other automatic labels only confirm or contradict the manual ones.
+    ``kept`` maps automatic types of tokens without a manual label to a family type, or to None (`O`).
+    All other automatic labels only confirm or contradict the manual ones.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,11 +27,11 @@ class AutomaticLayer(BaseModel):
 
 
 class TagFamily(BaseModel):
-    """A label set, and the map from raw entity types to it.
+    """A list of entity types, and the mapping from raw types to them.
 
-    ``title`` is what the result matrix shows. ``types`` are in the order of their label numbers.
-    ``mapping`` gives each raw type that may occur a family type, or nothing, which reads as ``O``.
-    ``automatic`` is for families that make use of an automatic layer where the corpus carries one.
+    ``title`` is the name in the result matrix. ``types`` are in the order of their label numbers.
+    ``mapping`` maps each permitted raw type to a family type, or to None, which becomes ``O``.
+    ``automatic`` is set for families that use the automatic layer of a corpus that has one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,7 +48,7 @@ class TagFamily(BaseModel):
     def _unique(cls, types: tuple[str, ...]) -> tuple[str, ...]:
         repeated = sorted({name for name in types if types.count(name) > 1})
         if repeated:
-            raise ValueError(f"an entity type may stand only once, not so: {', '.join(repeated)}")
+            raise ValueError(f"duplicate entity type: {', '.join(repeated)}")
         return types
 
     @field_validator("mapping")
@@ -75,40 +75,42 @@ class TagFamily(BaseModel):
 
 
 def load_family(name_or_path: str) -> TagFamily:
-    """Read a family, by its name or as a path to a YAML file.
+    """Load a family by name, or from a path to a YAML file.
 
     Raises
     ------
     UserError
-        if there is no such family, or its file has problems.
+        if the family is unknown or its file is invalid.
     """
     return validate(TagFamily, read_yaml(find_preset("tag_families", name_or_path)))
 
 
 def apply(family: TagFamily, corpus: Corpus) -> Corpus:
-    """Give a corpus the labels of a family, in every split, and say in its notes what was lost.
+    """Convert the labels of a corpus to a family, in every split, and add notes about what was dropped.
 
-    A sentence with an automatic layer goes through the rule by which KBLab made its simple SUC tags
-    if the family asks for it. Token by token, the first of these that holds: a mapped manual label
-    stays where the automatic label is the same, B or I included; it stays where there is no
-    automatic label; an automatic label of the `AutomaticLayer.kept` types stays where nothing is
-    labelled by hand; ``O`` stays ``O``; else the whole sentence is dropped.
+    If the family uses the automatic layer and a sentence has one, KBLab's rule for its simple SUC tags
+    decides the label of each token; the first case that applies counts:
 
-    The published wording leaves open what becomes of a manual type that maps to nothing (SUC's
-    *other*). Here it counts as a manual label that cannot be kept, so the sentence is dropped: read
-    as ``O`` it would save 58 of the 2,900 sentences of which it is known that they were dropped.
-    Without an automatic layer such a label simply reads as ``O``. An ``I-`` whose ``B-`` the rule
-    took away becomes a ``B-``, which is how it would be scored in any case.
+    1. The automatic label equals the mapped manual label, including B or I: keep it.
+    2. There is a mapped manual label and no automatic one: keep it.
+    3. There is no manual label, and the automatic one has a type in `AutomaticLayer.kept`: keep that.
+    4. There is neither: ``O``.
+    5. Otherwise drop the whole sentence.
 
-    Splits may come out empty. The result carries no automatic layer.
+    The published rule does not say what happens to a manual type without a family type (SUC's *other*).
+    Here the sentence is dropped, because reading the label as ``O`` would keep 58 of the 2,900 sentences
+    that KBLab is known to have dropped. Without an automatic layer such a label becomes ``O``. An ``I-``
+    whose ``B-`` was removed becomes a ``B-``, which is also how it would be scored.
+
+    Splits can become empty. The result has no automatic layer.
 
     Raises
     ------
     UserError
-        if the corpus has entity types that the family does not list, with one problem for each.
+        if the corpus has entity types that the family does not list, with one issue for each.
     """
-    found = _raw_types(corpus)
-    _refuse_unlisted(family, corpus, found)
+    raw_types = _raw_types(corpus)
+    _check_listed(family, corpus, raw_types)
     labels = {
         f"{prefix}-{name}": f"{prefix}-{target}" if target else "O"
         for name, target in family.mapping.items()
@@ -118,16 +120,16 @@ def apply(family: TagFamily, corpus: Corpus) -> Corpus:
     for split, sentences in corpus.splits.items():
         relabelled = (_relabel(sentence, labels, family.automatic) for sentence in sentences)
         splits[split] = tuple(sentence for sentence in relabelled if sentence is not None)
-    return replace(corpus, splits=splits, notes=(*corpus.notes, *_losses(family, corpus, splits, found)))
+    return replace(corpus, splits=splits, notes=(*corpus.notes, *_notes(family, corpus, splits, raw_types)))
 
 
 def _check_targets(mapping: Mapping[str, str | None], info: ValidationInfo) -> None:
     types = info.data.get("types")
     if types is None:
-        return  # the types have a problem of their own, which is told
-    strange = sorted({target for target in mapping.values() if target is not None and target not in types})
-    if strange:
-        raise ValueError(f"maps to what is not among the types: {', '.join(strange)}")
+        return  # the types are invalid, which is reported as another issue
+    unknown = sorted({target for target in mapping.values() if target is not None and target not in types})
+    if unknown:
+        raise ValueError(f"maps to unlisted types: {', '.join(unknown)}")
 
 
 def _raw_types(corpus: Corpus) -> list[str]:
@@ -138,16 +140,16 @@ def _raw_types(corpus: Corpus) -> list[str]:
     return sorted({label[2:] for label in labels if label != "O"})
 
 
-def _refuse_unlisted(family: TagFamily, corpus: Corpus, found: Sequence[str]) -> None:
-    hint = f"known: {', '.join(family.mapping)}; list it in a mapping, with a type or null"
+def _check_listed(family: TagFamily, corpus: Corpus, raw_types: Sequence[str]) -> None:
+    hint = f"known: {', '.join(family.mapping)}; add it to `mapping`, with a type or null"
     issues = [
         Issue(
-            corpus.places.get(name, corpus.name),
-            f"the tag family {family.name} does not list this entity type",
+            corpus.type_locations.get(name, corpus.name),
+            f"entity type is not listed by the tag family {family.name}",
             name,
             hint,
         )
-        for name in found
+        for name in raw_types
         if name not in family.mapping
     ]
     if issues:
@@ -160,22 +162,22 @@ def _relabel(
     mapped = [labels[label] for label in sentence.labels]
     if automatic is None or sentence.auto_labels is None:
         return replace(sentence, labels=tuple(mapped), auto_labels=None)
-    agreed: list[str] = []
-    for raw, manual, guessed in zip(sentence.labels, mapped, sentence.auto_labels, strict=True):
-        label = _agreed(raw, manual, guessed, automatic.kept)
+    merged: list[str] = []
+    for raw, manual, auto in zip(sentence.labels, mapped, sentence.auto_labels, strict=True):
+        label = _merge(raw, manual, auto, automatic.kept)
         if label is None:
             return None
-        agreed.append(label)
-    return replace(sentence, labels=_repaired(agreed), auto_labels=None)
+        merged.append(label)
+    return replace(sentence, labels=_repaired(merged), auto_labels=None)
 
 
-def _agreed(raw: str, manual: str, guessed: str, kept: Mapping[str, str | None]) -> str | None:
-    """The label of one token by the published rule, or None where its sentence is to be dropped."""
+def _merge(raw: str, manual: str, auto: str, kept: Mapping[str, str | None]) -> str | None:
+    """Return the label of one token by the published rule, or None if its sentence must be dropped."""
     if raw != "O":
-        return manual if manual != "O" and guessed in ("O", manual) else None
-    if guessed == "O":
+        return manual if manual != "O" and auto in ("O", manual) else None
+    if auto == "O":
         return "O"
-    prefix, name = guessed[:2], guessed[2:]
+    prefix, name = auto[:2], auto[2:]
     if name not in kept:
         return None
     target = kept[name]
@@ -190,21 +192,21 @@ def _repaired(labels: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _losses(
+def _notes(
     family: TagFamily,
     corpus: Corpus,
     splits: Mapping[str, Sequence[Sentence]],
-    found: Sequence[str],
+    raw_types: Sequence[str],
 ) -> list[str]:
     notes = []
-    lost = {split: len(sentences) - len(splits[split]) for split, sentences in corpus.splits.items()}
-    if any(lost.values()):
-        where = ", ".join(f"{split} {lost[split]:,} of {len(corpus.splits[split]):,}" for split in lost)
+    dropped = {split: len(sentences) - len(splits[split]) for split, sentences in corpus.splits.items()}
+    if any(dropped.values()):
+        where = ", ".join(f"{split} {dropped[split]:,} of {len(corpus.splits[split]):,}" for split in dropped)
         notes.append(
-            f"{sum(lost.values()):,} sentences dropped: manual and automatic labels do not agree by the rule "
-            f"of the tag family {family.name} ({where})"
+            f"{sum(dropped.values()):,} sentences dropped: manual and automatic labels disagree under the "
+            f"rule of the tag family {family.name} ({where})"
         )
-    outside = [name for name in found if family.mapping[name] is None]
+    outside = [name for name in raw_types if family.mapping[name] is None]
     if outside:
         notes.append(f"read as O by the tag family {family.name}: {', '.join(outside)}")
     return notes

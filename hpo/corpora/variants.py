@@ -1,7 +1,7 @@
-"""The seven case variants of a set of sentences, all made of three forms of each sentence.
+"""The seven case variants of a set of sentences, composed of three forms of each sentence.
 
-Token count and labels never change, so a variant is fully told by which form of which sentence
-stands where. `compose` says that in numbers, and `apply` writes the sentences out.
+Token counts and labels never change, so a variant is a sequence of pairs (form, sentence): `compose`
+returns it as arrays of indices, and `apply` as sentences.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from hpo.errors import unknown
 Form = Literal["cased", "uncased", "ne-lower"]
 
 FORMS: tuple[Form, ...] = ("cased", "uncased", "ne-lower")
-"""The forms in the order of the numbers that `Composition.forms` uses."""
+"""The forms, in the order of their indices in `Composition.forms`."""
 
 
 class _Rule(NamedTuple):
     forms: tuple[Form, ...]
-    arrangement: Literal["alone", "mix", "both"]
+    arrangement: Literal["single", "mix", "both"]
 
 
 _RULES: dict[str, _Rule] = {
-    "cased": _Rule(("cased",), "alone"),
-    "uncased": _Rule(("uncased",), "alone"),
+    "cased": _Rule(("cased",), "single"),
+    "uncased": _Rule(("uncased",), "single"),
     "uncased-cased-mix": _Rule(("cased", "uncased"), "mix"),
     "uncased-cased-both": _Rule(("cased", "uncased"), "both"),
-    "ne-lower": _Rule(("ne-lower",), "alone"),
+    "ne-lower": _Rule(("ne-lower",), "single"),
     "ne-lower-cased-mix": _Rule(("cased", "ne-lower"), "mix"),
     "ne-lower-cased-both": _Rule(("cased", "ne-lower"), "both"),
 }
 
 VARIANTS: tuple[str, ...] = tuple(_RULES)
-"""The variants in the order of the result matrix's columns."""
+"""The variants, in the order of the result matrix's columns."""
 
 
 class Composition(NamedTuple):
-    """Which form of which sentence makes up a variant, in order.
+    """The form and the source sentence of each sentence of a variant.
 
-    *Shape:* both ``(sentences of the variant,)``. ``forms`` index `FORMS`; ``sentences`` index the
-    sentences that the variant was composed of.
+    *Shape:* both ``(sentences of the variant,)``. ``forms`` are indices into `FORMS`; ``sentences`` are
+    indices into the source sentences.
     """
 
     forms: npt.NDArray[np.int8]
@@ -54,20 +54,20 @@ class Composition(NamedTuple):
 
 
 def forms_of(variant: str) -> tuple[Form, ...]:
-    """The forms that a variant is made of, in the order of `FORMS`.
+    """Return the forms that a variant is composed of, in the order of `FORMS`.
 
     Raises
     ------
     UserError
-        if there is no such variant.
+        if the variant is unknown.
     """
     return _rule(variant).forms
 
 
 def form(sentence: Sentence, name: Form) -> Sentence:
-    """One form of a sentence; the sentence itself where the form coincides with it.
+    """Return one form of a sentence, or the same object if the form equals it.
 
-    Lower-casing is `str.lower` token by token, even where that changes a token's length.
+    Tokens are lower-cased one by one with `str.lower`, even if that changes their length.
     """
     if name == "cased":
         return sentence
@@ -79,60 +79,64 @@ def form(sentence: Sentence, name: Form) -> Sentence:
 
 
 def compose(variant: str, sentences: Sequence[Sentence], seed: int) -> Composition:
-    """Lay out a variant of some sentences without writing it out; see `draw` and `arrange`.
+    """Compose a variant of these sentences: `arrange` with the draw of `draw`.
 
     Raises
     ------
     UserError
-        if there is no such variant.
+        if the variant is unknown.
     """
     return arrange(variant, draw(sentences, seed))
 
 
 def draw(sentences: Sequence[Sentence], seed: int) -> npt.NDArray[np.bool_]:
-    """Whether a mix lowers each sentence; *shape:* ``(sentences,)``.
+    """Draw which sentences a mix lower-cases; *shape:* ``(sentences,)``.
 
-    The draw depends on the seed and the sentence's `Sentence.identity` alone: a subset draws as the
-    whole does, both mixes draw alike, and sentences that share an identity share a form.
+    The draw depends only on the seed and the `Sentence.identity`. It is therefore the same in a subset,
+    the same for both mixes, and the same for sentences with equal identities.
     """
-    # Python's own hash differs from process to process, and a generator's draw depends on its place.
+    # Python's hash differs between processes, and a random generator's draw depends on the position.
     keyed = blake2b(key=str(seed).encode(), digest_size=1)
     drawn = (_drawn(sentence.identity, keyed.copy()) for sentence in sentences)
     return np.fromiter(drawn, np.bool_, len(sentences))
 
 
 def arrange(variant: str, drawn: npt.NDArray[np.bool_]) -> Composition:
-    """Lay out a variant of as many sentences as were drawn for.
+    """Compose a variant from the result of `draw`.
 
-    In a both variant the two forms of a sentence follow each other, cased first.
+    A "both" variant has the two forms of a sentence next to each other, cased first.
+
+    Example: ``uncased-cased-both`` of two sentences has forms ``[0, 1, 0, 1]`` and sentences
+    ``[0, 0, 1, 1]``; ``uncased-cased-mix`` with ``drawn = [False, True]`` has forms ``[0, 1]`` and
+    sentences ``[0, 1]``.
 
     Raises
     ------
     UserError
-        if there is no such variant.
+        if the variant is unknown.
     """
     rule = _rule(variant)
     numbers = np.array([FORMS.index(name) for name in rule.forms], dtype=np.int8)
-    every = np.arange(len(drawn), dtype=np.int32)
+    indices = np.arange(len(drawn), dtype=np.int32)
     if rule.arrangement == "both":
-        return Composition(np.tile(numbers, len(drawn)), np.repeat(every, 2))
+        return Composition(np.tile(numbers, len(drawn)), np.repeat(indices, 2))
     if rule.arrangement == "mix":
-        return Composition(numbers[drawn.astype(np.intp)], every)
-    return Composition(np.repeat(numbers, len(drawn)), every)
+        return Composition(numbers[drawn.astype(np.intp)], indices)
+    return Composition(np.repeat(numbers, len(drawn)), indices)
 
 
 def apply(variant: str, sentences: Sequence[Sentence], seed: int) -> tuple[Sentence, ...]:
-    """Write a variant of some sentences out, in the order of `compose`.
+    """Return the sentences of a variant, in the order of `compose`.
 
     Raises
     ------
     UserError
-        if there is no such variant.
+        if the variant is unknown.
     """
-    layout = compose(variant, sentences, seed)
+    composition = compose(variant, sentences, seed)
     return tuple(
-        form(sentences[place], FORMS[number])
-        for number, place in zip(layout.forms, layout.sentences, strict=True)
+        form(sentences[sentence], FORMS[number])
+        for number, sentence in zip(composition.forms, composition.sentences, strict=True)
     )
 
 
@@ -143,6 +147,6 @@ def _rule(variant: str) -> _Rule:
 
 
 def _drawn(identity: str, keyed: blake2b) -> int:
-    # Broken files can hold lone surrogates, which plain UTF-8 refuses.
+    # Damaged files can contain lone surrogates, which strict UTF-8 rejects.
     keyed.update(identity.encode("utf-8", "surrogatepass"))
     return keyed.digest()[0] & 1

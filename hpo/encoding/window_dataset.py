@@ -138,7 +138,7 @@ def label_subtokens(split: EncodedSplit, alignment: str, label_set: str = BIO) -
     labels = scheme.from_iob2(split.labels, split.sentence_offsets)
     labels = labels[split.tokens].astype(np.int32)  # arbitrary where UNSCORED; masked below
     if alignment == "all":
-        labels = np.where(first, labels, scheme.inside(labels))
+        labels = np.where(first, labels, scheme.continuation(labels))
         return np.where(split.tokens != UNSCORED, labels, IGNORE_INDEX)
     return np.where(first, labels, IGNORE_INDEX)
 

@@ -24,7 +24,7 @@ def test_separators_may_change_within_a_file(tmp_path: Path) -> None:
         Sentence(("Lund", "och", "t ex"), ("B-LOC", "O", "O")),
         Sentence(("Malmö",), ("B-LOC",)),
     )
-    assert corpus.notes == ("labels are plain and were turned into IOB2",)
+    assert corpus.notes == ("labels are plain, converted to IOB2",)
 
 
 def test_padded_columns_leave_single_spaces_to_the_token(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_markup_and_empty_columns_end_sentences(tmp_path: Path) -> None:
     corpus = read_text(tmp_path, text)
     assert [sentence.tokens for sentence in corpus.splits["train"]] == [("Lund",), ("vann",)]
     assert corpus.splits["train"][0].auto_labels is None
-    assert corpus.notes[0].endswith("train.conll: lines of mark-up, left out: 1")
+    assert corpus.notes[0].endswith("train.conll: skipped lines of markup: 1")
 
 
 def test_one_row_in_very_many_may_lack_its_label(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_columns_separator_and_scheme_can_be_told(tmp_path: Path) -> None:
 
 def test_no_column_of_labels_is_a_fault(tmp_path: Path) -> None:
     text = "Lund\tNN\tplats\nvann\tVB\thändelse\n"
-    with pytest.raises(UserError, match=r"train.conll:1: no column of labels is found \(got '3 columns'"):
+    with pytest.raises(UserError, match=r"train.conll:1: no column of labels found \(got '3 columns'"):
         read_text(tmp_path, text)
     with pytest.raises(UserError, match="no column of labels"):
         read_text(tmp_path, text, CorpusOptions(columns=Columns(label=3)))

@@ -161,7 +161,7 @@ def test_bytes_that_are_not_utf8_are_a_fault_of_their_line(name: str, tmp_path: 
 @pytest.mark.parametrize("content", ["", "\n\n \n"])
 def test_an_empty_file_is_a_fault(name: str, content: str, tmp_path: Path) -> None:
     path = save(tmp_path, name, content)
-    assert issues_of(path) == [(f"{path}:1", "split holds no sentence")]
+    assert issues_of(path) == [(f"{path}:1", "split has no sentence")]
 
 
 @every_format
@@ -185,9 +185,9 @@ def test_a_row_that_does_not_fit_is_one_fault(name: str, way: str, tmp_path: Pat
 @pytest.mark.parametrize(
     ("label", "rule"),
     [
-        ("B-", "label has a prefix and no type"),
-        ("X-PER", "label is none of IOB2"),
-        ("PER", "label is none of IOB2"),
+        ("B-", "label has a prefix but no type"),
+        ("X-PER", "label is not valid in IOB2"),
+        ("PER", "label is not valid in IOB2"),
         ("", "label is empty"),
     ],
 )
@@ -221,7 +221,7 @@ def test_many_faults_of_one_rule_are_summed_up(name: str, tmp_path: Path) -> Non
     path = save(tmp_path, name, CONTRACTS[name].write(rows))
     issues = issues_of(path)
     assert len(issues) == SHOWN_ISSUES + 1
-    assert issues[-1] == (str(path), "label is none of IOB2: 12 more such lines")
+    assert issues[-1] == (str(path), "label is not valid in IOB2: 12 more such lines")
 
 
 @every_format
@@ -229,7 +229,7 @@ def test_places_are_where_a_type_stands_first(name: str, tmp_path: Path) -> None
     corpus = load(str(save(tmp_path, name, CONTRACTS[name].write(SENTENCES))), split_dev=False)
     first = {"jsonl": (1, 1), "columns": (1, 5), "hipe": (3, 7), "csv-lists": (2, 2)}[name]
     file = tmp_path / f"train{CONTRACTS[name].suffix}"
-    assert corpus.places == {"PER": f"{file}:{first[0]}", "LOC": f"{file}:{first[1]}"}
+    assert corpus.type_locations == {"PER": f"{file}:{first[0]}", "LOC": f"{file}:{first[1]}"}
 
 
 # Records: JSON lines and CSV with lists
@@ -238,8 +238,8 @@ def test_places_are_where_a_type_stands_first(name: str, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("line", "rule"),
     [
-        ("not json", "line is not JSON"),
-        ("[" * 100_000, "line is not JSON"),
+        ("not json", "line is not valid JSON"),
+        ("[" * 100_000, "line is not valid JSON"),
         ("[1]", "line is not a JSON object"),
         ('{"tokens": ["a"]}', "object lacks a key"),
         ('{"tokens": "a", "ner_tags": ["O"]}', "tokens must be a list of strings"),
@@ -271,7 +271,7 @@ def test_integer_labels_with_told_names(tmp_path: Path) -> None:
     path.write_text('{"tokens": ["Umeå", "i"], "ner_tags": [1, 0]}\n', encoding="utf-8")
     assert read(path, CorpusOptions(label_names=("O", "B-LOC")))[0].labels == ("B-LOC", "O")
     assert issues_of(path, CorpusOptions(label_names=("O",))) == [
-        (f"{path}:1", "labels have a number without a name")
+        (f"{path}:1", "labels contain a number without a name")
     ]
 
 
@@ -327,7 +327,7 @@ def test_hipe_ends_sentences_by_flag_and_by_document(tmp_path: Path) -> None:
         ("O",),
     ]
     assert corpus.notes == (
-        f"{path}: entities that cross a sentence end, cut there: 1",
+        f"{path}: entities split at the end of a sentence: 1",
         f"{path}: masked labels (_), read as outside: 1",
         "train: labels repaired to IOB2: 1",
     )
@@ -345,6 +345,6 @@ def test_hipe_reads_a_told_column(tmp_path: Path) -> None:
 def test_an_escaped_character_that_is_none_is_a_fault(token: str, tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     path.write_text(f'{{"tokens": ["a"], "ner_tags": ["O"]}}\n{{"tokens": ["{token}"], "ner_tags": ["O"]}}\n')
-    assert issues_of(path) == [(f"{path}:2", "token has a NUL or half a surrogate pair")]
+    assert issues_of(path) == [(f"{path}:2", "token has a NUL or an unpaired surrogate")]
     path.write_text('{"tokens": ["\\ud83d\\ude00"], "ner_tags": ["O"]}\n')
     assert read(path)[0].tokens == ("\N{GRINNING FACE}",)

@@ -10,7 +10,7 @@ import pytest
 
 from hpo.corpora.formats import hub
 from hpo.corpora.formats.options import Columns, CorpusOptions
-from hpo.corpora.formats.sources import Findings
+from hpo.corpora.formats.sources import Diagnostics
 from hpo.corpora.loading import load
 from hpo.corpora.sentences import Sentence
 from hpo.errors import UserError
@@ -37,8 +37,8 @@ def test_a_saved_folder_with_class_labels(tmp_path: Path) -> None:
     corpus = load(str(tmp_path))
     expected = (Sentence(("i", "Norra", "Lund"), ("O", "B-LOC", "I-LOC"), "a"),)
     assert corpus.splits == {"train": expected, "dev": expected}
-    assert corpus.places == {"LOC": f"{tmp_path}[train]:0"}
-    assert corpus.notes == (f"{tmp_path}: split extra left out",)
+    assert corpus.type_locations == {"LOC": f"{tmp_path}[train]:0"}
+    assert corpus.notes == (f"{tmp_path}: split extra ignored",)
     assert corpus.sha256 == load(str(tmp_path)).sha256
 
 
@@ -53,7 +53,7 @@ def test_a_language_selects_rows(tmp_path: Path) -> None:
     rows = make([["Lund"], ["York"]], [["B-LOC"], ["B-LOC"]], lang=["sv", "en"])
     datasets.DatasetDict(train=rows).save_to_disk(str(tmp_path))
     assert load(f"{tmp_path}:en", split_dev=False).splits["train"][0].tokens == ("York",)
-    with pytest.raises(UserError, match=r"no row of this lang \(got 'fi'; known: en, sv\)"):
+    with pytest.raises(UserError, match=r"no row with this lang \(got 'fi'; known: en, sv\)"):
         load(f"{tmp_path}:fi")
 
 
@@ -64,7 +64,7 @@ def test_faults_name_their_rows(tmp_path: Path) -> None:
         load(str(tmp_path))
     assert [(issue.location, issue.message) for issue in caught.value.issues] == [
         (f"{tmp_path}[train]:1", "tokens and labels differ in number"),
-        (f"{tmp_path}[train]:2", "label is none of IOB2"),
+        (f"{tmp_path}[train]:2", "label is not valid in IOB2"),
         (f"{tmp_path}[train]:3", "token is empty"),
     ]
 
@@ -99,7 +99,7 @@ class Loader:
 )
 def test_a_name_and_its_configuration_are_asked_for(data: str, asked: tuple[str, str | None]) -> None:
     loader = Loader({"train": make([["Lund"]], [[1]], CLASSES)})
-    splits, _ = hub.read(data, CorpusOptions(), Findings(), loader)
+    splits, _ = hub.read(data, CorpusOptions(), Diagnostics(), loader)
     assert loader.asked == [asked]
     assert splits[0].sentences[0].labels == ("B-LOC",)
 
@@ -107,20 +107,20 @@ def test_a_name_and_its_configuration_are_asked_for(data: str, asked: tuple[str,
 def test_multinerd_has_names_for_its_numbers_and_languages() -> None:
     rows = make([["York"], ["Lund", "y", "z"]], [[5], [0, 3, 30]], lang=["en", "sv"])
     loader = Loader({"train": rows, "validation": rows})
-    splits, _ = hub.read("Babelscape/multinerd:sv", CorpusOptions(), Findings(), loader)
+    splits, _ = hub.read("Babelscape/multinerd:sv", CorpusOptions(), Diagnostics(), loader)
     assert loader.asked == [("Babelscape/multinerd", None)]
-    assert [split.split for split in splits] == ["train", "dev"]
+    assert [split.name for split in splits] == ["train", "dev"]
     assert [sentence.labels for sentence in splits[0].sentences] == [("O", "B-ORG", "I-VEHI")]
 
 
 def test_splits_can_be_told() -> None:
     loader = Loader({"first": make([["Lund"]], [["B-LOC"]])})
-    splits, _ = hub.read("a/b", CorpusOptions(splits={"test": "first"}), Findings(), loader)
-    assert splits[0].split == "test"
-    with pytest.raises(UserError, match=r"no such split \(got 'second'; it has: first\)"):
-        hub.read("a/b", CorpusOptions(splits={"test": "second"}), Findings(), loader)
+    splits, _ = hub.read("a/b", CorpusOptions(splits={"test": "first"}), Diagnostics(), loader)
+    assert splits[0].name == "test"
+    with pytest.raises(UserError, match=r"no such split \(got 'second'; known: first\)"):
+        hub.read("a/b", CorpusOptions(splits={"test": "second"}), Diagnostics(), loader)
     with pytest.raises(UserError, match=r"no train, dev or test split \(got 'first'"):
-        hub.read("a/b", CorpusOptions(), Findings(), loader)
+        hub.read("a/b", CorpusOptions(), Diagnostics(), loader)
 
 
 @pytest.mark.parametrize(
@@ -134,12 +134,12 @@ def test_splits_can_be_told() -> None:
 )
 def test_a_dataset_that_cannot_be_had_is_a_users_error(error: Exception) -> None:
     with pytest.raises(UserError, match="a/b:c: dataset cannot be loaded"):
-        hub.read("a/b:c", CorpusOptions(), Findings(), Loader(error))
+        hub.read("a/b:c", CorpusOptions(), Diagnostics(), Loader(error))
 
 
 def test_a_mistake_of_our_own_keeps_its_traceback() -> None:
     with pytest.raises(TypeError):
-        hub.read("a/b", CorpusOptions(), Findings(), Loader(TypeError("ours")))
+        hub.read("a/b", CorpusOptions(), Diagnostics(), Loader(TypeError("ours")))
 
 
 def test_a_script_dataset_is_read_from_its_export(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,5 +152,5 @@ def test_a_script_dataset_is_read_from_its_export(monkeypatch: pytest.MonkeyPatc
         return {"train": make([["Lund"]], [["B-LOC"]])}
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-    hub.read("a/b:c", CorpusOptions(), Findings())
+    hub.read("a/b:c", CorpusOptions(), Diagnostics())
     assert asked == [{"name": "c"}, {"data_dir": "c", "revision": hub.EXPORT_REVISION}]

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hpo.corpora.label_schemes import (
     OUTSIDE,
     SCHEMES,
-    LabelReader,
-    find_outside,
-    find_scheme,
+    LabelConverter,
+    detect_outside_label,
+    detect_scheme,
 )
 
 KINDS = ("PER", "LOC", "WORK-ART")
@@ -49,21 +49,21 @@ def write_closed(found: list[Chunk], begin: str, inside: str, end: str, single: 
 @given(chunks)
 def test_iob2_stays_as_it_is(found: list[Chunk]) -> None:
     labels = write_iob2(found)
-    assert LabelReader("IOB2").read(labels) == (tuple(labels), 0)
+    assert LabelConverter("IOB2").to_iob2(labels) == (tuple(labels), 0)
 
 
 @given(chunks)
 def test_iob1_becomes_iob2_without_repairs(found: list[Chunk]) -> None:
-    assert LabelReader("IOB1").read(write_iob1(found)) == (tuple(write_iob2(found)), 0)
+    assert LabelConverter("IOB1").to_iob2(write_iob1(found)) == (tuple(write_iob2(found)), 0)
 
 
 @pytest.mark.parametrize(("scheme", "prefixes"), [("BILOU", "BILU"), ("BIOES", "BIES"), ("BMES", "BMES")])
 @given(found=chunks)
 def test_closing_schemes_become_iob2_without_repairs(scheme: str, prefixes: str, found: list[Chunk]) -> None:
     labels = write_closed(found, *prefixes)
-    assert LabelReader(scheme).read(labels) == (tuple(write_iob2(found)), 0)
+    assert LabelConverter(scheme).to_iob2(labels) == (tuple(write_iob2(found)), 0)
     if any(kind != OUTSIDE and length > 2 for kind, length in found):
-        assert SCHEMES[find_scheme([labels])].read is SCHEMES[scheme].read
+        assert SCHEMES[detect_scheme([labels])].convert is SCHEMES[scheme].convert
 
 
 @given(chunks)
@@ -75,15 +75,15 @@ def test_plain_joins_runs_of_equal_labels(found: list[Chunk]) -> None:
         else:
             merged.append((kind, length))
     labels = [kind for kind, length in found for _ in range(length)]
-    assert LabelReader("plain").read(labels) == (tuple(write_iob2(merged)), 0)
+    assert LabelConverter("plain").to_iob2(labels) == (tuple(write_iob2(merged)), 0)
 
 
 @given(st.lists(st.sampled_from([OUTSIDE, "B-PER", "I-PER", "B-LOC", "I-LOC"]), max_size=12))
 def test_any_iob_labels_are_repaired_once(labels: list[str]) -> None:
-    reader = LabelReader("IOB2")
-    read, repaired = reader.read(labels)
+    reader = LabelConverter("IOB2")
+    read, repaired = reader.to_iob2(labels)
     assert repaired == sum(before != after for before, after in zip(labels, read, strict=True))
-    assert reader.read(read) == (read, 0)
+    assert reader.to_iob2(read) == (read, 0)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_any_iob_labels_are_repaired_once(labels: list[str]) -> None:
     ],
 )
 def test_an_inside_that_continues_nothing_begins(labels: list[str], read: list[str], repaired: int) -> None:
-    assert LabelReader("IOB2").read(labels) == (tuple(read), repaired)
+    assert LabelConverter("IOB2").to_iob2(labels) == (tuple(read), repaired)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_an_inside_that_continues_nothing_begins(labels: list[str], read: list[s
     ],
 )
 def test_an_unclosed_entity_is_repaired(labels: list[str], read: list[str], repaired: int) -> None:
-    assert LabelReader("BILOU").read(labels) == (tuple(read), repaired)
+    assert LabelConverter("BILOU").to_iob2(labels) == (tuple(read), repaired)
 
 
 @pytest.mark.parametrize(
@@ -128,34 +128,34 @@ def test_an_unclosed_entity_is_repaired(labels: list[str], read: list[str], repa
     ],
 )
 def test_the_scheme_of_a_corpus_is_found(scheme: str, sentences: list[list[str]]) -> None:
-    assert find_scheme(sentences) == scheme
+    assert detect_scheme(sentences) == scheme
 
 
 def test_one_mistyped_closing_label_does_not_decide() -> None:
-    assert find_scheme([["B-PER", "I-PER", "O"]] * 5 + [["B-PER", "E-PER"]]) == "IOB2"
+    assert detect_scheme([["B-PER", "I-PER", "O"]] * 5 + [["B-PER", "E-PER"]]) == "IOB2"
 
 
 @pytest.mark.parametrize(
     ("labels", "outside"), [("O 0 PER", "O"), ("0 PER", "0"), ("_ B-PER", "_"), ("PER", "O")]
 )
 def test_the_outside_label_is_found(labels: str, outside: str) -> None:
-    assert find_outside(labels.split()) == outside
+    assert detect_outside_label(labels.split()) == outside
 
 
 def test_a_told_outside_is_read_as_outside() -> None:
-    assert LabelReader("plain", {"none"}).read(["none", "PER"]) == (("O", "B-PER"), 0)
+    assert LabelConverter("plain", {"none"}).to_iob2(["none", "PER"]) == (("O", "B-PER"), 0)
 
 
 @pytest.mark.parametrize("label", ["", "B-", "X-PER", "PER", "b-PER", "-PER", "0", "BB-PER"])
 def test_what_is_no_label_has_a_fault(label: str) -> None:
-    assert LabelReader("IOB2").fault_of(label)
+    assert LabelConverter("IOB2").problem_with(label)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_every_scheme_refuses_an_empty_label_and_takes_its_own(scheme: str) -> None:
-    reader = LabelReader(scheme)
-    assert reader.fault_of("") == "label is empty"
+    reader = LabelConverter(scheme)
+    assert reader.problem_with("") == "label is empty"
     for label in [OUTSIDE, *(f"{prefix}-PER" for prefix in SCHEMES[scheme].prefixes)]:
-        assert reader.fault_of(label) == ""
-    assert LabelReader("plain").fault_of("PER") == ""
-    assert LabelReader("plain").fault_of("B-PER")
+        assert reader.problem_with(label) == ""
+    assert LabelConverter("plain").problem_with("PER") == ""
+    assert LabelConverter("plain").problem_with("B-PER")

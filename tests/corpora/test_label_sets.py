@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo.corpora.label_schemes import SCHEMES, LabelReader
+from hpo.corpora.label_schemes import SCHEMES, LabelConverter
 from hpo.corpora.label_sets import (
     BILOU,
     BIO,
@@ -52,9 +52,9 @@ def test_what_is_written_is_read_as_a_corpus_in_that_scheme_is(name, sentences):
     scheme = LABEL_SETS[name]
     written = scheme.from_iob2(labels, offsets)
     words = in_words(written, offsets, scheme.names(TYPES))
-    reader = LabelReader(READERS[name])
-    read = [reader.read(each) for each in words]
-    assert all(not reader.fault_of(label) for each in words for label in each)
+    reader = LabelConverter(READERS[name])
+    read = [reader.to_iob2(each) for each in words]
+    assert all(not reader.problem_with(label) for each in words for label in each)
     assert sum(repaired for _, repaired in read) == 0
     again = scheme.to_iob2(written, offsets)
     assert in_words(again, offsets, label_names(TYPES)) == [list(each) for each, _ in read]
@@ -83,8 +83,8 @@ def test_whatever_a_model_says_is_read_as_a_corpus_would_be(name, data):
         np.int64,
     )
     read = LABEL_SETS[name].to_iob2(said, offsets)
-    reader = LabelReader(READERS[name])
-    expected = [list(reader.read(each)[0]) for each in in_words(said, offsets, names)]
+    reader = LabelConverter(READERS[name])
+    expected = [list(reader.to_iob2(each)[0]) for each in in_words(said, offsets, names)]
     if name == BIO:  # taken as it stands; spans are what seqeval makes of it
         assert read is said
         gold, _ = encode(expected, TYPES)
@@ -114,7 +114,7 @@ def test_labels_of_no_set_are_not_known(names):
 
 def test_behind_its_first_subtoken_a_token_that_begins_goes_on():
     for name, expected in ((PLAIN, [0, 1, 2]), (BIO, [0, 2, 2, 4, 4]), (BILOU, [0, 2, 2, 3, 4, 6, 6, 7, 8])):
-        assert LABEL_SETS[name].inside(np.arange(len(expected))).tolist() == expected, name
+        assert LABEL_SETS[name].continuation(np.arange(len(expected))).tolist() == expected, name
 
 
 def test_every_scheme_of_a_corpus_has_a_set_of_its_own():

@@ -41,7 +41,7 @@ def test_lines_are_aligned() -> None:
         "PER              2     2",
         "(automatic)      2     0",
     ]
-    assert told[10:] == ["2 sentences of train/test are the same", "note: a note"]
+    assert told[10:] == ["2 sentences are in both train/test", "note: a note"]
 
 
 def test_a_survey_tells_faults_and_cuts_nothing(tmp_path: Path) -> None:
@@ -54,4 +54,4 @@ def test_a_survey_tells_faults_and_cuts_nothing(tmp_path: Path) -> None:
     bad = profile_data(str(path))
     assert bad.to_json()["issues"] == [str(issue) for issue in bad.issues]
     assert [issue.location for issue in bad.issues] == [f"{path}:2"]
-    assert format_profile(bad)[1].startswith("problem: ")
+    assert format_profile(bad)[1].startswith("issue: ")

@@ -131,7 +131,7 @@ def test_unlisted_types_are_refused_each_at_its_place():
         "news",
         {"train": (Sentence(("a", "b", "c"), ("B-PER", "B-MISC", "I-DATE")),)},
         "0",
-        places={"MISC": "news.txt:7"},
+        type_locations={"MISC": "news.txt:7"},
     )
     with pytest.raises(UserError) as refused:
         families.apply(families.load_family("uner"), corpus)
@@ -143,10 +143,13 @@ def test_unlisted_types_are_refused_each_at_its_place():
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ("types: [A, A]", r"mine.yaml:4: types: an entity type may stand only once, not so: A"),
-        ("types: [B]", r"mine.yaml:5: mapping: maps to what is not among the types: A"),
+        ("types: [A, A]", r"mine.yaml:4: types: duplicate entity type: A"),
+        ("types: [B]", r"mine.yaml:5: mapping: maps to unlisted types: A"),
         ("types: [A, B]", r"no raw type maps to B"),
-        ("types: [A]\nautomatic: {kept: {t: C}}", r"automatic: maps to what is not among the types: C"),
+        (
+            "types: [A]\nautomatic: {kept: {t: C}}",
+            r"automatic: maps to unlisted types: C",
+        ),
         ("types: [A]\nmapings: {}", r"mine.yaml:5: mapings: unknown key"),
     ],
 )

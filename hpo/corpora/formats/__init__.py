@@ -1,4 +1,4 @@
-"""The formats in which corpora come, one reader each, and how a file's format is told from it."""
+"""Corpus file formats: one reader for each, and format detection."""
 
 from __future__ import annotations
 
@@ -7,49 +7,50 @@ from dataclasses import dataclass
 
 from hpo.corpora.formats import columns, csv_lists, hipe, jsonl
 from hpo.corpora.formats.options import CorpusOptions
-from hpo.corpora.formats.sources import Findings, RawSplit, Source
+from hpo.corpora.formats.sources import Diagnostics, RawSplit, Source
 from hpo.errors import Issue, UserError, unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A file format: what shows it, how it is read, and what else it writes for "no entity"."""
+    """A file format: its detector, its reader, and its additional labels for "no entity"."""
 
-    recognizes: Callable[[Source], bool]
-    read: Callable[[Sequence[Source], CorpusOptions, Findings], list[RawSplit]]
+    matches: Callable[[Source], bool]
+    read: Callable[[Sequence[Source], CorpusOptions, Diagnostics], list[RawSplit]]
     outside: frozenset[str] = frozenset()
 
 
 FORMATS: Mapping[str, Format] = {
-    "hipe": Format(hipe.recognizes, hipe.read, frozenset({hipe.MASK})),
-    "jsonl": Format(jsonl.recognizes, jsonl.read),
-    "csv-lists": Format(csv_lists.recognizes, csv_lists.read),
-    "columns": Format(columns.recognizes, columns.read),
+    "hipe": Format(hipe.matches, hipe.read, frozenset({hipe.MASK})),
+    "jsonl": Format(jsonl.matches, jsonl.read),
+    "csv-lists": Format(csv_lists.matches, csv_lists.read),
+    "columns": Format(columns.matches, columns.read),
 }
-"""In the order in which they are tried: any text can be columns. A hub dataset is no file: see `hub`."""
+"""In the order of detection; columns come last because any text matches them. For datasets see `hub`."""
 
 
-def find_format(sources: Sequence[Source], told: str | None, where: str) -> Format:
-    """The one format of a corpus's files.
+def find_format(sources: Sequence[Source], name: str | None, location: str) -> Format:
+    """Return the named format, or detect the one format of all files of a corpus.
 
     Raises
     ------
     UserError
-        if the told format is not known, or the files are of several.
+        if the named format is unknown, or the files have different formats.
     """
-    if told is not None:
-        if told not in FORMATS:
-            raise unknown(f"{where}: format", "corpus format", told, FORMATS)
-        return FORMATS[told]
-    written = [source for source in sources if source.text.strip()] or sources
-    found = {source.place: _recognize(source) for source in written}
+    if name is not None:
+        if name not in FORMATS:
+            raise unknown(f"{location}: format", "corpus format", name, FORMATS)
+        return FORMATS[name]
+    not_empty = [source for source in sources if source.text.strip()] or sources
+    found = {source.location: detect_format(source) for source in not_empty}
     names = set(found.values())
     if len(names) > 1:
-        shown = ", ".join(f"{place} is {name}" for place, name in found.items())
-        hint = "give all splits one format, or tell it as `format` in a corpus.yaml"
-        raise UserError(Issue(where, "splits are of different formats", shown, hint))
+        shown = ", ".join(f"{file} is {kind}" for file, kind in found.items())
+        hint = "convert them to one format, or set `format` in a corpus.yaml"
+        raise UserError(Issue(location, "splits have different formats", shown, hint))
     return FORMATS[names.pop()]
 
 
-def _recognize(source: Source) -> str:
-    return next(name for name, kind in FORMATS.items() if kind.recognizes(source))
+def detect_format(source: Source) -> str:
+    """Return the name of the first format that a file matches."""
+    return next(name for name, file_format in FORMATS.items() if file_format.matches(source))

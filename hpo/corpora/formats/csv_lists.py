@@ -1,4 +1,4 @@
-"""CSV with a list of tokens and a list of labels in each row, written as Python or JSON lists."""
+"""CSV files with a list of tokens and a list of labels in each row, as Python or JSON lists."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hpo.corpora.formats.options import CorpusOptions
-from hpo.corpora.formats.records import LABEL_KEYS, TOKEN_KEYS, Layout, RecordReader, find_layout
-from hpo.corpora.formats.sources import Findings, RawSentence, RawSplit, Source
+from hpo.corpora.formats.records import LABEL_KEYS, TOKEN_KEYS, RecordKeys, RecordReader, find_keys
+from hpo.corpora.formats.sources import Diagnostics, RawSentence, RawSplit, Source
 
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
 
 
-def recognizes(source: Source) -> bool:
-    """Whether a file's first row names a column of tokens and a column of labels."""
+def matches(source: Source) -> bool:
+    """Whether the first row names a column of tokens and a column of labels."""
     header = _header(source)
     return any(key in header for key in TOKEN_KEYS) and any(key in header for key in LABEL_KEYS)
 
@@ -31,36 +31,41 @@ def _header(source: Source) -> list[str]:
         return []
 
 
-def read(sources: Sequence[Source], options: CorpusOptions, findings: Findings) -> list[RawSplit]:
-    """The sentences of every source; a row's problems are told at the line where the row begins."""
+def read(sources: Sequence[Source], options: CorpusOptions, diagnostics: Diagnostics) -> list[RawSplit]:
+    """Read the sentences of every source; issues have the line where their row begins."""
     return [
-        RawSplit(source.place, source.split, _read_source(source, options, findings)) for source in sources
+        RawSplit(source.location, source.split, _read_source(source, options, diagnostics))
+        for source in sources
     ]
 
 
-def _read_source(source: Source, options: CorpusOptions, findings: Findings) -> list[RawSentence]:
+def _read_source(source: Source, options: CorpusOptions, diagnostics: Diagnostics) -> list[RawSentence]:
     header = _header(source)
-    layout, missing = find_layout(options.columns, header)
+    keys, missing = find_keys(options.columns, header)
     for name in missing:
-        findings.issue(source.place, 1, "header lacks a column", name, f"it has: {', '.join(header)}")
+        diagnostics.add_issue(
+            source.location, 1, "header lacks a column", name, f"columns: {', '.join(header)}"
+        )
     if missing:
         return []
-    reader = RecordReader(source.place, findings, options.label_names, options.label_names)
+    reader = RecordReader(source.location, diagnostics, options.label_names, options.label_names)
     sentences = []
-    for line, row in _rows(source, findings):
+    for line, row in _rows(source, diagnostics):
         if len(row) != len(header):
-            hint = "quote the cells that hold commas"
-            findings.issue(source.place, line, f"row does not have {len(header)} cells", len(row), hint)
+            hint = "quote cells that contain commas"
+            diagnostics.add_issue(
+                source.location, line, f"row does not have {len(header)} cells", len(row), hint
+            )
             continue
         sentence = _read_row(
-            source.place, line, dict(zip(header, row, strict=True)), layout, reader, findings
+            source.location, line, dict(zip(header, row, strict=True)), keys, reader, diagnostics
         )
         if sentence is not None:
             sentences.append(sentence)
     return sentences
 
 
-def _rows(source: Source, findings: Findings) -> Iterator[tuple[int, list[str]]]:
+def _rows(source: Source, diagnostics: Diagnostics) -> Iterator[tuple[int, list[str]]]:
     rows = csv.reader(io.StringIO(source.text, newline=""), strict=True)
     line = 1
     try:
@@ -69,41 +74,45 @@ def _rows(source: Source, findings: Findings) -> Iterator[tuple[int, list[str]]]
                 yield line, row
             line = rows.line_num + 1
     except csv.Error as error:
-        hint = "close every quote, and double the quotes inside a cell"
-        findings.issue(source.place, line, "row is not CSV", str(error), hint)
+        hint = "close every quote, and double quotes inside a cell"
+        diagnostics.add_issue(source.location, line, "row is not valid CSV", str(error), hint)
 
 
 def _read_row(
-    place: str, line: int, row: dict[str, str], layout: Layout, reader: RecordReader, findings: Findings
+    location: str,
+    line: int,
+    row: dict[str, str],
+    keys: RecordKeys,
+    reader: RecordReader,
+    diagnostics: Diagnostics,
 ) -> RawSentence | None:
     lists: dict[str, list[Any]] = {}
-    keys = [layout.token, layout.label] + ([layout.auto] if layout.auto else [])
-    for key in keys:
+    for key in filter(None, (keys.token, keys.label, keys.auto)):
         try:
             lists[key] = parse_list(row[key])
         except ValueError:
             hint = "write it as ['a', 'b'] or [\"a\", \"b\"]"
-            findings.issue(place, line, f"cell of {key} is not a list", row[key], hint)
-    if len(lists) < len(keys):
+            diagnostics.add_issue(location, line, f"cell of {key} is not a list", row[key], hint)
+    if len(lists) < (3 if keys.auto else 2):
         return None
-    auto = lists[layout.auto] if layout.auto else None
-    name = row[layout.id] if layout.id else None
-    return reader.read(line, lists[layout.token], lists[layout.label], auto, name)
+    auto = lists[keys.auto] if keys.auto else None
+    name = row[keys.id] if keys.id else None
+    return reader.read(line, lists[keys.token], lists[keys.label], auto, name)
 
 
 def parse_list(cell: str) -> list[Any]:
-    """The list that a cell spells, in JSON, in Python, or as numpy prints an array (without commas).
+    """Parse a list written in JSON, in Python, or as numpy prints an array (without commas).
 
     Raises
     ------
     ValueError
-        if it spells no list.
+        if the cell is not a list.
     """
     text = cell.strip()
     if not (text.startswith("[") and text.endswith("]")):
         raise ValueError("not a list")
     body = text[1:-1]
-    # Python would join neighbouring strings without a comma into one, so numpy's way is tried first.
+    # Python would concatenate strings without a comma, so numpy's notation is tried first.
     if not _QUOTED.sub("", body).strip():
         return [ast.literal_eval(item) for item in _QUOTED.findall(body)]
     if re.fullmatch(r"\d+(?:\s+\d+)*", body.strip()):

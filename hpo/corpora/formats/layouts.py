@@ -1,4 +1,4 @@
-"""Which column of a column file is what, told or found by what stands in it."""
+"""Find the token and label columns of column files, by options or by their content."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hpo.corpora.formats.options import CorpusOptions
 from hpo.corpora.label_schemes import OUTSIDE_SYMBOLS
 
 CHUNK_TYPES = frozenset({"NP", "VP", "PP", "ADVP", "ADJP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP"})
-"""The types of CoNLL-2000 and CoNLL-2003's chunk column, which is labelled as entities are."""
+"""The types of the chunk column of CoNLL-2000 and CoNLL-2003, which has the form of entity labels."""
 INDEX_SAMPLE = 200
-"""Sentences that decide whether a column counts tokens."""
+"""Number of sentences inspected to decide whether a column counts tokens."""
 Sentences = list[list[tuple[str, ...]]]
 """Rows of fields, by sentence."""
 _LABEL_PREFIXES = frozenset("BIESLUMW")
@@ -20,7 +20,7 @@ _LABEL_PREFIXES = frozenset("BIESLUMW")
 
 @dataclass(frozen=True, slots=True)
 class ColumnLayout:
-    """The numbers of the columns from 0; ``second_label`` is found, ``auto`` is told."""
+    """Column indices from 0; ``auto`` comes from the options, ``second_label`` from the content."""
 
     token: int
     label: int
@@ -28,24 +28,30 @@ class ColumnLayout:
     second_label: int | None = None
 
     def fits(self, width: int) -> bool:
-        """Whether a row of so many columns has all of these."""
-        told = (self.token, self.label) + (() if self.auto is None else (self.auto,))
-        return all(0 <= column < width for column in told)
+        """Whether rows of this width have all of these columns."""
+        columns = (self.token, self.label) + (() if self.auto is None else (self.auto,))
+        return all(0 <= column < width for column in columns)
 
 
 def find_layouts(tables: Sequence[tuple[int, Sentences]], options: CorpusOptions) -> dict[int, ColumnLayout]:
-    """The layout of every width of row among these tables; widths without a label column are left out.
+    """Return the layout for every row width among these tables; widths without a label column have none.
 
     Parameters
     ----------
     tables
-        for each file its width, and its sentences as rows of so many fields.
+        the row width of each file, and its sentences as rows of fields.
     options
-        columns that it tells are taken as told.
+        columns set here take precedence.
     """
     layouts = {}
     for width in {width for width, _ in tables}:
-        sentences = [sentence for own, table in tables if own == width for sentence in table if sentence]
+        sentences = [
+            sentence
+            for table_width, table in tables
+            if table_width == width
+            for sentence in table
+            if sentence
+        ]
         layout = _find(width, sentences, options)
         if layout is not None:
             layouts[width] = layout
@@ -53,29 +59,29 @@ def find_layouts(tables: Sequence[tuple[int, Sentences]], options: CorpusOptions
 
 
 def _find(width: int, sentences: Sentences, options: CorpusOptions) -> ColumnLayout | None:
-    told = options.columns
+    given = options.columns
     columns = list(range(width))
-    token = _from_start(told.token, width)
+    token = _from_start(given.token, width)
     if token is None:
         token = 1 if width > 2 and _counts_tokens(sentences) else 0
     candidates = [column for column in columns if column > token]
     labels = candidates if len(candidates) == 1 else _label_columns(candidates, sentences, options.outside)
-    label = _from_start(told.label, width)
+    label = _from_start(given.label, width)
     if label is None and not labels:
         return None
-    layout = ColumnLayout(token, labels[0] if label is None else label, _from_start(told.auto, width))
+    layout = ColumnLayout(token, labels[0] if label is None else label, _from_start(given.auto, width))
     others = [column for column in labels if column > layout.label]
     return replace(layout, second_label=others[0]) if others else layout
 
 
-def _from_start(told: int | str | None, width: int) -> int | None:
-    """A told column, counted from the start also where it was told from the end."""
-    if told is None:
+def _from_start(column: int | str | None, width: int) -> int | None:
+    """Convert a column that may count from the end to an index from 0."""
+    if column is None:
         return None
-    # A name has no meaning in a file without a header, and -1 fits no layout.
-    if isinstance(told, str):
+    # Column files have no header, so a name is invalid; -1 fits no width.
+    if isinstance(column, str):
         return -1
-    return told + width if told < 0 else told
+    return column + width if column < 0 else column
 
 
 def _counts_tokens(sentences: Sentences) -> bool:
@@ -93,21 +99,21 @@ def _count_from(first: int, number: int) -> list[str]:
 
 
 def _label_columns(candidates: Sequence[int], sentences: Sentences, outside: str | None) -> list[int]:
-    """The candidates most of whose fields look like labels, chunks left out if others remain."""
+    """Return the candidates with mostly label-like fields, without chunk columns if others remain."""
     counts = {column: Counter(row[column] for rows in sentences for row in rows) for column in candidates}
-    # An untold `_` is no sign of a label: CoNLL-U has it for every field that is left out.
+    # Unless configured, `_` does not indicate a label: CoNLL-U uses it for every empty field.
     symbols = frozenset(OUTSIDE_SYMBOLS) - {"_"} if outside is None else frozenset({outside})
-    labels = [column for column in candidates if _looks_labelled(counts[column], symbols)]
-    entities = [column for column in labels if not _holds_chunks(counts[column])]
+    labels = [column for column in candidates if _contains_labels(counts[column], symbols)]
+    entities = [column for column in labels if not _contains_chunks(counts[column])]
     return entities or labels
 
 
-def _looks_labelled(counts: Counter[str], outside: frozenset[str]) -> bool:
+def _contains_labels(counts: Counter[str], outside: frozenset[str]) -> bool:
     labels = sum(count for field, count in counts.items() if field in outside or _is_prefixed(field))
     return labels > 0 and 2 * labels >= counts.total()
 
 
-def _holds_chunks(counts: Counter[str]) -> bool:
+def _contains_chunks(counts: Counter[str]) -> bool:
     types = {field[2:] for field in counts if _is_prefixed(field)}
     return bool(types) and types <= CHUNK_TYPES
 

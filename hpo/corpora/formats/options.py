@@ -1,4 +1,4 @@
-"""What a `corpus.yaml` (or a caller) may tell about a corpus that its files do not show."""
+"""Facts about a corpus that its files do not show, from a `corpus.yaml` or a caller."""
 
 from __future__ import annotations
 
@@ -19,24 +19,23 @@ from hpo.storage.yaml_files import (
 
 FILE_NAME = "corpus.yaml"
 AUTO = "auto"
-"""The scheme of a corpus whose scheme is to be found, as if none were told."""
-ALSO_CALLED = {"bio": "IOB2", "iob": "IOB1", "iobes": "BIOES", "bieos": "BIOES"}
+"""Detect the label scheme; the same as no scheme."""
+SCHEME_ALIASES = {"bio": "IOB2", "iob": "IOB1", "iobes": "BIOES", "bieos": "BIOES"}
 """Other names of label schemes, in lower case."""
 SPLIT_WORDS: Mapping[str, str] = {
     **dict.fromkeys(("train", "training", "trn", "traindata"), "train"),
     **dict.fromkeys(("dev", "development", "devel", "val", "valid", "validation", "testa"), "dev"),
     **dict.fromkeys(("test", "testing", "tst", "testb"), "test"),
 }
-"""The words by which a split is called, in a `corpus.yaml` and in a file's name."""
-_MISSPELT = 0.8
-"""How alike, by `difflib`, a name and a split's word are if one is meant for the other."""
+"""The names of each split, in a `corpus.yaml` and in file names."""
+_TYPO_SIMILARITY = 0.8
+"""From this similarity, by `difflib`, an unknown split name is taken for a misspelled one."""
 
 
 class Columns(BaseModel):
-    """Where a sentence's parts stand: a column's number from 0 (negative from the end), or its name.
+    """The columns of a source: an index from 0 (negative from the end) for column files, otherwise a name.
 
-    Numbers are for column files; names for HIPE (``NE-FINE-LIT``), JSONL keys, CSV headers and the
-    features of a hub dataset.
+    Names are HIPE columns (``NE-FINE-LIT``), JSONL keys, CSV headers and features of a hub dataset.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,13 +47,12 @@ class Columns(BaseModel):
 
 
 class CorpusOptions(BaseModel):
-    """The told facts of a corpus; whatever is left out is found in the files.
+    """Facts about a corpus; every field without a value is detected from the files.
 
-    ``splits`` maps a split's name to a file of the folder, and then only those files are read. Each of
-    `SPLIT_WORDS` means its split; other names (``wikipedia``, ``test-allmasked``) stay as they are.
-    ``scheme`` is one of `SCHEMES`, in any case, one of `ALSO_CALLED`, or ``auto``.
-    ``outside`` is the label that stands for "no entity", ``label_names`` are the labels that integer
-    tags stand for, in order.
+    ``splits`` maps the name of a split to a file in the folder; then only these files are read. The names in
+    `SPLIT_WORDS` are normalized, others (``wikipedia``, ``test-allmasked``) are kept as they are.
+    ``scheme`` is one of `SCHEMES` or `SCHEME_ALIASES`, in upper or lower case, or ``auto``.
+    ``outside`` is the label for "no entity"; ``label_names`` are the labels of integer tags, in order.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -71,7 +69,7 @@ class CorpusOptions(BaseModel):
     @field_validator("outside", mode="before")
     @classmethod
     def _read_digit(cls, value: object) -> object:
-        """YAML reads a bare ``0`` as a number."""
+        """Convert an integer to a string, because YAML reads an unquoted ``0`` as a number."""
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
     @field_validator("scheme")
@@ -79,7 +77,7 @@ class CorpusOptions(BaseModel):
     def _know_scheme(cls, value: str | None) -> str | None:
         if value is None or value.lower() == AUTO:
             return None
-        known = {name.lower(): name for name in SCHEMES} | ALSO_CALLED
+        known = {name.lower(): name for name in SCHEMES} | SCHEME_ALIASES
         if value.lower() not in known:
             raise ValueError(f"unknown label scheme; known: {', '.join((*SCHEMES, AUTO))}")
         return known[value.lower()]
@@ -89,47 +87,47 @@ class CorpusOptions(BaseModel):
     def _hold_a_split(cls, value: Mapping[str, str] | None) -> Mapping[str, str] | None:
         if value is not None and not value:
             raise ValueError("must name at least one split and its file")
-        return value if value is None else _call_splits(value)
+        return value if value is None else _normalize_splits(value)
 
     def updated_by(self, other: CorpusOptions | None) -> CorpusOptions:
-        """These options, with every field that ``other`` sets taken from there."""
+        """Return these options with every field that ``other`` sets replaced by its value."""
         if other is None:
             return self
         return self.model_copy(update={key: getattr(other, key) for key in other.model_fields_set})
 
 
-def _call_splits(told: Mapping[str, str]) -> dict[str, str]:
-    """The told splits under their own names.
+def _normalize_splits(splits: Mapping[str, str]) -> dict[str, str]:
+    """Replace every name in `SPLIT_WORDS` by the split that it stands for.
 
     Raises
     ------
-    Broken
-        if a split is told twice, or a name is meant for a split's and is none.
+    ValidationIssues
+        if a split is defined twice, or a name looks like a misspelled split.
     """
-    called: dict[str, str] = {}
+    normalized: dict[str, str] = {}
     issues: list[tuple[Key, str]] = []
-    for name, file in told.items():
+    for name, file in splits.items():
         split = SPLIT_WORDS.get(name.lower(), name)
-        meant = get_close_matches(name.lower(), SPLIT_WORDS, 1, _MISSPELT) if name.isalpha() else []
+        similar = get_close_matches(name.lower(), SPLIT_WORDS, 1, _TYPO_SIMILARITY) if name.isalpha() else []
         if not name.strip():
-            issues.append(((name,), "a split needs a name"))
-        elif split in called:
-            issues.append(((name,), f"the {split} split is told twice"))
-        elif meant and meant[0] != name.lower():
-            issues.append(((name,), f"no split is called so; write {SPLIT_WORDS[meant[0]]} if that is meant"))
-        called[split] = file
+            issues.append(((name,), "must not be empty"))
+        elif split in normalized:
+            issues.append(((name,), f"the {split} split is defined twice"))
+        elif similar and similar[0] != name.lower():
+            issues.append(((name,), f"unknown split; did you mean {SPLIT_WORDS[similar[0]]}?"))
+        normalized[split] = file
     if issues:
         raise ValidationIssues(issues)
-    return called
+    return normalized
 
 
 def read_options(folder: Path) -> CorpusOptions:
-    """The options that a folder's `corpus.yaml` tells, or none.
+    """Read the options from a folder's `corpus.yaml`, if it exists.
 
     Raises
     ------
     UserError
-        if the file is there and is not valid, with every problem at its line.
+        if the file is invalid, with every issue at its line.
     """
     path = folder / FILE_NAME
     return validate(CorpusOptions, read_yaml(path)) if path.is_file() else CorpusOptions()

@@ -1,4 +1,4 @@
-"""A data file's text, the sentences read from it, and all that was found on the way."""
+"""The text of a data file, the raw sentences read from it, and the issues and notes about it."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from dataclasses import dataclass
 from hpo.errors import Issue, UserError
 
 SHOWN_ISSUES = 20
-"""Faults of one rule in one file that are told one by one; the rest are told as a number."""
+"""Issues with the same message in one file that are reported one by one; the rest are counted."""
 SHOWN_CHARACTERS = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The text of one file, which holds one split; ``place`` is what its problems call it."""
+    """The text of one file, which contains one split; ``location`` is its name in issues."""
 
-    place: str
+    location: str
     split: str
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class RawSentence:
-    """A sentence as a file has it, its labels in the corpus's own scheme.
+    """A sentence as read from a file, with labels in the corpus's scheme.
 
-    *Shape:* ``labels``, ``lines`` (from 1) and ``auto_labels`` are as long as ``tokens``.
+    *Shape:* ``labels``, ``lines`` (line numbers from 1) and ``auto_labels`` are as long as ``tokens``.
     """
 
     tokens: tuple[str, ...]
@@ -40,18 +40,15 @@ class RawSentence:
 
 @dataclass(frozen=True, slots=True)
 class RawSplit:
-    """All sentences of one source."""
+    """The name and all sentences of one split, and the location of its source."""
 
-    place: str
-    split: str
+    location: str
+    name: str
     sentences: list[RawSentence]
 
 
-class Findings:
-    """The problems and notes of a corpus, collected while it is read.
-
-    Faults stand in the order of files, then lines.
-    """
+class Diagnostics:
+    """The issues and notes collected while a corpus is read, in the order of files, then lines."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
@@ -59,43 +56,43 @@ class Findings:
         self._counts: dict[str, Counter[str]] = {}
         self._damaged: set[tuple[str, int]] = set()
 
-    def issue(self, place: str, line: int, rule: str, value: object = None, hint: str = "") -> None:
-        """Note a broken rule; of a line already told to be damaged nothing more is said."""
-        if (place, line) in self._damaged:
+    def add_issue(self, location: str, line: int, message: str, value: object = None, hint: str = "") -> None:
+        """Add an issue, unless the line was already reported as damaged."""
+        if (location, line) in self._damaged:
             return
-        counts = self._counts.setdefault(place, Counter())
-        counts[rule] += 1
-        if counts[rule] <= SHOWN_ISSUES:
+        counts = self._counts.setdefault(location, Counter())
+        counts[message] += 1
+        if counts[message] <= SHOWN_ISSUES:
             shown = _shorten(value) if isinstance(value, str) else value
-            issues = self._issues.setdefault(place, [])
-            issues.append((line, Issue(f"{place}:{line}", rule, shown, hint)))
+            issues = self._issues.setdefault(location, [])
+            issues.append((line, Issue(f"{location}:{line}", message, shown, hint)))
 
-    def damage(self, place: str, line: int, rule: str, value: object, hint: str) -> None:
-        """Note a problem of a line's bytes, after which the line's content is not judged."""
-        self.issue(place, line, rule, value, hint)
-        self._damaged.add((place, line))
+    def add_damaged_line(self, location: str, line: int, message: str, value: object, hint: str) -> None:
+        """Add an issue about the bytes of a line, and ignore further issues of that line."""
+        self.add_issue(location, line, message, value, hint)
+        self._damaged.add((location, line))
 
-    def has_faults(self, place: str) -> bool:
-        """Whether anything was wrong in this file."""
-        return place in self._issues
+    def has_issues(self, location: str) -> bool:
+        """Whether this file has issues."""
+        return location in self._issues
 
     def issues(self) -> list[Issue]:
-        """Every problem; where a rule was broken over and over, the rest as one."""
-        told: list[Issue] = []
-        for place, issues in self._issues.items():
-            told.extend(issue for _, issue in sorted(issues, key=lambda item: item[0]))
-            for rule, count in self._counts[place].items():
+        """Return all issues; those beyond `SHOWN_ISSUES` with the same message are summarized in one."""
+        shown: list[Issue] = []
+        for location, issues in self._issues.items():
+            shown.extend(issue for _, issue in sorted(issues, key=lambda item: item[0]))
+            for message, count in self._counts[location].items():
                 if count > SHOWN_ISSUES:
-                    told.append(Issue(place, f"{rule}: {count - SHOWN_ISSUES} more such lines"))
-        return told
+                    shown.append(Issue(location, f"{message}: {count - SHOWN_ISSUES} more such lines"))
+        return shown
 
-    def stop_at_faults(self) -> None:
-        """End the reading here if anything was wrong.
+    def raise_issues(self) -> None:
+        """Stop reading if there are issues.
 
         Raises
         ------
         UserError
-            with every problem so far, if there is one.
+            with every issue so far, if there is one.
         """
         if self._issues:
             raise UserError(self.issues())
@@ -105,30 +102,36 @@ def _shorten(text: str) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
 
 
-def decode(data: bytes, place: str, split: str, findings: Findings) -> Source:
-    """The text of a file's bytes, without byte order mark and with ``\\n`` alone as line end.
+def decode(data: bytes, location: str, split: str, diagnostics: Diagnostics) -> Source:
+    """Decode a file as UTF-8, remove a byte order mark, and convert line ends to ``\\n``.
 
-    Bytes that are not UTF-8 and NUL characters are noted as problems of their lines.
+    Bytes that are not UTF-8 and NUL characters are added as issues of their lines.
     """
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        findings.damage(place, 1, "file is not UTF-8", "a UTF-16 byte order mark", "convert it to UTF-8")
-        return Source(place, split, "")
+        diagnostics.add_damaged_line(
+            location, 1, "file is not UTF-8", "a UTF-16 byte order mark", "convert it to UTF-8"
+        )
+        return Source(location, split, "")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("utf-8-sig", errors="replace")
-        _note_undecodable(data, place, findings)
+        _report_undecodable(data, location, diagnostics)
     if "\0" in text:
         for number, line in enumerate(text.split("\n"), 1):
             if "\0" in line:
-                findings.damage(place, number, "line has a NUL character", line.strip("\r"), "remove it")
-    return Source(place, split, text.replace("\r\n", "\n"))
+                diagnostics.add_damaged_line(
+                    location, number, "line has a NUL character", line.strip("\r"), "remove it"
+                )
+    return Source(location, split, text.replace("\r\n", "\n"))
 
 
-def _note_undecodable(data: bytes, place: str, findings: Findings) -> None:
+def _report_undecodable(data: bytes, location: str, diagnostics: Diagnostics) -> None:
     for number, line in enumerate(data.split(b"\n"), 1):
         try:
             line.decode("utf-8")
         except UnicodeDecodeError as error:
             wrong = line[error.start : error.end]
-            findings.damage(place, number, "line is not UTF-8", wrong, "convert the file to UTF-8")
+            diagnostics.add_damaged_line(
+                location, number, "line is not UTF-8", wrong, "convert the file to UTF-8"
+            )

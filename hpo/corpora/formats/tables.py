@@ -1,4 +1,4 @@
-"""The rows of a column file, split into fields and parted by blank lines."""
+"""Split a column file into blocks of rows separated by blank lines, and rows into fields."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hpo.corpora.formats.sources import Source
 
 DOCUMENT_START = "-DOCSTART-"
 TABBED_SHARE = 0.95
-"""In a file with so many of its tabs, a line without any is no row."""
+"""If a file has this share of the expected tabs, lines without a tab are not rows."""
 
 _COMMENT = re.compile(r"#(?:[ \t]|$|[\w:.-]+\s*=|(?:begin|end) document\b)")
 _COMMENT_AS_WIDE_AS_A_ROW = re.compile(r"# +(?:[\w:.-]+ +=( |$)|newdoc\b|newpar\b)")
@@ -20,14 +20,14 @@ _SENTENCE_ID = re.compile(r"#\s*(?:sent_id|sent-id|id)\s*=\s*(\S.*?)\s*$")
 _BLANKS = re.compile(r"[ \t]+")
 
 Fields = tuple[str, ...]
-"""A row's fields; tuples, which the garbage collector lets be, since there may be millions of them."""
+"""The fields of a row; a tuple, because the garbage collector skips tuples and there can be millions."""
 
 
 @dataclass(slots=True)
 class Block:
-    """The rows between two blank lines, the number of the line where they start, and the id they have.
+    """The rows between two blank lines, the line number of the first one, and the sentence id.
 
-    ``begins`` says that a document begins with them.
+    ``begins`` says whether a document begins here.
     """
 
     start: int
@@ -36,16 +36,17 @@ class Block:
     begins: bool = False
 
     def drop(self, count: int) -> None:
-        """Leave out the first rows."""
+        """Remove the first rows."""
         del self.rows[:count]
         self.start += count
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The rows of one source by block, not yet checked against each other.
+    """The unvalidated rows of one source, by block.
 
-    ``width`` is the usual number of fields of a row, at least 2; ``tabbed`` says that all rows have tabs.
+    ``width`` is the most frequent number of fields per row, at least 2; ``tabbed`` says whether rows have
+    tabs.
     """
 
     source: Source
@@ -55,7 +56,7 @@ class Table:
     tabbed: bool
 
     def full_rows(self) -> list[list[Fields]]:
-        """The rows of the usual width, by block."""
+        """Return the rows with `width` fields, by block."""
         return [[fields for fields in block.rows if len(fields) == self.width] for block in self.blocks]
 
 
@@ -74,9 +75,9 @@ def _splitter(separator: str | None) -> Callable[[str], Fields]:
 
 
 def tabulate(source: Source, separator: str | None) -> Table:
-    """The rows of a source, without the comments that stand before a sentence's first token.
+    """Split a source into rows, without the comments before the first token of a sentence.
 
-    ``separator`` is ``tab`` or ``space``; without it each row is split by tabs if it has any, else by spaces.
+    ``separator`` is ``tab`` or ``space``; if None, each row is split at tabs, or at spaces if it has none.
     """
     split = _splitter(separator)
     lines = source.text.split("\n")
@@ -92,8 +93,8 @@ def tabulate(source: Source, separator: str | None) -> Table:
             widths.update(len(fields) for fields in rows if not fields[0].startswith("#"))
             rows, begins = [], False
         begins |= line.startswith(DOCUMENT_START)
-    usual = max(widths, key=lambda width: (widths[width], width), default=2)
-    width = max(usual, 2)
+    most_frequent = max(widths, key=lambda width: (widths[width], width), default=2)
+    width = max(most_frequent, 2)
     tabbed = source.text.count("\t") >= TABBED_SHARE * widths.total() * (width - 1) > 0
     table = Table(source, lines, blocks, width, tabbed)
     for block in blocks:
@@ -102,14 +103,14 @@ def tabulate(source: Source, separator: str | None) -> Table:
 
 
 def _take_comments(block: Block, table: Table) -> None:
-    """Drop the comments that a block begins with, and keep the id that one of them tells."""
+    """Remove the comments at the start of a block, and keep the sentence id that one of them may contain."""
     count = 0
     for fields in block.rows:
         line = table.lines[block.start - 1 + count]
         if not line.startswith("#") or not _is_comment(line, len(fields), table):
             break
-        told = _SENTENCE_ID.match(line)
-        block.id = told[1] if told else block.id
+        found = _SENTENCE_ID.match(line)
+        block.id = found[1] if found else block.id
         block.begins |= _DOCUMENT_ID.match(line) is not None
         count += 1
     block.drop(count)
