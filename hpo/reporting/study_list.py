@@ -191,7 +191,7 @@ def collect_rows(names: Sequence[str]) -> list[MatrixRow]:
         issues = [
             Issue(
                 f"study {folder.name}",
-                "not finished" if folder.study.exists() else "not under results/",
+                "is not finished" if folder.study.exists() else "is not under results/",
             )
             for folder in folders
             if not folder.matrix.exists()

@@ -101,7 +101,7 @@ def done():
         ("run --seeds 5", r"study: asha tries no .* twice, .*\(can: random, grid; .*hpo rerank .*"),
         ("show nope --json", r"study nope: is not under results/ \(hpo ls lists .*\)"),
         ("matrix nope", r"study nope: is not under results/"),
-        ("matrix", r"results/: holds no study that is done \(make one with: hpo run\)"),
+        ("matrix", r"results/: no finished study \(create one with: hpo run\)"),
         ("grid --train-on cased,lower", r"--train-on: unknown case variant \(got 'lower'; known: .*\)"),
         ("grid no.yaml --tags conll", r"no\.yaml: no such file"),
         ("grid --tags conll,conl --dry-run", r"tag families: unknown name \(got 'conl'; known: .*\)"),
@@ -258,7 +258,7 @@ def test_a_corpus_with_faults_is_told_and_ends_with_2(hpo, empty_folder):
 
 
 def test_the_list_of_no_studies_says_how_to_make_one(hpo):
-    assert hpo("ls") == (0, "no studies under results/ yet; make one with: hpo run\n", "")
+    assert hpo("ls") == (0, "no studies under results/; create one with: hpo run\n", "")
     assert json.loads(hpo("ls", "--json")[1]) == []
 
 

@@ -16,7 +16,14 @@ from hpo.workflows.export import export_checkpoint
 SENTENCES = "Ada B-PER\nran O\nhome O\n\nin O\nUppsala B-LOC\n\n" * 12
 
 
-@pytest.mark.parametrize("pooling, context", [("first", 8), ("mean", 8), ("first", 0)])
+@pytest.mark.parametrize(
+    "pooling, context",
+    [
+        ("first", 8),
+        pytest.param("mean", 8, marks=pytest.mark.slow),
+        pytest.param("first", 0, marks=pytest.mark.slow),
+    ],
+)
 def test_evaluate_checkpoint_uses_the_trained_window_and_context(empty_folder, monkeypatch, pooling, context):
     corpus_folder = empty_folder / "corpus"
     corpus_folder.mkdir()

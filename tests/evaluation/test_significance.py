@@ -108,6 +108,7 @@ def models(tmp_path_factory):
     return folders
 
 
+@pytest.mark.slow
 def test_compare_checkpoints_scores_equal_those_of_evaluate(models, empty_folder, monkeypatch, capsys):
     from hpo.cli import app as cli
     from hpo.evaluation.checkpoint_scores import evaluate_checkpoint

@@ -60,7 +60,7 @@ def write_corpus(folder, seed):
     return path, rows
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_predict_finds_the_spans_that_evaluate_scores(checkpoint, empty_folder, seed):
     path, rows = write_corpus(empty_folder, seed)
     scores = evaluate_checkpoint(checkpoint, str(path), "conll", 1)["test"]["cased"]

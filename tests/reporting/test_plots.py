@@ -48,6 +48,7 @@ def test_draw_plots_saves_every_plot_as_png_and_svg(record, tmp_path):
         assert "my-study" in text
 
 
+@pytest.mark.slow
 def test_draw_plots_twice_gives_identical_files(record, tmp_path):
     for place in ("one", "two"):
         draw_plots(record, tmp_path / place)

@@ -110,8 +110,8 @@ def test_collect_rows_of_unfinished_and_missing_studies_reports_all(put):
     with pytest.raises(UserError) as caught:
         collect_rows(["open", "done", "none"])
     assert [str(issue) for issue in caught.value.issues] == [
-        "study open: not finished",
-        "study none: not under results/",
+        "study open: is not finished",
+        "study none: is not under results/",
     ]
 
 

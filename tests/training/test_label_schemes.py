@@ -169,7 +169,7 @@ def test_a_checkpoint_of_other_types_is_refused_in_every_scheme(learned, corpus)
     _, _, folder, _ = learned
     require_matching_labels(folder, corpus)
     other = dataclasses.replace(corpus, label_names=label_names(("person", "animal")))
-    with pytest.raises(UserError, match="was trained on other labels than the tag family's"):
+    with pytest.raises(UserError, match="the checkpoint's labels must be those of the tag family"):
         require_matching_labels(folder, other)
 
 

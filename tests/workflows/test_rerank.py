@@ -82,7 +82,7 @@ def test_the_defaults_are_scored_beside_the_best_and_their_model_is_kept(done):
     assert summary["default_dev_f1"] == record.trials[0].best.f1
     assert summary["default_test_f1"] == record.scores[0]["test"]["cased"].f1
     report = render_study("small")
-    for heading in ("Default configuration and best", "By batch size", "The best model on test, by class"):
+    for heading in ("Default vs best", "Scores by batch size", "Scores of the best model on test by class"):
         assert f"## {heading}" in report
     assert "![Learning curves](figures/learning-curves.png)" in report
     assert (folder.figures / "confusion-entities-test.svg").exists()
@@ -130,7 +130,7 @@ def test_a_reranking_that_is_killed_goes_on_and_ranks_means_with_a_score_for_eve
     written = json.loads(folder.rerank_results.read_text())
     assert (written["top"], written["seeds"]) == (1, 2)
     assert written["configurations"] == [each.to_json() for each in found]
-    assert "## The best trained again" in render_study("small")
+    assert "## Best configurations retrained with new seeds" in render_study("small")
     assert describe_study("small")["reranked"] == written["configurations"]
     inner = folder.rerank_study
     assert {trial.state for trial in read_trials(read_lines(inner.trials))} == {State.COMPLETE}

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from importlib.metadata import version
 
 import pytest
 from rich.console import Console
@@ -150,6 +151,18 @@ def test_the_best_model_has_a_card(done):
         assert fact in card
 
 
+def test_export_confirms_the_best_model_with_seqeval(done):
+    _study, row, folder, _ = done
+    sentence = f"Micro F1 on dev and test (cased) confirmed with seqeval {version('seqeval')}."
+    assert sentence in folder.report.read_text()
+    assert sentence in (folder.best / "1" / "README.md").read_text()
+    assert "confirmed with" not in (folder.best / "2" / "README.md").read_text()
+    check = json.loads((folder.best / "1" / "seqeval.json").read_text())
+    assert check["f1"] == pytest.approx(
+        {split: row.f1(split, "cased") for split in ("dev", "test")}, abs=1e-9
+    )
+
+
 def test_the_best_model_scores_the_same_when_it_is_evaluated_alone(done):
     study, row, folder, _ = done
     scores = evaluate_checkpoint(folder.best / "1", study.data, study.tags, study.seed)
@@ -159,7 +172,7 @@ def test_the_best_model_scores_the_same_when_it_is_evaluated_alone(done):
 def test_a_checkpoint_is_refused_on_labels_it_was_not_trained_on(done, tmp_path):
     _, _, folder, _ = done
     (tmp_path / "train.jsonl").write_text('{"tokens": ["Ada"], "ner_tags": ["B-PER"]}\n')
-    with pytest.raises(UserError, match="trained on other labels"):
+    with pytest.raises(UserError, match="labels must be those of the tag family"):
         evaluate_checkpoint(folder.best / "1", str(tmp_path), "conll", 42)
 
 
