@@ -1,4 +1,4 @@
-"""A run ends when dev no longer improves, or cools down first; taken up again it does the same."""
+"""Early stopping ends a run or starts a cool-down, and a resumed run continues it."""
 
 import json
 from functools import partial
@@ -18,15 +18,15 @@ torch.set_num_threads(1)
 ADAPTIVE = {"lr_schedule": "adaptive", "early_stopping_metric": "loss", "patience": 1, "cooldown_epochs": 2}
 
 
-def follow(training_config, losses, f1=0.5):
-    """The patience after each of some dev losses, one an epoch, up to the end of the run."""
-    patience, told = EarlyStopping(), []
+def update_over(training_config, losses, f1=0.5):
+    """Return the state after each dev loss, one per epoch, until the run ends."""
+    early_stopping, states = EarlyStopping(), []
     for epoch, loss in enumerate(losses, 1):
-        patience = patience.update(training_config, f1, loss, float(epoch))
-        told.append(patience)
-        if patience.over:
+        early_stopping = early_stopping.update(training_config, f1, loss, float(epoch))
+        states.append(early_stopping)
+        if early_stopping.over:
             break
-    return told
+    return states
 
 
 @pytest.mark.parametrize(
@@ -38,31 +38,31 @@ def follow(training_config, losses, f1=0.5):
         (2, [3, 3, 3, 3], 3),
     ],
 )
-def test_a_run_ends_after_so_many_evaluations_without_a_lower_loss(patience, losses, ends):
-    told = follow(TrainingConfig(patience=patience, early_stopping_metric="loss"), losses)
-    assert (len(told) if told[-1].over else None) == ends
+def test_update_without_a_lower_loss_ends_after_patience_evaluations(patience, losses, ends):
+    measured = update_over(TrainingConfig(patience=patience, early_stopping_metric="loss"), losses)
+    assert (len(measured) if measured[-1].over else None) == ends
 
 
-def test_an_improvement_must_be_larger_than_min_delta():
+def test_update_with_min_delta_requires_a_larger_improvement():
     training_config = TrainingConfig(patience=2, early_stopping_metric="loss", min_delta=0.5)
-    assert len(follow(training_config, [3, 2.5, 2.5, 0])) == 3
-    assert len(follow(training_config, [3, 2.75, 2.25, 1.75])) == 4
+    assert len(update_over(training_config, [3, 2.5, 2.5, 0])) == 3
+    assert len(update_over(training_config, [3, 2.75, 2.25, 1.75])) == 4
     by_f1 = TrainingConfig(patience=1, min_delta=0.125)
     assert EarlyStopping(0.5, 1.0).update(by_f1, 0.625, 1.0, 1.0).over
     assert not EarlyStopping(0.5, 1.0).update(by_f1, 0.75, 1.0, 1.0).over
 
 
-def test_an_f1_that_is_still_0_does_not_end_a_run_that_learns():
+def test_update_with_tied_f1_compares_the_loss():
     training_config = TrainingConfig(patience=1)
-    assert not follow(training_config, [3, 2, 1], f1=0.0)[-1].over
-    assert follow(training_config, [3, 2, 2], f1=0.0)[-1].over
+    assert not update_over(training_config, [3, 2, 1], f1=0.0)[-1].over
+    assert update_over(training_config, [3, 2, 2], f1=0.0)[-1].over
     assert EarlyStopping(0.5, 3.0).update(training_config, 0.4, 1.0, 1.0).over, (
         "the loss counts only where F1 ties"
     )
 
 
-def as_nerblackbox_does(losses, patience, cooldown, restarts):
-    """Epochs until the end, and those at which the rate changes; told from how its callback counts."""
+def nerblackbox_reference(losses, patience, cooldown, restarts):
+    """Return the epochs until the end and the rate changes, as nerblackbox's callback counts them."""
     best, wait, cooling, changes = float("inf"), 0, False, []
     for epoch, loss in enumerate(losses, 1):
         if loss < best and (restarts or not cooling):
@@ -83,18 +83,18 @@ def as_nerblackbox_does(losses, patience, cooldown, restarts):
 @given(
     st.lists(st.integers(0, 20), min_size=1, max_size=40), st.integers(0, 3), st.integers(1, 8), st.booleans()
 )
-def test_an_adaptive_run_ends_and_changes_as_nerblackboxs(losses, patience, cooldown, restarts):
+def test_update_with_adaptive_schedule_matches_nerblackbox(losses, patience, cooldown, restarts):
     hyperparameters = ADAPTIVE | {
         "patience": patience + 1, "cooldown_epochs": cooldown, "cooldown_restarts": restarts
     }  # fmt: skip
-    told = follow(TrainingConfig(**hyperparameters), losses)
-    before = [EarlyStopping(), *told]
+    measured = update_over(TrainingConfig(**hyperparameters), losses)
+    before = [EarlyStopping(), *measured]
     changes = [
         (epoch, "constant" if now.cooling_since is None else "cool-down")
-        for epoch, (was, now) in enumerate(zip(before, told, strict=False), 1)
+        for epoch, (was, now) in enumerate(zip(before, measured, strict=False), 1)
         if was.cooling_since != now.cooling_since
     ]
-    assert (len(told) if told[-1].over else None, changes) == as_nerblackbox_does(
+    assert (len(measured) if measured[-1].over else None, changes) == nerblackbox_reference(
         losses, patience, cooldown, restarts
     )
 
@@ -110,7 +110,7 @@ def test_an_adaptive_run_ends_and_changes_as_nerblackboxs(losses, patience, cool
     ),
     st.integers(0, 30),
 )
-def test_patience_goes_on_from_what_was_written(scores, training_config, cut):
+def test_update_after_json_round_trip_gives_equal_states(scores, training_config, cut):
     straight = resumed = EarlyStopping()
     for number, (f1, loss) in enumerate(scores):
         if number == cut:
@@ -122,32 +122,30 @@ def test_patience_goes_on_from_what_was_written(scores, training_config, cut):
 
 
 @pytest.fixture
-def scripted(monkeypatch):
-    """Have dev say what a script says, evaluation by evaluation, and tell every rate that is stepped with."""
-    rates = []
-    step = torch.optim.AdamW.step
+def set_dev_losses(monkeypatch):
+    """Replace the dev evaluations by given losses; returns the function that sets them."""
 
-    def watched(self, *args, **kwargs):
-        rates.append(self.param_groups[0]["lr"])
-        return step(self, *args, **kwargs)
-
-    def play(losses):
-        said = iter(losses)
+    def set_losses(losses):
+        remaining = iter(losses)
         monkeypatch.setattr(
             "hpo.training.dev_evaluator.DevEvaluator.evaluate",
-            lambda self, model, autocast: {"f1": 0.5, "precision": 0.5, "recall": 0.5, "loss": next(said)},
+            lambda self, model, autocast: {
+                "f1": 0.5,
+                "precision": 0.5,
+                "recall": 0.5,
+                "loss": next(remaining),
+            },
         )
 
-    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
-    return play, rates
+    return set_losses
 
 
-def run(corpus, training_config, reports=1000, state=None):
-    told = []
+def run(corpus, training_config, reports=1000, resume_dir=None):
+    measured = []
 
     def report(measurement):
-        told.append((measurement.epoch, measurement.train_loss))
-        return len(told) < reports
+        measured.append((measurement.epoch, measurement.train_loss))
+        return len(measured) < reports
 
     train(
         TrainingTask(
@@ -156,71 +154,78 @@ def run(corpus, training_config, reports=1000, state=None):
             model="tiny",
             train_on="cased",
             seed=1,
-            resume_dir=state,
+            resume_dir=resume_dir,
         ),
         TrainingCallbacks(report),
     )
-    return told
+    return measured
 
 
-STEADY = TrainingConfig(
+ADAPTIVE_CONFIG = TrainingConfig(
     learning_rate=1e-3, epochs=20, batch_size=30, evals_per_epoch=1, warmup_steps=2, **ADAPTIVE
 )
 LOSSES = [3, 2, 2.5, 1, 1.5, 1.6, 1.7]
 # 4 steps an epoch; constant, cooling from epoch 3, constant again from 4, cooling from 5, over at 7
-FACTORS = [0, 0.5, *[1] * 10, 1, 7 / 8, 6 / 8, 5 / 8, *[1] * 4, *[1 - step / 8 for step in range(8)]]
+EXPECTED_MULTIPLIERS = [
+    0,
+    0.5,
+    *[1] * 10,
+    1,
+    7 / 8,
+    6 / 8,
+    5 / 8,
+    *[1] * 4,
+    *[1 - step / 8 for step in range(8)],
+]
 
 
-def test_an_adaptive_run_cools_down_goes_back_and_ends(corpus, scripted):
-    play, rates = scripted
-    play(LOSSES)
-    told = run(corpus, STEADY)
-    assert [epoch for epoch, _ in told] == [1, 2, 3, 4, 5, 6, 7]
-    assert rates == pytest.approx([1e-3 * factor for factor in FACTORS])
+def test_adaptive_run_with_scripted_losses_follows_the_expected_rates(
+    corpus, set_dev_losses, optimizer_rates
+):
+    set_dev_losses(LOSSES)
+    measured = run(corpus, ADAPTIVE_CONFIG)
+    assert [epoch for epoch, _ in measured] == [1, 2, 3, 4, 5, 6, 7]
+    assert optimizer_rates == pytest.approx([1e-3 * factor for factor in EXPECTED_MULTIPLIERS])
 
 
 @pytest.mark.parametrize("cut", range(1, 7))
-def test_an_adaptive_run_that_was_cut_goes_on_exactly(corpus, scripted, tmp_path, cut):
-    play, rates = scripted
-    play(LOSSES)
-    uncut = run(corpus, STEADY)
-    assert len(rates) == 28
-    play(LOSSES[:cut])
-    assert run(corpus, STEADY, reports=cut, state=tmp_path / "state") == uncut[:cut]
-    play(LOSSES[cut:])
+def test_adaptive_run_when_resumed_continues_exactly(corpus, set_dev_losses, optimizer_rates, tmp_path, cut):
+    set_dev_losses(LOSSES)
+    uncut = run(corpus, ADAPTIVE_CONFIG)
+    assert len(optimizer_rates) == 28
+    set_dev_losses(LOSSES[:cut])
+    assert run(corpus, ADAPTIVE_CONFIG, reports=cut, resume_dir=tmp_path / "state") == uncut[:cut]
+    set_dev_losses(LOSSES[cut:])
     torch.manual_seed(999)
-    assert run(corpus, STEADY, state=tmp_path / "state") == uncut[cut:]
-    assert rates[28:] == rates[:28]
+    assert run(corpus, ADAPTIVE_CONFIG, resume_dir=tmp_path / "state") == uncut[cut:]
+    assert optimizer_rates[28:] == optimizer_rates[:28]
 
 
-def test_a_run_that_patience_has_ended_stays_ended(corpus, scripted, tmp_path):
-    play, _ = scripted
+def test_run_ended_by_early_stopping_when_resumed_ends_at_once(corpus, set_dev_losses, tmp_path):
     training_config = TrainingConfig(
         epochs=9, batch_size=30, evals_per_epoch=2, patience=2, early_stopping_metric="loss"
     )
-    play([3, 2, 2.5, 2.5])
-    told = run(corpus, training_config, state=tmp_path / "state")
-    assert [epoch for epoch, _ in told] == [0.5, 1, 1.5, 2]
+    set_dev_losses([3, 2, 2.5, 2.5])
+    measured = run(corpus, training_config, resume_dir=tmp_path / "state")
+    assert [epoch for epoch, _ in measured] == [0.5, 1, 1.5, 2]
     assert read_snapshot(tmp_path / "state").early_stopping == EarlyStopping(0.5, 2, 2, None, over=True)
-    play([])
-    assert run(corpus, training_config, state=tmp_path / "state") == []
+    set_dev_losses([])
+    assert run(corpus, training_config, resume_dir=tmp_path / "state") == []
 
 
-def test_without_patience_a_run_goes_to_its_last_epoch(corpus, scripted):
-    play, _ = scripted
-    play([1, 2, 3, 4])
+def test_run_without_patience_reaches_the_last_epoch(corpus, set_dev_losses):
+    set_dev_losses([1, 2, 3, 4])
     assert len(run(corpus, TrainingConfig(epochs=4, batch_size=60, evals_per_epoch=1))) == 4
 
 
-def test_a_snapshot_of_before_there_was_patience_is_read(corpus, scripted, tmp_path):
-    play, _ = scripted
-    play([3, 2])
+def test_snapshot_without_early_stopping_is_read(corpus, set_dev_losses, tmp_path):
+    set_dev_losses([3, 2])
     run_once = partial(
-        run, corpus, TrainingConfig(epochs=2, batch_size=60, evals_per_epoch=1), state=tmp_path / "s"
+        run, corpus, TrainingConfig(epochs=2, batch_size=60, evals_per_epoch=1), resume_dir=tmp_path / "s"
     )
     run_once(reports=1)
-    facts = json.loads((tmp_path / "s" / SNAPSHOT_FILE).read_text())
-    del facts["patience"]
-    (tmp_path / "s" / SNAPSHOT_FILE).write_text(json.dumps(facts))
+    fields = json.loads((tmp_path / "s" / SNAPSHOT_FILE).read_text())
+    del fields["patience"]
+    (tmp_path / "s" / SNAPSHOT_FILE).write_text(json.dumps(fields))
     assert read_snapshot(tmp_path / "s").early_stopping == EarlyStopping()
     assert len(run_once()) == 1

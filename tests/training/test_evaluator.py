@@ -1,4 +1,4 @@
-"""What an examination counts is what seqeval counts on the tokens' first subtokens."""
+"""`SplitEvaluator` counts spans as seqeval does on the first subtokens."""
 
 from types import SimpleNamespace
 
@@ -17,7 +17,7 @@ NAMES = label_names(TYPES)
 
 
 class Oracle(torch.nn.Module):
-    """Says a label that follows from the subtoken alone, so that it can be worked out by hand."""
+    """Predicts a label from the subtoken id alone, so that the test can compute it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,25 +28,25 @@ class Oracle(torch.nn.Module):
 
 
 def by_hand(split, encodings):
-    """Gold and predicted label lists of some encodings, read off the rows one by one."""
+    """Return gold and predicted labels of some encodings, computed row by row."""
     gold, predicted = [], []
     for encoding in encodings:
         sentence = split.encoding_sentences[encoding]
         start, stop = split.sentence_offsets[sentence], split.sentence_offsets[sentence + 1]
-        said = {}
+        by_token = {}
         for row in np.flatnonzero(split.window_encodings == encoding):
             for place in range(split.window_offsets[row], split.window_offsets[row + 1]):
                 token = split.tokens[place]
                 if token >= 0:
-                    said.setdefault(token, NAMES[split.ids[place] % len(NAMES)])
+                    by_token.setdefault(token, NAMES[split.ids[place] % len(NAMES)])
         gold.append([NAMES[label] for label in split.labels[start:stop]])
-        predicted.append([said[token] for token in range(start, stop)])
+        predicted.append([by_token[token] for token in range(start, stop)])
     return gold, predicted
 
 
 @pytest.mark.parametrize("max_length", [12, 64])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_variant_scores_as_seqeval_does(sentences, tokenizer, variant, max_length):
+def test_evaluate_on_every_variant_agrees_with_seqeval(sentences, tokenizer, variant, max_length):
     numbers = {name: number for number, name in enumerate(NAMES)}
     split = encode_sentences(sentences[:40], numbers, tokenizer, EncodingOptions(max_length, seed=5))
     layout = arrange(variant, split.drawn)
@@ -57,21 +57,21 @@ def test_a_variant_scores_as_seqeval_does(sentences, tokenizer, variant, max_len
     assert scores.gold > 0
 
 
-def test_the_loss_is_the_mean_over_tokens_of_the_variant(sentences, tokenizer):
+def test_score_returns_the_mean_loss_over_tokens(sentences, tokenizer):
     numbers = {name: number for number, name in enumerate(NAMES)}
     split = encode_sentences(sentences[:10], numbers, tokenizer, EncodingOptions(64, seed=5))
     encodings = split.forms[0]
     gold, predicted = by_hand(split, encodings)
-    right = [
+    correct = [
         g == p for one, other in zip(gold, predicted, strict=True) for g, p in zip(one, other, strict=True)
     ]
     logits = torch.tensor([5.0] + [0.0] * (len(NAMES) - 1))
     losses = {True: -logits.log_softmax(0)[0].item(), False: -logits.log_softmax(0)[1].item()}
     _, loss = SplitEvaluator(split, encodings, 0, len(TYPES)).evaluate(Oracle()).score(TYPES)
-    assert loss == pytest.approx(np.mean([losses[each] for each in right]), rel=1e-6)
+    assert loss == pytest.approx(np.mean([losses[each] for each in correct]), rel=1e-6)
 
 
-def test_an_examination_leaves_the_model_in_its_mode(sentences, tokenizer):
+def test_evaluate_restores_the_training_mode(sentences, tokenizer):
     numbers = {name: number for number, name in enumerate(NAMES)}
     split = encode_sentences(sentences[:3], numbers, tokenizer, EncodingOptions(64, seed=5))
     model = Oracle().train()

@@ -1,4 +1,4 @@
-"""A model may learn plain, IOB2 or BILOU labels; its scores, spans and folder are right in each."""
+"""Models that learn plain, IOB2 or BILOU labels give correct scores, spans and checkpoints."""
 
 import dataclasses
 import json
@@ -35,19 +35,19 @@ SCHEMES = ("bio", "plain", "bilou")
 
 @pytest.fixture(scope="module", params=SCHEMES)
 def learned(request, corpus, tmp_path_factory):
-    """A run in a label scheme: the scheme, its measurements, its model folder, and the sizes that it saw."""
+    """A run with a label scheme: the scheme, its measurements, its checkpoint, and the label counts seen."""
     folder = tmp_path_factory.mktemp(request.param) / "best"
     seen, measured = {}, []
     loss = NerTrainer.compute_loss
 
-    def looked(self, model, inputs, *args, **kwargs):
+    def recording_loss(self, model, inputs, *args, **kwargs):
         labels = inputs["labels"][inputs["labels"] != IGNORE_INDEX]
         seen["labels"] = max(seen.get("labels", 0), int(labels.max()) + 1)
         seen["outputs"] = model.config.num_labels
         return loss(self, model, inputs, *args, **kwargs)
 
     patch = pytest.MonkeyPatch()
-    patch.setattr(NerTrainer, "compute_loss", looked)
+    patch.setattr(NerTrainer, "compute_loss", recording_loss)
     training_config = TrainingConfig(
         learning_rate=2e-3, epochs=6, batch_size=16, warmup_ratio=0.1, evals_per_epoch=1,
         label_scheme=request.param, class_weighting="effective", label_alignment="all",
@@ -63,7 +63,7 @@ def learned(request, corpus, tmp_path_factory):
     return request.param, measured, folder, seen
 
 
-def test_the_model_says_the_labels_of_the_scheme_and_learns_all_of_them(learned):
+def test_train_with_label_scheme_learns_the_labels_of_the_scheme(learned):
     scheme, measured, folder, seen = learned
     labels = json.loads((folder / "config.json").read_text())["id2label"]
     assert tuple(labels.values()) == LABEL_SETS[scheme].names(TYPES)
@@ -71,7 +71,7 @@ def test_the_model_says_the_labels_of_the_scheme_and_learns_all_of_them(learned)
     assert measured[-1].f1 > (0.8 if scheme == "plain" else 0.9)  # plain joins what touches
 
 
-def test_it_is_scored_from_disk_as_it_was_in_training_on_the_same_gold_spans(learned, corpus):
+def test_checkpoint_scores_equal_those_of_training(learned, corpus):
     _, measured, folder, _ = learned
     best = max(measured, key=lambda each: each.sort_key)
     scores = score_checkpoint(folder, corpus, ("dev", "test"))["dev"]["cased"]
@@ -83,7 +83,7 @@ def test_it_is_scored_from_disk_as_it_was_in_training_on_the_same_gold_spans(lea
     assert reading.accuracy(cased) == best.accuracy
 
 
-def test_its_spans_at_work_are_those_that_it_is_scored_by(learned, corpus, sentences):
+def test_predicted_spans_give_the_scores_of_the_checkpoint(learned, corpus, sentences):
     _, _, folder, _ = learned
     found = [each.labels for each in predict(folder, [from_tokens(list(s.tokens)) for s in sentences])]
     ids = {name: number for number, name in enumerate(label_names(TYPES))}
@@ -99,7 +99,7 @@ def test_its_spans_at_work_are_those_that_it_is_scored_by(learned, corpus, sente
     )  # fmt: skip
 
 
-def test_the_pipeline_puts_plain_labels_together_as_the_card_says(learned):
+def test_pipeline_with_plain_labels_aggregates_adjacent_tokens(learned):
     scheme, _, folder, _ = learned
     if scheme == "bilou":
         pytest.skip("the card shows hpo predict")
@@ -110,7 +110,7 @@ def test_the_pipeline_puts_plain_labels_together_as_the_card_says(learned):
 
 @pytest.mark.parametrize("alignment", ["first", "all"])
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_subtokens_carry_their_tokens_label_of_the_scheme(corpus, scheme, alignment):
+def test_window_dataset_with_label_scheme_labels_subtokens(corpus, scheme, alignment):
     split = corpus.split("train")
     rows = WindowDataset(split, split.forms[0], corpus.pad_id, alignment, label_set=scheme)
     names = LABEL_SETS[scheme].names(TYPES)
@@ -138,7 +138,7 @@ def test_subtokens_carry_their_tokens_label_of_the_scheme(corpus, scheme, alignm
         }[scheme]
 
 
-def test_auto_is_the_scheme_of_the_corpus(tmp_path, monkeypatch, sentences):
+def test_model_labels_with_auto_use_the_scheme_of_the_corpus(tmp_path, monkeypatch, sentences):
     monkeypatch.chdir(tmp_path)
     family = TagFamily(name="f", title="f", description="f", types=TYPES, mapping={t: t for t in TYPES})
     for scheme, expected in (("plain", "plain"), ("IOB1", "bio"), ("BMES", "bilou")):
@@ -148,13 +148,13 @@ def test_auto_is_the_scheme_of_the_corpus(tmp_path, monkeypatch, sentences):
         assert data.model_labels("plain")[0] == "plain"
 
 
-def test_a_corpus_knows_the_scheme_that_it_was_written_in(tmp_path):
+def test_load_detects_the_label_scheme(tmp_path):
     (tmp_path / "train.tsv").write_text("Ada\tU-PER\nin\tO\nNew\tB-LOC\nYork\tL-LOC\n\n" * 3)
     assert load(str(tmp_path)).scheme == "BILOU"
     assert load("demo").scheme == "IOB2"
 
 
-def test_what_plain_labels_join_is_told(tmp_path, tokenizer, sentences):
+def test_adjacent_entities_under_plain_labels_give_a_note(tmp_path, tokenizer, sentences):
     touching = Sentence(("Ada", "Grace", "in", "Rose"), ("B-person", "B-person", "O", "B-place"))
     splits = {"train": (touching,), "dev": sentences[:3]}
     data = write_corpus(tmp_path, splits, label_names(TYPES), tokenizer, EncodingOptions(32, seed=1))
@@ -165,7 +165,7 @@ def test_what_plain_labels_join_is_told(tmp_path, tokenizer, sentences):
     assert adjacent_entity_notes(plain, ("auto",)) == (note,)
 
 
-def test_a_checkpoint_of_other_types_is_refused_in_every_scheme(learned, corpus):
+def test_checkpoint_of_other_types_is_rejected_in_every_scheme(learned, corpus):
     _, _, folder, _ = learned
     require_matching_labels(folder, corpus)
     other = dataclasses.replace(corpus, label_names=label_names(("person", "animal")))
@@ -173,7 +173,7 @@ def test_a_checkpoint_of_other_types_is_refused_in_every_scheme(learned, corpus)
         require_matching_labels(folder, other)
 
 
-def test_a_folder_encoded_without_a_scheme_is_iob2(corpus, tmp_path):
+def test_encoded_corpus_without_label_scheme_is_iob2(corpus, tmp_path):
     shutil.copytree(corpus.folder, tmp_path / "old")
     facts = json.loads((tmp_path / "old" / "encoding.json").read_text())
     del facts["own_labels"]

@@ -1,4 +1,4 @@
-"""The loss that is trained on: of labels that count alike, or smoothed, weighted, in parts."""
+"""The training loss: equal, smoothed or weighted labels; batches in parts."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def logits():
     return torch.randn(2, 4, 5, generator=torch.Generator().manual_seed(1))
 
 
-def test_every_label_counts_alike_whatever_batch_it_is_in():
+def test_corpus_loss_weights_labels_of_all_batches_equally():
     loss = CorpusLoss(TrainingConfig(), COUNTS, batches=10)
     summed = functional.cross_entropy(logits().flatten(0, 1), LABELS.flatten(), reduction="sum")
     assert loss({"logits": logits()}, LABELS, 6).item() == pytest.approx(summed.item() / 10), (
@@ -33,7 +33,7 @@ def test_every_label_counts_alike_whatever_batch_it_is_in():
     assert loss({"logits": logits()[:1]}, LABELS[:1], 3).item() == pytest.approx(one.item() / 10)
 
 
-def test_labels_are_smoothed_as_torch_smooths_them():
+def test_corpus_loss_with_label_smoothing_matches_torch():
     loss = CorpusLoss(TrainingConfig(label_smoothing=0.2), np.array([2, 1, 1, 1, 1]), batches=1)
     expected = functional.cross_entropy(logits().flatten(0, 1), LABELS.flatten(), label_smoothing=0.2)
     assert loss({"logits": logits()}, LABELS, torch.tensor(6)).item() == pytest.approx(expected.item())
@@ -42,7 +42,7 @@ def test_labels_are_smoothed_as_torch_smooths_them():
     )
 
 
-def test_rare_labels_weigh_more():
+def test_corpus_loss_with_inverse_weighting_applies_class_weights():
     loss = CorpusLoss(TrainingConfig(class_weighting="inverse"), COUNTS, batches=10)
     weights = torch.tensor(class_weights(TrainingConfig(class_weighting="inverse"), COUNTS)).float()
     each = functional.cross_entropy(logits().flatten(0, 1), LABELS.flatten(), reduction="none")
@@ -51,7 +51,7 @@ def test_rare_labels_weigh_more():
     assert loss({"logits": logits()}, LABELS, 6).item() == pytest.approx(expected.item())
 
 
-def test_weights_follow_the_papers_formulas():
+def test_class_weights_match_the_formulas_of_the_paper():
     inverse = class_weights(TrainingConfig(class_weighting="inverse"), COUNTS)
     assert inverse[[0, 1, 2, 4]] * COUNTS[[0, 1, 2, 4]] == pytest.approx([25] * 4)
     assert inverse[3] == pytest.approx(25), "one that never occurs weighs as if it did once"
@@ -65,7 +65,7 @@ def test_weights_follow_the_papers_formulas():
     st.sampled_from(["inverse", "effective"]),
     st.sampled_from([0, 0.9, 0.999, 0.999999]),
 )
-def test_weights_are_1_on_average_and_no_label_outweighs_a_rarer_one(counts, kind, beta):
+def test_class_weights_have_mean_1_and_decrease_with_frequency(counts, kind, beta):
     weights = class_weights(TrainingConfig(class_weighting=kind, effective_beta=beta), np.array(counts))
     assert (weights * counts).sum() / sum(counts) == pytest.approx(1)
     assert (weights > 0).all()
@@ -73,7 +73,7 @@ def test_weights_are_1_on_average_and_no_label_outweighs_a_rarer_one(counts, kin
     assert (np.diff(by_count) <= 1e-9 * by_count[:-1]).all()
 
 
-def test_the_two_ends_of_beta_are_no_weights_and_inverse_ones():
+def test_class_weights_at_the_limits_of_beta_are_equal_or_inverse():
     none = class_weights(TrainingConfig(class_weighting="effective", effective_beta=0), COUNTS)
     assert none == pytest.approx(np.ones(5))
     near = class_weights(TrainingConfig(class_weighting="effective", effective_beta=1 - 1e-9), COUNTS)
@@ -81,7 +81,7 @@ def test_the_two_ends_of_beta_are_no_weights_and_inverse_ones():
 
 
 @pytest.mark.parametrize("alignment", ["first", "all"])
-def test_labels_are_counted_as_they_are_trained_on(corpus, alignment):
+def test_label_counts_equal_the_labels_of_all_batches(corpus, alignment):
     rows = train_dataset(corpus, "uncased-cased-both", alignment, False)
     batch = rows.__getitems__(range(len(rows)))["labels"]
     expected = torch.bincount(batch[batch != IGNORE_INDEX], minlength=5)
@@ -90,7 +90,7 @@ def test_labels_are_counted_as_they_are_trained_on(corpus, alignment):
 
 
 @given(st.integers(1, 20), st.integers(1, 25))
-def test_a_batch_in_parts_holds_every_row_once(rows, parts):
+def test_micro_batches_contain_every_row_once(rows, parts):
     batch = {"input_ids": torch.arange(3 * rows).reshape(rows, 3), "labels": torch.arange(rows)}
     split = list(micro_batches(batch, parts))
     assert len(split) <= parts
@@ -110,28 +110,28 @@ def first_step(corpus, monkeypatch, training_config):
         forwards.append(len(inputs["input_ids"]))
         return compute_loss(self, model, inputs, *args, **kwargs)
 
-    def watched(self, *args, **kwargs):
+    def recording_step(self, *args, **kwargs):
         if not steps:
             weights = [weight for group in self.param_groups for weight in group["params"]]
             steps.append((list(forwards), [weight.grad.clone() for weight in weights]))
         return step(self, *args, **kwargs)
 
     monkeypatch.setattr(NerTrainer, "compute_loss", forward)
-    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
-    told = []
+    monkeypatch.setattr(torch.optim.AdamW, "step", recording_step)
+    measurements = []
     train(
         TrainingTask(
             training_config=training_config, corpus=corpus.folder, model="tiny", train_on="cased", seed=1
         ),
-        TrainingCallbacks(lambda each: bool(told.append(each))),
+        TrainingCallbacks(lambda each: bool(measurements.append(each))),
     )
-    return (*steps[0], told[0])
+    return (*steps[0], measurements[0])
 
 
 @pytest.mark.parametrize(
     "hyperparameters", [{}, {"label_smoothing": 0.1}, {"class_weighting": "inverse"}], ids=str
 )
-def test_a_batch_in_parts_gives_the_gradient_of_the_whole(corpus, monkeypatch, hyperparameters):
+def test_accumulation_gives_the_gradient_of_the_whole_batch(corpus, monkeypatch, hyperparameters):
     same = {
         "batch_size": 24, "attention_dropout": 0.0, "hidden_dropout": 0.0, "epochs": 1, "evals_per_epoch": 5,
         "max_grad_norm": 0.0,
@@ -149,16 +149,16 @@ def test_a_batch_in_parts_gives_the_gradient_of_the_whole(corpus, monkeypatch, h
     assert (parts[2].epoch, parts[2].step) == (whole[2].epoch, whole[2].step)
 
 
-def test_accumulation_leaves_the_steps_of_an_epoch_as_they_are(corpus):
-    told = []
+def test_accumulation_keeps_the_number_of_steps_per_epoch(corpus):
+    measurements = []
     training_config = TrainingConfig(batch_size=16, accumulation_steps=3, epochs=2, evals_per_epoch=2)
     train(
         TrainingTask(
             training_config=training_config, corpus=corpus.folder, model="tiny", train_on="cased", seed=1
         ),
-        TrainingCallbacks(lambda each: not told.append(each)),
+        TrainingCallbacks(lambda each: not measurements.append(each)),
     )
-    assert [(each.epoch, each.step) for each in told] == [(0.5, 4), (1, 8), (1.5, 12), (2, 16)]
+    assert [(each.epoch, each.step) for each in measurements] == [(0.5, 4), (1, 8), (1.5, 12), (2, 16)]
 
 
 @pytest.mark.parametrize(
@@ -166,9 +166,7 @@ def test_accumulation_leaves_the_steps_of_an_epoch_as_they_are(corpus):
     [{"label_smoothing": 0.3}, {"class_weighting": "inverse"}, {"class_weighting": "effective"}],
     ids=str,
 )
-def test_a_loss_knob_changes_what_is_trained_and_not_how_dev_is_measured(
-    corpus, monkeypatch, hyperparameters
-):
+def test_loss_hyperparameters_change_the_training_loss_only(corpus, monkeypatch, hyperparameters):
     same = {"batch_size": 24, "epochs": 1, "evals_per_epoch": 5, "learning_rate": 1e-30}
     plain = first_step(corpus, monkeypatch, TrainingConfig(**same))[2]
     monkeypatch.undo()

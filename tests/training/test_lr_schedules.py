@@ -1,5 +1,4 @@
-"""The learning rate at every step is what the training configuration says, in the formula and in the
-optimizer."""
+"""Learning rate schedules, as formulas and in the optimizer."""
 
 import math
 
@@ -16,12 +15,12 @@ from hpo.training.task import TrainingCallbacks, TrainingTask
 from hpo.training.trainer import train
 
 torch.set_num_threads(1)
-PACE = 10
+STEPS_PER_EPOCH = 10
 
 
-def factors(pace=PACE, cooling_since=None, **hyperparameters):
+def factors(steps_per_epoch=STEPS_PER_EPOCH, cooling_since=None, **hyperparameters):
     training_config = TrainingConfig(**hyperparameters)
-    steps = TrainingSteps.of(training_config, pace)
+    steps = TrainingSteps.of(training_config, steps_per_epoch)
     return [lr_multiplier(training_config, steps, step, cooling_since) for step in range(steps.total + 1)]
 
 
@@ -35,7 +34,7 @@ def factors(pace=PACE, cooling_since=None, **hyperparameters):
         ("constant", "constant_with_warmup", {}),
     ],
 )
-def test_the_common_schedules_are_those_of_transformers(lr_schedule, theirs, settings, ratio):
+def test_lr_multiplier_of_common_schedules_matches_transformers(lr_schedule, theirs, settings, ratio):
     ours = factors(lr_schedule=lr_schedule, epochs=5, warmup_ratio=ratio, lr_cycles=3)[:-1]
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     reference = get_scheduler(
@@ -50,26 +49,26 @@ def test_the_common_schedules_are_those_of_transformers(lr_schedule, theirs, set
     [{"warmup_ratio": 0.1}, {"warmup_epochs": 0.5}, {"warmup_steps": 5}],
     ids=lambda each: next(iter(each)),
 )
-def test_a_warm_up_is_the_same_however_it_is_told(warmup):
+def test_warmup_in_ratio_epochs_or_steps_is_equal(warmup):
     rising = factors(lr_schedule="constant", epochs=5, **warmup)
     assert rising[:7] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1, 1])
     assert set(rising[6:]) == {1.0}
 
 
-def test_an_exponential_rate_falls_once_an_epoch():
+def test_exponential_schedule_decays_once_per_epoch():
     assert (
         factors(lr_schedule="exponential", lr_gamma=0.5, epochs=3)[:-1]
         == [1.0] * 10 + [0.5] * 10 + [0.25] * 10
     )
 
 
-def test_a_hybrid_rate_stays_and_then_falls_to_nothing_in_the_last_epochs():
+def test_hybrid_schedule_decays_to_zero_in_the_last_epochs():
     rates = factors(lr_schedule="hybrid", cooldown_epochs=2, warmup_epochs=1, epochs=5)
     assert rates[10:31] == [1.0] * 21
     assert rates[31:] == pytest.approx([1 - step / 20 for step in range(1, 21)])
 
 
-def test_an_adaptive_rate_falls_from_where_the_cool_down_began():
+def test_adaptive_schedule_decays_from_the_start_of_the_cooldown():
     hyperparameters = {"lr_schedule": "adaptive", "patience": 1, "cooldown_epochs": 2, "epochs": 9}
     assert set(factors(**hyperparameters)) == {1.0}
     cooling = factors(**hyperparameters, cooling_since=3.5)
@@ -89,7 +88,9 @@ def test_an_adaptive_rate_falls_from_where_the_cool_down_began():
     st.floats(0.1, 12),
     st.integers(0, 500),
 )
-def test_no_rate_is_under_zero_or_over_the_peak(lr_schedule, pace, epochs, warmup, share, cooldown, step):
+def test_lr_multiplier_of_every_schedule_is_between_0_and_1(
+    lr_schedule, steps_per_epoch, epochs, warmup, share, cooldown, step
+):
     hyperparameters = {
         "lr_schedule": lr_schedule,
         "epochs": epochs,
@@ -101,22 +102,10 @@ def test_no_rate_is_under_zero_or_over_the_peak(lr_schedule, pace, epochs, warmu
     if list(joint_issues(defaults | {name: (value,) for name, value in hyperparameters.items()})):
         return
     training_config = TrainingConfig(**hyperparameters)
-    rate = lr_multiplier(training_config, TrainingSteps.of(training_config, pace), step, share * epochs)
+    rate = lr_multiplier(
+        training_config, TrainingSteps.of(training_config, steps_per_epoch), step, share * epochs
+    )
     assert 0 <= rate <= 1
-
-
-@pytest.fixture
-def rates(monkeypatch):
-    """The rates that the optimizer steps with, in order."""
-    seen = []
-    step = torch.optim.AdamW.step
-
-    def watched(self, *args, **kwargs):
-        seen.append(self.param_groups[0]["lr"])
-        return step(self, *args, **kwargs)
-
-    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
-    return seen
 
 
 @pytest.mark.parametrize(
@@ -129,7 +118,7 @@ def rates(monkeypatch):
     ],
     ids=str,
 )
-def test_the_optimizer_steps_with_the_recipes_rates(corpus, rates, hyperparameters):
+def test_train_steps_with_the_rates_of_the_schedule(corpus, optimizer_rates, hyperparameters):
     training_config = TrainingConfig(
         learning_rate=1e-3, epochs=3, batch_size=15, evals_per_epoch=1, **hyperparameters
     )
@@ -140,8 +129,10 @@ def test_the_optimizer_steps_with_the_recipes_rates(corpus, rates, hyperparamete
         TrainingCallbacks(lambda measurement: True),
     )
     steps = TrainingSteps.of(training_config, 8)
-    assert steps.total == len(rates) == 24
-    assert rates == pytest.approx([1e-3 * lr_multiplier(training_config, steps, step) for step in range(24)])
+    assert steps.total == len(optimizer_rates) == 24
+    assert optimizer_rates == pytest.approx(
+        [1e-3 * lr_multiplier(training_config, steps, step) for step in range(24)]
+    )
     if "warmup_ratio" in hyperparameters:
         rise = math.ceil(hyperparameters["warmup_ratio"] * 24)
-        assert rates[: rise + 1] == pytest.approx([1e-3 * step / rise for step in range(rise + 1)])
+        assert optimizer_rates[: rise + 1] == pytest.approx([1e-3 * step / rise for step in range(rise + 1)])

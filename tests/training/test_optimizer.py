@@ -1,4 +1,4 @@
-"""Which weights are trained and how fast, on every family; what a model cannot take is refused by name."""
+"""Parameter groups, frozen layers and checks of unsupported hyperparameters, on every model family."""
 
 import pytest
 import torch
@@ -52,12 +52,12 @@ EMBEDDINGS = {
 families = pytest.mark.parametrize("family", CONFIGS)
 
 
-def built(family):
+def build(family):
     return AutoModelForTokenClassification.from_config(CONFIGS[family])
 
 
 def layer_of(family, name):
-    """0 for the embeddings, 1 and on for the layers, and the top for what comes after; None for the head."""
+    """Return 0 for embeddings, 1 to LAYERS for layers, LAYERS for a final norm, None for the head."""
     if name.startswith("classifier."):
         return None
     if name.startswith(EMBEDDINGS[family]):
@@ -67,7 +67,7 @@ def layer_of(family, name):
 
 
 def rates_of(model, training_config):
-    """Each weight's peak rate and decay, by its name, as they stand in a real optimizer."""
+    """Return the peak rate and weight decay of each weight by name, from a real optimizer."""
     optimizer = torch.optim.AdamW(parameter_groups(model, training_config, dict(model.named_parameters())))
     names = {id(weight): name for name, weight in model.named_parameters()}
     return {
@@ -79,24 +79,24 @@ def rates_of(model, training_config):
 
 @families
 @pytest.mark.parametrize("frozen", [-1, 0, 1, LAYERS])
-def test_frozen_weights_are_those_of_the_lowest_layers_and_no_optimizer_holds_them(family, frozen):
-    model = built(family)
+def test_freeze_layers_excludes_the_lowest_layers_from_the_optimizer(family, frozen):
+    model = build(family)
     freeze_layers(model, TrainingConfig(frozen_layers=frozen))
     for name, weight in model.named_parameters():
         layer = layer_of(family, name)
-        stands_below = frozen != 0 and layer is not None and layer <= max(0, frozen)
-        assert weight.requires_grad != stands_below, name
+        is_frozen = frozen != 0 and layer is not None and layer <= max(0, frozen)
+        assert weight.requires_grad != is_frozen, name
     assert set(rates_of(model, TrainingConfig())) == {
         name for name, weight in model.named_parameters() if weight.requires_grad
     }
 
 
 @families
-def test_each_layer_learns_slower_than_the_one_above_and_the_head_faster(family):
+def test_parameter_groups_with_layerwise_decay_scale_rates_by_depth(family):
     training_config = TrainingConfig(
         learning_rate=1e-3, layerwise_decay=0.5, head_lr_multiplier=10, weight_decay=0.1
     )
-    rates = rates_of(built(family), training_config)
+    rates = rates_of(build(family), training_config)
     for name, (rate, _) in rates.items():
         layer = layer_of(family, name)
         expected = 1e-2 if layer is None else 1e-3 * 0.5 ** (LAYERS - layer)
@@ -109,8 +109,8 @@ def test_each_layer_learns_slower_than_the_one_above_and_the_head_faster(family)
     "hyperparameters",
     [{}, {"head_lr_multiplier": 10}, {"layerwise_decay": 0.8}, {"layerwise_decay": 0.8, "frozen_layers": 1}],
 )
-def test_every_weight_is_in_one_group_and_matrices_alone_decay(family, hyperparameters):
-    model = built(family)
+def test_parameter_groups_hold_every_weight_once_and_decay_matrices_only(family, hyperparameters):
+    model = build(family)
     training_config = TrainingConfig(weight_decay=0.1, **hyperparameters)
     freeze_layers(model, training_config)
     rates = rates_of(model, training_config)
@@ -122,8 +122,8 @@ def test_every_weight_is_in_one_group_and_matrices_alone_decay(family, hyperpara
     assert {decay for _, decay in rates.values()} == {0.0, 0.1}
 
 
-def test_one_rate_for_all_makes_the_two_groups_that_transformers_makes():
-    model = built("bert")
+def test_parameter_groups_with_one_rate_equal_those_of_transformers():
+    model = build("bert")
     decayed = {name for name, weight in model.named_parameters() if weight.ndim > 1}
     groups = parameter_groups(model, TrainingConfig(weight_decay=0.1), decayed)
     expected = [
@@ -136,8 +136,8 @@ def test_one_rate_for_all_makes_the_two_groups_that_transformers_makes():
 
 
 @families
-def test_gradient_checkpointing_gives_the_gradients_that_it_saves_to_keep(family):
-    model = built(family).eval()
+def test_gradient_checkpointing_gives_equal_gradients(family):
+    model = build(family).eval()
     batch = {"input_ids": torch.arange(1, 13).reshape(2, 6), "labels": torch.arange(12).reshape(2, 6) % 5}
     check_model_supports(model, TrainingConfig(gradient_checkpointing=True))
     seen = []
@@ -165,9 +165,9 @@ def test_gradient_checkpointing_gives_the_gradients_that_it_saves_to_keep(family
         ),
     ],
 )
-def test_what_a_model_or_a_machine_cannot_do_is_refused_in_one_line(hyperparameters, message, monkeypatch):
+def test_check_model_supports_with_unsupported_value_raises_one_line(hyperparameters, message, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    model = built("bert")
+    model = build("bert")
     with pytest.raises(UserError) as caught:
         check_model_supports(model, TrainingConfig(**hyperparameters))
     assert str(caught.value) == message
@@ -175,7 +175,7 @@ def test_what_a_model_or_a_machine_cannot_do_is_refused_in_one_line(hyperparamet
 
 
 @pytest.mark.parametrize("hyperparameters", [{"frozen_layers": 1}, {"layerwise_decay": 0.9}], ids=str)
-def test_a_model_whose_layers_share_their_weights_has_none_to_tell_apart(hyperparameters):
+def test_check_model_supports_with_shared_layers_rejects_layer_hyperparameters(hyperparameters):
     model = AutoModelForTokenClassification.from_config(AlbertConfig(**SIZES, embedding_size=8))
     with pytest.raises(
         UserError, match=rf"{next(iter(hyperparameters))}: a albert model has no list of layers"
@@ -184,28 +184,28 @@ def test_a_model_whose_layers_share_their_weights_has_none_to_tell_apart(hyperpa
     check_model_supports(model, TrainingConfig(head_lr_multiplier=10))
 
 
-def test_a_model_without_a_head_has_no_rate_for_it():
+def test_check_model_supports_without_head_rejects_head_lr_multiplier():
     with pytest.raises(UserError, match="head_lr_multiplier: a bert model has no head"):
         check_model_supports(BertModel(CONFIGS["bert"]), TrainingConfig(head_lr_multiplier=10))
 
 
-def test_a_model_that_cannot_checkpoint_is_refused(monkeypatch):
-    model = built("bert")
+def test_check_model_supports_without_checkpointing_rejects_it(monkeypatch):
+    model = build("bert")
     monkeypatch.setattr(type(model), "supports_gradient_checkpointing", False)
     with pytest.raises(UserError, match="gradient_checkpointing: a bert model does not support it"):
         check_model_supports(model, TrainingConfig(gradient_checkpointing=True))
 
 
-def look(corpus, monkeypatch, training_config, resume_dir=None):
-    """The trainer of a run, as it stands before its first step."""
+def train_and_return_trainer(corpus, monkeypatch, training_config, resume_dir=None):
+    """Run a training that stops at its first evaluation, and return its trainer."""
     seen = []
     training_step = NerTrainer.training_step
 
-    def looked(self, *args, **kwargs):
+    def recording_step(self, *args, **kwargs):
         seen.append(self)
         return training_step(self, *args, **kwargs)
 
-    monkeypatch.setattr(NerTrainer, "training_step", looked)
+    monkeypatch.setattr(NerTrainer, "training_step", recording_step)
     task = TrainingTask(
         training_config=training_config,
         corpus=corpus.folder,
@@ -218,13 +218,13 @@ def look(corpus, monkeypatch, training_config, resume_dir=None):
     return seen[0] if seen else None
 
 
-def test_a_run_trains_what_the_recipe_says_as_fast_as_it_says(corpus, monkeypatch):
+def test_train_applies_optimizer_hyperparameters(corpus, monkeypatch):
     training_config = TrainingConfig(
         learning_rate=1e-3, frozen_layers=1, head_lr_multiplier=10, layerwise_decay=0.5, weight_decay=0.1,
         lr_schedule="constant", adam_beta1=0.8, adam_beta2=0.95, adam_epsilon=1e-6, epochs=1,
         gradient_checkpointing=True,
     )  # fmt: skip
-    trainer = look(corpus, monkeypatch, training_config)
+    trainer = train_and_return_trainer(corpus, monkeypatch, training_config)
     groups = trainer.optimizer.param_groups
     assert [(group["lr"], group["weight_decay"]) for group in groups] == [
         (1e-3, 0.1), (1e-2, 0.1), (1e-3, 0.0), (1e-2, 0.0)
@@ -237,10 +237,12 @@ def test_a_run_trains_what_the_recipe_says_as_fast_as_it_says(corpus, monkeypatc
     assert trainer.model.is_activation_checkpointing
 
 
-def test_frozen_weights_stay_what_they_were_and_the_others_do_not(corpus, monkeypatch):
+def test_train_with_frozen_layers_changes_only_the_other_weights(corpus, monkeypatch):
     training_config = TrainingConfig(learning_rate=1e-2, frozen_layers=-1, epochs=1, weight_decay=0.5)
-    model = look(corpus, monkeypatch, training_config).model
-    fresh = look(corpus, monkeypatch, training_config.model_copy(update={"learning_rate": 1e-30})).model
+    model = train_and_return_trainer(corpus, monkeypatch, training_config).model
+    fresh = train_and_return_trainer(
+        corpus, monkeypatch, training_config.model_copy(update={"learning_rate": 1e-30})
+    ).model
     same = {
         name: torch.equal(weight, dict(fresh.named_parameters())[name])
         for name, weight in model.named_parameters()
@@ -251,13 +253,13 @@ def test_frozen_weights_stay_what_they_were_and_the_others_do_not(corpus, monkey
 
 
 def moments_of(trainer):
-    """The first moment of each weight, by its name."""
+    """Return the first moment of each weight by name."""
     names = {id(weight): name for name, weight in trainer.model.named_parameters()}
     held = trainer.optimizer.state.items()
     return {names[id(weight)]: state["exp_avg"].clone() for weight, state in held}
 
 
-def test_a_population_changes_the_rate_and_keeps_the_groups(corpus, monkeypatch, tmp_path):
+def test_train_when_resumed_with_new_rate_keeps_the_moments(corpus, monkeypatch, tmp_path):
     hyperparameters = {
         "head_lr_multiplier": 10,
         "layerwise_decay": 0.5,
@@ -265,7 +267,7 @@ def test_a_population_changes_the_rate_and_keeps_the_groups(corpus, monkeypatch,
         "lr_schedule": "constant",
     }
     first = TrainingConfig(learning_rate=1e-3, epochs=2, weight_decay=0.1, **hyperparameters)
-    before = moments_of(look(corpus, monkeypatch, first, resume_dir=tmp_path / "s"))
+    before = moments_of(train_and_return_trainer(corpus, monkeypatch, first, resume_dir=tmp_path / "s"))
     changed = first.model_copy(update={"learning_rate": 3e-3, "weight_decay": 0.3})
     seen = {}
     prepared = NerTrainer._load_optimizer_and_scheduler
@@ -276,7 +278,7 @@ def test_a_population_changes_the_rate_and_keeps_the_groups(corpus, monkeypatch,
         seen["rates"] = [(group["lr"], group["weight_decay"]) for group in self.optimizer.param_groups]
 
     monkeypatch.setattr(NerTrainer, "_load_optimizer_and_scheduler", restored)
-    look(corpus, monkeypatch, changed, resume_dir=tmp_path / "s")
+    train_and_return_trainer(corpus, monkeypatch, changed, resume_dir=tmp_path / "s")
     assert seen["rates"] == [
         (pytest.approx(rate), decay) for decay in (0.3, 0.0) for rate in (1.5e-3, 3e-3, 3e-2)
     ]

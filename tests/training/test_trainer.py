@@ -1,4 +1,4 @@
-"""A run learns, reports on time, keeps its best, and takes every hyperparameter to where it works."""
+"""A run learns, evaluates on schedule, writes its best checkpoint, and applies every hyperparameter."""
 
 import json
 
@@ -16,7 +16,9 @@ from hpo.training.trainer import NerTrainer, train
 torch.set_num_threads(1)
 
 
-def run(corpus, training_config, *, until=None, keep=lambda measurement: None, seed=1, train_on="cased"):
+def run(
+    corpus, training_config, *, until=None, on_new_best=lambda measurement: None, seed=1, train_on="cased"
+):
     measurements: list[Measurement] = []
 
     def report(measurement):
@@ -27,57 +29,57 @@ def run(corpus, training_config, *, until=None, keep=lambda measurement: None, s
         TrainingTask(
             training_config=training_config, corpus=corpus.folder, model="tiny", train_on=train_on, seed=seed
         ),
-        TrainingCallbacks(report, keep),
+        TrainingCallbacks(report, on_new_best),
     )
     return measurements
 
 
 @pytest.fixture(scope="module")
 def learned(corpus, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("kept") / "best"
+    folder = tmp_path_factory.mktemp("checkpoints") / "best"
     training_config = TrainingConfig(
         learning_rate=2e-3, epochs=6, batch_size=16, warmup_ratio=0.1, evals_per_epoch=2
     )
-    return run(corpus, training_config, keep=lambda measurement: folder), folder
+    return run(corpus, training_config, on_new_best=lambda measurement: folder), folder
 
 
-def test_a_run_learns(learned):
+def test_train_on_learnable_labels_raises_f1(learned):
     measurements, _ = learned
     assert measurements[-1].f1 > 0.9
     assert measurements[-1].train_loss < measurements[0].train_loss
 
 
-def test_measurements_come_at_even_shares_of_an_epoch(learned):
+def test_train_with_two_evaluations_per_epoch_reports_half_epochs(learned):
     measurements, _ = learned
     assert [each.epoch for each in measurements] == [number / 2 for number in range(1, 13)]
     assert [each.step for each in measurements] == [4 * number for number in range(1, 13)]
 
 
 @pytest.mark.parametrize("evals, batch, expected", [(3, 16, 3), (4, 64, 2), (1, 7, 1)])
-def test_an_epoch_ends_with_a_measurement_whatever_its_steps(corpus, evals, batch, expected):
+def test_train_with_any_batch_size_evaluates_at_the_end_of_each_epoch(corpus, evals, batch, expected):
     training_config = TrainingConfig(epochs=2, batch_size=batch, evals_per_epoch=evals)
     epochs = [each.epoch for each in run(corpus, training_config)]
     assert len(epochs) == 2 * expected
     assert 1.0 in epochs and epochs[-1] == 2.0
 
 
-def test_the_kept_model_is_that_of_the_best_epoch(learned, corpus):
+def test_checkpoint_holds_the_best_measurement(learned, corpus):
     measurements, folder = learned
     best = max(measurements, key=lambda each: each.sort_key)
     assert json.loads((folder / "measurement.json").read_text()) == best.to_json()
 
 
-def test_the_kept_model_says_what_the_trained_one_said(learned, corpus):
+def test_checkpoint_when_evaluated_gives_the_reported_scores(learned, corpus):
     from hpo.training.dev_evaluator import build_dev_evaluator
 
     measurements, folder = learned
     model = AutoModelForTokenClassification.from_pretrained(folder)
-    said = build_dev_evaluator(corpus, Objective("mean", ("cased",))).evaluate(model, None)
+    scores = build_dev_evaluator(corpus, Objective("mean", ("cased",))).evaluate(model, None)
     best = max(measurements, key=lambda each: each.sort_key)
-    assert (said["f1"], said["loss"]) == (best.f1, pytest.approx(best.loss, abs=1e-6))
+    assert (scores["f1"], scores["loss"]) == (best.f1, pytest.approx(best.loss, abs=1e-6))
 
 
-def test_the_kept_model_serves_a_pipeline_with_label_names(learned, corpus):
+def test_checkpoint_in_a_pipeline_predicts_label_names(learned, corpus):
     _, folder = learned
     tagger = pipeline(
         "ner", model=str(folder), tokenizer=str(corpus.tokenizer), aggregation_strategy="simple"
@@ -86,7 +88,7 @@ def test_the_kept_model_serves_a_pipeline_with_label_names(learned, corpus):
     assert found <= {"person", "place"} and found
 
 
-def test_the_same_seed_gives_the_same_scores(corpus):
+def test_train_with_equal_seeds_gives_equal_scores(corpus):
     training_config = TrainingConfig(learning_rate=1e-3, epochs=1, batch_size=16)
     scores = [
         [(each.f1, each.loss, each.train_loss) for each in run(corpus, training_config, seed=s)]
@@ -95,12 +97,12 @@ def test_the_same_seed_gives_the_same_scores(corpus):
     assert scores[0] == scores[1] != scores[2]
 
 
-def test_a_report_can_stop_a_run(corpus):
+def test_train_when_report_returns_false_stops(corpus):
     measurements = run(corpus, TrainingConfig(epochs=50, batch_size=16), until=1)
     assert measurements[-1].epoch == 1
 
 
-def test_a_loss_that_is_not_finite_ends_the_run(corpus, monkeypatch):
+def test_train_with_non_finite_loss_raises(corpus, monkeypatch):
     def diverged(*args):
         model = build_model(*args)
         torch.nn.init.constant_(model.classifier.weight, float("nan"))
@@ -112,27 +114,19 @@ def test_a_loss_that_is_not_finite_ends_the_run(corpus, monkeypatch):
 
 
 @pytest.mark.parametrize("lr_schedule", ["linear", "cosine", "constant"])
-def test_the_warm_up_really_warms(corpus, monkeypatch, lr_schedule):
-    rates = []
-    step = torch.optim.AdamW.step
-
-    def watched(self, *args, **kwargs):
-        rates.append(self.param_groups[0]["lr"])
-        return step(self, *args, **kwargs)
-
-    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
+def test_train_with_warmup_raises_the_rate_linearly(corpus, optimizer_rates, lr_schedule):
     run(
         corpus,
         TrainingConfig(
             learning_rate=1e-3, warmup_ratio=0.25, lr_schedule=lr_schedule, epochs=5, batch_size=30
         ),
     )
-    assert len(rates) == 20
-    assert rates[:6] == pytest.approx([0, 2e-4, 4e-4, 6e-4, 8e-4, 1e-3])
-    assert (rates[-1] < 1e-3) == (lr_schedule != "constant")
+    assert len(optimizer_rates) == 20
+    assert optimizer_rates[:6] == pytest.approx([0, 2e-4, 4e-4, 6e-4, 8e-4, 1e-3])
+    assert (optimizer_rates[-1] < 1e-3) == (lr_schedule != "constant")
 
 
-def test_knobs_reach_the_optimizer_the_modules_and_the_loader(corpus, monkeypatch):
+def test_train_applies_hyperparameters_to_optimizer_modules_and_loader(corpus, monkeypatch):
     seen = {}
 
     def look(self, *args, **kwargs):
@@ -170,13 +164,13 @@ def test_knobs_reach_the_optimizer_the_modules_and_the_loader(corpus, monkeypatc
     }
 
 
-def test_nothing_is_written_beside_what_is_kept(corpus, tmp_path, monkeypatch):
+def test_train_without_checkpoint_directory_writes_nothing(corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run(corpus, TrainingConfig(epochs=1, batch_size=30))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_fresh_weights_follow_the_seed(corpus):
+def test_build_model_draws_weights_from_the_seed(corpus):
     models = [
         build_model("tiny", corpus.label_names, corpus.vocabulary, TrainingConfig(), seed)
         for seed in (1, 1, 2)
@@ -186,7 +180,7 @@ def test_fresh_weights_follow_the_seed(corpus):
     assert not torch.equal(weights[0], weights[2])
 
 
-def test_weights_are_counted_without_making_them():
+def test_count_weights_equals_the_number_of_model_weights():
     model = build_model("tiny", ("O", "B-a", "I-a"), 3000, TrainingConfig(), 1)
     assert count_parameters("tiny") == sum(part.numel() for part in model.parameters())
 
@@ -194,7 +188,7 @@ def test_weights_are_counted_without_making_them():
 @pytest.mark.parametrize(
     "text", ["trained-on", "uncased", "min(cased, uncased)", "mean(ne-lower, uncased-cased-mix)"]
 )
-def test_an_objective_is_what_separate_scorings_make_it(learned, corpus, text):
+def test_dev_evaluator_with_any_objective_agrees_with_split_scores(learned, corpus, text):
     from hpo.evaluation.checkpoint_scores import score_split
     from hpo.models.checkpoints import load_checkpoint
     from hpo.training.dev_evaluator import build_dev_evaluator
@@ -203,13 +197,13 @@ def test_an_objective_is_what_separate_scorings_make_it(learned, corpus, text):
     by_variant = score_split(model, corpus, "dev")
     objective = parse_objective(text, "cased")
     expected = [by_variant[variant].f1 for variant in objective.variants]
-    said = build_dev_evaluator(corpus, objective).evaluate(model, None)
-    assert said["f1"] == {"min": min(expected), "mean": sum(expected) / len(expected)}[objective.reduction]
+    scores = build_dev_evaluator(corpus, objective).evaluate(model, None)
+    assert scores["f1"] == {"min": min(expected), "mean": sum(expected) / len(expected)}[objective.reduction]
 
 
 @pytest.mark.parametrize(
     "text", ["", "cased, uncased", "max(cased)", "min(cased, cased)", "min(cased, accuracy)"]
 )
-def test_an_objective_that_no_trial_reports_is_refused(text):
+def test_parse_objective_with_invalid_text_raises(text):
     with pytest.raises(ValueError, match="cell"):
         parse_objective(text, "cased")
