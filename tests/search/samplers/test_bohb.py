@@ -1,4 +1,4 @@
-"""The model of BOHB by itself, and against the authors' own program, `pip install -e '.[peers]'`."""
+"""The BOHB sampler, and its comparison with the authors' implementation (`pip install -e '.[peers]'`)."""
 
 import math
 from collections import Counter
@@ -44,7 +44,7 @@ def f1_of(params):
 
 
 def trials_of(count, measure, epochs=(1,), seed=3):
-    """Trials drawn uniformly, measured at every one of some epochs."""
+    """Return uniformly drawn trials, measured at each of ``epochs``."""
     drawn = BOHB(SPACE, seed, rung_levels=epochs)
     every = [drawn.suggest(number, ()) for number in range(count)]
     return [
@@ -62,7 +62,7 @@ def proposals(trials, levels=(1,), count=PROPOSALS):
 
 @pytest.mark.parametrize("choices", [[0], [2], [3], [1]])
 @given(st.data())
-def test_a_density_over_all_that_there_is_sums_to_one(choices, data):
+def test_density_over_the_whole_domain_sums_to_one(choices, data):
     values = st.integers(0, choices[0] - 1) if choices[0] else st.floats(0, 1)
     points = np.array(data.draw(st.lists(values, min_size=1, max_size=8)), dtype=float)[:, None]
     density = Density(points, choices)
@@ -76,22 +76,22 @@ def test_a_density_over_all_that_there_is_sums_to_one(choices, data):
     assert total == pytest.approx(1, abs=1e-2)
 
 
-def test_bandwidths_by_the_normal_reference_rule_worked_by_hand():
+def test_density_bandwidths_match_hand_computed_reference_rule():
     points = np.array([[0.0, 0], [1.0, 1], [0.0, 0], [1.0, 1]])
     wide = Density(points, [0, 2]).bandwidths
     assert wide == pytest.approx([1.06 * 0.5 * 4 ** (-1 / 6)] * 2)
     assert Density(points, [0, 5]).bandwidths[1] < 4 / 5
-    assert Density(4 * points, [0, 5]).bandwidths[1] == 4 / 5, "flat: no value is likelier than another"
+    assert Density(4 * points, [0, 5]).bandwidths[1] == 4 / 5, "flat: all values are equally likely"
     assert Density(points[:1], [0, 2]).bandwidths.tolist() == [MIN_BANDWIDTH] * 2
 
 
 @given(st.floats(0, 1), st.floats(1e-3, 10), st.floats(1e-6, 1 - 1e-6))
-def test_a_cut_normal_is_that_of_scipy(mean, spread, share):
+def test_truncated_normal_matches_scipy(mean, spread, share):
     expected = stats.truncnorm.ppf(share, -mean / spread, (1 - mean) / spread, loc=mean, scale=spread)
     assert truncated_normal(mean, spread, share) == pytest.approx(expected, abs=1e-6)
 
 
-def test_draws_stay_close_to_points_and_inside(measure):
+def test_density_draws_are_near_points_and_inside_the_domain(measure):
     points = np.array([[0.0, 0.5, 1.0, 2.0]])
     drawn = Density(points, CHOICES).draw(4000, np.random.default_rng(1))
     assert ((drawn >= 0) & (drawn <= [1, 1, 1, 2])).all()
@@ -102,7 +102,7 @@ def test_draws_stay_close_to_points_and_inside(measure):
 @pytest.mark.parametrize(
     ("count", "good", "bad"), [(7, 5, 5), (9, 5, 5), (10, 5, 5), (20, 5, 15), (40, 6, 34), (100, 15, 85)]
 )
-def test_the_best_and_the_rest_are_shared_out_as_in_the_paper(count, good, bad):
+def test_split_observations_sizes_match_the_paper(count, good, bad):
     """Four hyperparameters, so N_min = 5."""
     observed = np.arange(4.0 * count).reshape(count, 4)
     best, worst = split_observations(observed)
@@ -116,7 +116,7 @@ def modelled(trials, levels):
     return None if found is None else len(found)
 
 
-def test_the_largest_level_with_enough_observations_is_modelled(measure):
+def test_observations_use_the_largest_level_with_enough_trials(measure):
     low, high = trials_of(10, measure, (1,)), trials_of(7, measure, (1, 3, 9), seed=4)
     for trial in low:
         trial.state = State.STOPPED
@@ -127,10 +127,10 @@ def test_the_largest_level_with_enough_observations_is_modelled(measure):
     assert modelled(low[:6], (1, 3, 9)) is None
     for trial in low:
         trial.state = State.RUNNING
-    assert modelled(low, (1, 3, 9)) == 10, "a rung counts while its trial goes on"
+    assert modelled(low, (1, 3, 9)) == 10, "a running trial counts at the rungs that it has reached"
 
 
-def test_observations_are_ordered_by_the_level_and_ties_by_loss(measure):
+def test_observations_are_ordered_by_f1_at_the_level_then_loss(measure):
     trials = trials_of(8, measure, (1, 3))
     for place, trial in enumerate(trials):
         trial.measurements = [measure(1, 0.5, place), measure(2, 0.9 - place / 10), measure(3, 0.5, -place)]
@@ -139,14 +139,14 @@ def test_observations_are_ordered_by_the_level_and_ties_by_loss(measure):
     assert BOHB(SPACE, 0, (1, 3)).observations(trials).tolist() == encoded[::-1]
 
 
-def test_one_in_three_is_drawn_at_random(measure):
+def test_suggest_one_in_three_proposals_is_random(measure):
     trials = trials_of(60, measure)
     sampler, always = BOHB(SPACE, 5, (1,)), BOHB(SPACE, 5, (1,), random_fraction=1.0)
     drawn = sum(sampler.suggest(n, trials) == always.suggest(n, trials) for n in range(600))
     assert 160 < drawn < 240
 
 
-def test_random_draws_fill_the_domain():
+def test_suggest_random_draws_cover_the_domain():
     sampler = BOHB(SPACE, 5, (1,))
     drawn = [sampler.suggest(number, ()) for number in range(600)]
     for name, domain in [("learning_rate", (-5, 3)), ("weight_decay", (0, 0.2))]:
@@ -157,15 +157,15 @@ def test_random_draws_fill_the_domain():
 
 
 @given(st.floats(0, 1, exclude_max=True))
-def test_what_is_encoded_is_decoded(coordinate):
+def test_encode_inverts_decode(coordinate):
     for parameter in SPACE.parameters.values():
         value = _value(parameter, coordinate)
         assert parameter.contains(value)
         assert _value(parameter, _coordinate(parameter, value)) == pytest.approx(value)
 
 
-def test_its_densities_are_those_of_statsmodels(measure):
-    """To the last digits, where every value of a choice occurs and no bandwidth is beyond flat."""
+def test_density_matches_statsmodels(measure):
+    """The densities are equal if every value of a choice occurs and no bandwidth exceeds the flat one."""
     nonparametric = pytest.importorskip("statsmodels.nonparametric.api", reason=NOT_INSTALLED)
     points = BOHB(SPACE, 0, (1,)).observations(trials_of(60, measure))
     ours = Density(points, CHOICES)
@@ -180,7 +180,7 @@ NOT_INSTALLED = "hpbandster is not installed: pip install -e '.[peers]'"
 
 @pytest.fixture(scope="module")
 def theirs(measure):
-    """What hpbandster proposes from sixty trials, by its model alone."""
+    """Proposals of hpbandster's model after sixty trials, and its densities."""
     generators = pytest.importorskip("hpbandster.optimizers.config_generators.bohb", reason=NOT_INSTALLED)
     generator = generators.BOHB(their_space(), random_fraction=0.0)
     for trial in trials_of(60, measure):
@@ -216,23 +216,22 @@ def their_space():
     return space
 
 
-def test_good_and_bad_are_those_of_hpbandster(theirs, measure):
+def test_split_observations_matches_hpbandster(theirs, measure):
     good, bad = split_observations(BOHB(SPACE, 0, (1,)).observations(trials_of(60, measure)))
-    # Whole numbers and choices have other codes there, and the hyperparameters stand in the order of their
-    # names.
+    # hpbandster encodes integers and choices differently, and orders hyperparameters by name.
     kdes, columns = theirs[1], [sorted(SPACE.parameters).index(name) for name in FLOATS]
     assert good[:, :2] == pytest.approx(kdes["good"].data[:, columns])
     assert bad[:, :2] == pytest.approx(kdes["bad"].data[:, columns])
 
 
 @pytest.mark.parametrize("name", ["learning_rate", "weight_decay", "batch_size"])
-def test_ranges_are_proposed_as_hpbandster_does(theirs, measure, name):
+def test_suggest_ranges_are_distributed_as_in_hpbandster(theirs, measure, name):
     ours = [params[name] for params in proposals(trials_of(60, measure))]
     result = stats.ks_2samp(ours, [params[name] for params in theirs[0]])
     assert result.pvalue > 0.001, f"{name}: D = {result.statistic:.3f}"
 
 
-def test_choices_are_proposed_as_hpbandster_does(theirs, measure):
+def test_suggest_choices_are_distributed_as_in_hpbandster(theirs, measure):
     ours = Counter(params["lr_schedule"] for params in proposals(trials_of(60, measure)))
     others = Counter(str(params["lr_schedule"]) for params in theirs[0])
     distance = sum(abs(ours[value] - others[value]) for value in SPACE.parameters["lr_schedule"].values) / 2

@@ -1,4 +1,4 @@
-"""Population-based bandits: the model of gains, and the hyperparameters that it chooses."""
+"""Population-based bandits: the Gaussian process and the hyperparameters that it chooses."""
 
 import numpy as np
 import pytest
@@ -34,10 +34,10 @@ def observed(gain, count=24, intervals=3, seed=0):
     return Observations(points, times.astype(float), np.array([gain(x[0]) for x in points]))
 
 
-NOTHING = np.zeros((0, 1))
+NO_PENDING = np.zeros((0, 1))
 
 
-def test_the_kernel_is_the_papers_worked_by_hand():
+def test_covariance_matches_hand_computed_values_of_the_paper():
     kernel = Kernel(length_scale=0.5, forgetting_rate=0.19, noise=0.1)
     a, b = np.array([[0.0]]), np.array([[0.5]])
     assert kernel.covariance(a, np.array([1.0]), a, np.array([1.0])) == pytest.approx(1.0)
@@ -45,19 +45,19 @@ def test_the_kernel_is_the_papers_worked_by_hand():
     assert kernel.covariance(a, np.array([1.0]), a, np.array([3.0])) == pytest.approx(0.81)
 
 
-def test_what_gains_the_most_is_found():
-    chosen = maximize_ucb(observed(lambda x: -((x - 0.7) ** 2)), NOTHING, 3.0, np.random.default_rng(1))
+def test_maximize_ucb_known_optimum_is_found():
+    chosen = maximize_ucb(observed(lambda x: -((x - 0.7) ** 2)), NO_PENDING, 3.0, np.random.default_rng(1))
     assert chosen[0] == pytest.approx(0.7, abs=0.15)
 
 
-def test_where_nothing_is_known_of_the_gain_pending_points_are_kept_away_from():
+def test_maximize_ucb_flat_gain_avoids_pending_points():
     flat = Observations(np.array([[0.5]]), np.array([0.0]), np.array([0.1]))
-    first = maximize_ucb(flat, NOTHING, 1.0, np.random.default_rng(1))
+    first = maximize_ucb(flat, NO_PENDING, 1.0, np.random.default_rng(1))
     second = maximize_ucb(flat, first[None, :], 1.0, np.random.default_rng(1))
     assert abs(first[0] - second[0]) > 0.3
 
 
-def test_old_gains_are_forgotten_where_they_no_longer_hold():
+def test_fit_kernel_changed_optimum_forgets_old_gains():
     early, late = observed(lambda x: -abs(x - 0.1)), observed(lambda x: -abs(x - 0.9), seed=1)
     both = Observations(
         np.concatenate([early.points, late.points]),
@@ -66,11 +66,11 @@ def test_old_gains_are_forgotten_where_they_no_longer_hold():
     )
     standard = Observations(both.points, both.times, (both.gains - both.gains.mean()) / both.gains.std())
     assert fit_kernel(standard).forgetting_rate > 0
-    assert maximize_ucb(both, NOTHING, 13.0, np.random.default_rng(0))[0] > 0.6
+    assert maximize_ucb(both, NO_PENDING, 13.0, np.random.default_rng(0))[0] > 0.6
 
 
 @given(st.floats(0, 1), st.sampled_from(["uniform", "loguniform"]))
-def test_a_place_between_0_and_1_and_its_value_are_the_same(place, kind):
+def test_to_unit_inverts_from_unit(place, kind):
     domain = Parameter(type=kind, low=1e-5, high=1e-2)
     value = from_unit(domain, place)
     assert domain.contains(value)
@@ -78,7 +78,7 @@ def test_a_place_between_0_and_1_and_its_value_are_the_same(place, kind):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 30), st.integers(1, 3))
-def test_whatever_was_seen_the_choice_is_in_the_unit_cube(seed, count, hyperparameters):
+def test_maximize_ucb_any_observations_stay_in_the_unit_cube(seed, count, hyperparameters):
     generator = np.random.default_rng(seed)
     data = Observations(
         generator.random((count, hyperparameters)),
@@ -90,19 +90,19 @@ def test_whatever_was_seen_the_choice_is_in_the_unit_cube(seed, count, hyperpara
     assert ((chosen >= 0) & (chosen <= 1)).all()
 
 
-def member(number, rate, measurements, changes=(), state=State.PAUSED):
+def trial_with(number, rate, measurements, changes=(), state=State.PAUSED):
     params = {"learning_rate": rate, "batch_size": 16}
     return Trial(number, params, 0, state, list(measurements), changes=list(changes))
 
 
-def test_gains_are_per_epoch_and_from_the_weights_that_an_interval_began_with(measure):
+def test_observations_gain_is_per_epoch_from_the_weights_at_the_start(measure):
     scheduler = PB2(SPACE, 0, PopulationSettings(2, 2, 2.0, 10))
     old = {"learning_rate": 1e-4, "batch_size": 16}
-    changed = member(
+    changed = trial_with(
         0, 1e-2, [measure(2, 0.2), measure(4, 0.7)], [ParamsChange(0.0, old, None), ParamsChange(2.0, {}, 1)]
     )
     changed.changes[1] = ParamsChange(2.0, changed.params, 1)
-    donor = member(1, 1e-3, [measure(2, 0.6), measure(4, 0.8)])
+    donor = trial_with(1, 1e-3, [measure(2, 0.6), measure(4, 0.8)])
     seen = list(scheduler.observations([changed, donor], ["learning_rate"]))
     assert [(start, pytest.approx(point)) for start, point, _ in seen] == [
         (0, [0.25]), (0, [0.5]), (1, [0.75]), (1, [0.5]),
@@ -110,11 +110,11 @@ def test_gains_are_per_epoch_and_from_the_weights_that_an_interval_began_with(me
     assert [gain for *_, gain in seen] == pytest.approx([0.1, 0.3, 0.05, 0.1])
 
 
-def test_a_loser_takes_modelled_rates_and_a_choice_near_the_donors(measure):
+def test_pb2_exploiting_trial_takes_modelled_range_and_neighbouring_choice(measure):
     rates = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1]
     gains = [0.0, 0.2, 0.5, 0.25, 0.05]
     trials = [
-        member(number, rate, [measure(1, gain)])
+        trial_with(number, rate, [measure(1, gain)])
         for number, (rate, gain) in enumerate(zip(rates, gains, strict=True))
     ]
     chosen = PB2(SPACE, 3, PopulationSettings(5, 5, 1, 4)).next_trial_to_resume(trials)
@@ -122,5 +122,5 @@ def test_a_loser_takes_modelled_rates_and_a_choice_near_the_donors(measure):
     assert SPACE.parameters["learning_rate"].contains(chosen.params["learning_rate"])
     assert chosen.params["batch_size"] in (8, 16, 32)
     assert chosen == PB2(SPACE, 3, PopulationSettings(5, 5, 1, 4)).next_trial_to_resume(trials), (
-        "the same whenever it is asked for"
+        "repeated calls give the same result"
     )

@@ -1,7 +1,5 @@
-"""Population-based training: worked by hand, and driven through the controller with a fake objective."""
+"""Population-based training: hand-computed decisions, and searches with a simulated worker."""
 
-import json
-import os
 import random
 import shutil
 from collections import Counter
@@ -25,7 +23,7 @@ from hpo.search.trial import (
 )
 from hpo.storage.journal import read_lines
 from hpo.storage.study_folder import StudyFolder
-from hpo.training.measurement import SNAPSHOT_FILE, Snapshot, read_snapshot
+from hpo.training.measurement import read_snapshot
 
 SPACE = {
     "parameters": {
@@ -36,11 +34,6 @@ SPACE = {
     "fixed": {"epochs": 4, "evals_per_epoch": 2},
 }
 ALGORITHMS = ["pbt", "pb2"]
-
-
-@pytest.fixture(autouse=True)
-def without_waiting_for_the_disk(monkeypatch):
-    monkeypatch.setattr(os, "fsync", lambda file: None)
 
 
 @pytest.fixture
@@ -60,60 +53,7 @@ def study_of(**options):
     return build_study(settings | options)
 
 
-class Worker:
-    """Does what a real worker does, an evaluation at a time; the score is that of the weights so far."""
-
-    def __init__(self, controller, measure, fails):
-        self.controller, self.measure, self.fails = controller, measure, fails
-        self.trial = None
-
-    def step(self):
-        """Take up a trial, or go on with it by one evaluation; False if there is nothing to do."""
-        if self.trial is None:
-            self.trial = self.controller.next_trial()
-            return self.trial is not None
-        number, place = self.trial.number, self.controller.folder.snapshot(self.trial.number)
-        snapshot = read_snapshot(place)
-        if snapshot and snapshot.last.epoch > self.trial.worker_config()["reported_epoch"]:
-            self._report(snapshot.last)
-            return True
-        epoch, score = (snapshot.last.epoch, snapshot.last.f1) if snapshot else (0.0, 0.0)
-        if epoch >= 4:
-            self._end(State.COMPLETE)
-        elif (number, epoch) in self.fails:
-            self._end(State.FAILED)
-        else:
-            gain = 0.1 - abs(np.log10(self.trial.params["learning_rate"]) + 3) / 30
-            now = self.measure(epoch + 0.5, round(score + gain, 9))
-            place.mkdir(parents=True, exist_ok=True)
-            (place / SNAPSHOT_FILE).unlink(missing_ok=True)  # replaced, never written in place
-            (place / SNAPSHOT_FILE).write_text(json.dumps(Snapshot(now, now, 1).to_json()))
-            self.controller.folder.checkpoint(number).mkdir(parents=True, exist_ok=True)
-            self._report(now)
-        return True
-
-    def _report(self, measurement):
-        if not self.controller.on_result(self.trial.number, measurement):
-            self.trial = None
-
-    def _end(self, state):
-        self.controller.on_trial_end(self.trial.number, state)
-        self.trial = None
-
-
-def work(controller, measure, fails=(), workers=1, order=None, look=lambda: None):
-    """Interleave workers until none has anything to do."""
-    crew = [Worker(controller, measure, set(fails)) for _ in range(workers)]
-    while True:
-        if order:
-            order.shuffle(crew)
-        moved = [worker.step() for worker in crew]
-        if not any(moved):
-            return controller
-        look()
-
-
-def told(controller):
+def outcome(controller):
     return [
         (trial.params, trial.state, trial.changes, [(m.epoch, m.f1) for m in trial.measurements])
         for trial in controller.trials
@@ -129,7 +69,7 @@ def paused(number, measure, f1, epoch=1.0):
 RATE = Space.model_validate({"parameters": {"learning_rate": SPACE["parameters"]["learning_rate"]}})
 
 
-def test_the_worst_fifth_copies_the_best_fifth_worked_by_hand(measure):
+def test_pbt_bottom_fifth_exploits_the_top_fifth_by_hand(measure):
     scores = [0.5, 0.1, 0.6, 0.9, 0.2, 0.4, 0.8, 0.3, 0.7, 0.55]
     trials = [paused(number, measure, f1) for number, f1 in enumerate(scores)]
     taken = []
@@ -145,17 +85,17 @@ def test_the_worst_fifth_copies_the_best_fifth_worked_by_hand(measure):
         assert each.params["learning_rate"] != trials[each.donor].params["learning_rate"]
 
 
-def test_of_two_one_copies_the_other_and_a_tie_in_f1_is_broken_by_loss(measure):
+def test_pbt_two_trials_with_equal_f1_are_ordered_by_loss(measure):
     trials = [paused(0, measure, 0.5), paused(1, measure, 0.5)]
     trials[0].measurements = [measure(1.0, 0.5, loss=0.9)]
     chosen = PBT(RATE, 1, PopulationSettings(2, 2, 1, 4)).next_trial_to_resume(trials)
     assert (chosen.number, chosen.donor) == (0, 1)
 
 
-def test_nobody_goes_on_before_all_have_come_to_the_boundary(measure):
+def test_pbt_resumes_no_trial_until_all_reach_the_boundary(measure):
     scheduler = PBT(RATE, 1, PopulationSettings(3, 3, 1, 4))
     trials = [paused(0, measure, 0.5), paused(1, measure, 0.6)]
-    assert scheduler.next_trial_to_resume(trials) is None, "the third is not yet born"
+    assert scheduler.next_trial_to_resume(trials) is None, "the third has not started"
     assert scheduler.accepts_new_trial(trials, 3)
     trials.append(Trial(2, {"learning_rate": 1e-3}, 2, measurements=[measure(0.5, 0.1)]))
     assert scheduler.next_trial_to_resume(trials) is None, "the third still runs"
@@ -163,17 +103,17 @@ def test_nobody_goes_on_before_all_have_come_to_the_boundary(measure):
     assert scheduler.next_trial_to_resume(trials).number == 0
 
 
-def test_a_member_pauses_at_boundaries_and_not_at_the_end(measure):
-    scheduler, trial, verdicts = PBT(RATE, 1, PopulationSettings(2, 2, 0.75, 2)), Trial(0, {}, 0), []
+def test_pbt_trial_pauses_at_boundaries_except_the_last_epoch(measure):
+    scheduler, trial, pauses = PBT(RATE, 1, PopulationSettings(2, 2, 0.75, 2)), Trial(0, {}, 0), []
     for epoch in (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0):
         trial.measurements.append(measure(epoch, 0.1))
-        verdicts.append(
+        pauses.append(
             scheduler.on_trial_result(trial, trial.measurements[-1], [trial]) == SchedulerDecision.PAUSE
         )
-    assert verdicts == [False, False, True, False, False, True, False, False]
+    assert pauses == [False, False, True, False, False, True, False, False]
 
 
-def test_a_member_that_was_changed_at_a_boundary_is_not_paused_there_again(measure):
+def test_pbt_trial_changed_at_a_boundary_is_not_paused_there_again(measure):
     trial = paused(0, measure, 0.5)
     scheduler = PBT(RATE, 1, PopulationSettings(2, 2, 1, 4))
     assert scheduler.on_trial_result(trial, trial.measurements[-1], [trial]) == SchedulerDecision.PAUSE
@@ -202,7 +142,7 @@ DOMAINS = st.one_of(
 
 
 @given(DOMAINS, st.integers(0, 2**32 - 1), st.data())
-def test_what_is_explored_stays_in_its_domain(domain, seed, data):
+def test_perturb_any_value_stays_in_its_domain(domain, seed, data):
     value = data.draw(st.sampled_from(domain.ends))
     generator = np.random.default_rng(seed)
     for _ in range(5):
@@ -210,14 +150,14 @@ def test_what_is_explored_stays_in_its_domain(domain, seed, data):
         assert domain.contains(value)
 
 
-def test_a_knob_moves_by_a_fifth_or_is_drawn_anew_one_time_in_four():
+def test_perturb_range_moves_by_a_fifth_or_resamples_with_a_quarter():
     domain, generator = Parameter(type="uniform", low=0, high=10), np.random.default_rng(0)
     moved = Counter(round(perturb(domain, 5.0, generator), 6) for _ in range(4000))
     assert moved[4.0] + moved[6.0] == pytest.approx(3000, abs=120)
     assert moved[4.0] == pytest.approx(moved[6.0], abs=150)
 
 
-def test_a_choice_moves_to_a_neighbour_and_at_an_end_to_the_only_one():
+def test_perturb_choice_moves_to_a_neighbour():
     domain, generator = Parameter(type="choice", values=(8, 16, 32, 64, 128)), np.random.default_rng(0)
     assert {v for v, n in Counter(perturb(domain, 32, generator) for _ in range(900)).items() if n > 150} == {
         16, 64
@@ -226,13 +166,13 @@ def test_a_choice_moves_to_a_neighbour_and_at_an_end_to_the_only_one():
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_all_members_train_to_the_end_and_the_journal_holds_it_all(folder, measure, algorithm):
-    controller = work(TrialController(study_of(algorithm=algorithm), folder), measure)
+def test_population_search_completes_every_trial_and_journals_it(folder, algorithm, run_workers):
+    controller = run_workers(TrialController(study_of(algorithm=algorithm), folder))
     assert controller.finished
     assert [trial.state for trial in controller.trials] == [State.COMPLETE] * 6
     assert all(trial.epochs == 4 and len(trial.measurements) == 8 for trial in controller.trials)
     copies = [change for trial in controller.trials for change in trial.changes if change.donor is not None]
-    assert sorted(change.epoch for change in copies) == [1, 2, 3], "one in six, at each boundary"
+    assert sorted(change.epoch for change in copies) == [1, 2, 3], "one of six at each boundary"
     assert read_trials(read_lines(folder.trials)) == controller.trials
     controller.close()
     assert read_trials(read_lines(folder.trials)) == controller.trials
@@ -240,26 +180,29 @@ def test_all_members_train_to_the_end_and_the_journal_holds_it_all(folder, measu
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_how_many_work_side_by_side_and_in_which_order_changes_nothing(tmp_path, measure, algorithm):
+def test_population_search_workers_and_order_do_not_change_the_trials(tmp_path, algorithm, run_workers):
     found = []
     for number, workers in enumerate((1, 2, 3, 6, 9)):
         controller = TrialController(study_of(algorithm=algorithm), StudyFolder(f"s{number}", tmp_path))
-        found.append(told(work(controller, measure, workers=workers, order=random.Random(number))))
+        found.append(outcome(run_workers(controller, workers=workers, order=random.Random(number))))
         assert controller.finished
     assert all(each == found[0] for each in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_death_after_any_line_changes_no_decision(tmp_path, measure, algorithm):
-    whole = work(TrialController(study_of(algorithm=algorithm), StudyFolder("w", tmp_path)), measure)
+def test_population_search_restart_after_any_journal_line_gives_the_same_trials(
+    tmp_path, algorithm, make_worker, run_workers
+):
+    whole = run_workers(TrialController(study_of(algorithm=algorithm), StudyFolder("w", tmp_path)))
     lines = len(list(read_lines(whole.folder.trials)))
     for cut in range(1, lines, 1 if algorithm == "pbt" else 5):
         folder = StudyFolder(f"c{cut}", tmp_path)
-        crew = Worker(TrialController(study_of(algorithm=algorithm), folder), measure, set())
+        worker = make_worker(TrialController(study_of(algorithm=algorithm), folder))
         while len(list(read_lines(folder.trials))) < cut:
-            crew.step()
-        again = work(TrialController(study_of(algorithm=algorithm), folder), measure)
-        assert told(again) == told(whole), f"after {cut} lines"
+            worker.step()
+        resumed = run_workers(TrialController(study_of(algorithm=algorithm), folder))
+        assert outcome(resumed) == outcome(whole), f"after {cut} lines"
 
 
 FAILURES = [
@@ -274,8 +217,9 @@ FAILURES = [
 
 @pytest.mark.parametrize("fails", FAILURES, ids=range(len(FAILURES)))
 @pytest.mark.parametrize("workers", [1, 2, 5])
-def test_failures_never_stop_the_rest_and_are_replaced_within_the_trials(folder, measure, fails, workers):
-    controller = work(TrialController(study_of(), folder), measure, fails, workers, random.Random(workers))
+def test_population_search_with_failures_finishes_within_max_trials(folder, fails, workers, run_workers):
+    controller = TrialController(study_of(), folder)
+    run_workers(controller, fails, workers, random.Random(workers))
     assert controller.finished
     assert len(controller.trials) <= 8
     for trial in controller.trials:
@@ -283,21 +227,21 @@ def test_failures_never_stop_the_rest_and_are_replaced_within_the_trials(folder,
     assert read_trials(read_lines(folder.trials)) == controller.trials
 
 
-def test_a_failed_members_place_is_taken_by_a_copy_of_the_best_at_the_next_boundary(folder, measure):
-    controller = work(TrialController(study_of(), folder), measure, {(2, 1.5)}, workers=6)
-    warm_start_for = controller.trials[6]
-    (born,) = [change for change in warm_start_for.changes if change.epoch == warm_start_for.changes[0].epoch]
-    assert born.epoch == 2
-    result_at_rung = {t.number: m.f1 for t in controller.trials[:6] for m in t.measurements if m.epoch == 2}
-    assert result_at_rung[born.donor] == max(result_at_rung.values())
-    assert warm_start_for.measurements[0].epoch == 2.5
-    assert warm_start_for.measurements[0].f1 > result_at_rung[born.donor]
-    assert warm_start_for.state == State.COMPLETE
+def test_pbt_failed_trial_is_replaced_by_a_copy_of_the_best_at_the_next_boundary(folder, run_workers):
+    controller = run_workers(TrialController(study_of(), folder), fails={(2, 1.5)}, workers=6)
+    replacement = controller.trials[6]
+    (copy,) = [change for change in replacement.changes if change.epoch == replacement.changes[0].epoch]
+    assert copy.epoch == 2
+    at_boundary = {t.number: m.f1 for t in controller.trials[:6] for m in t.measurements if m.epoch == 2}
+    assert at_boundary[copy.donor] == max(at_boundary.values())
+    assert replacement.measurements[0].epoch == 2.5
+    assert replacement.measurements[0].f1 > at_boundary[copy.donor]
+    assert replacement.state == State.COMPLETE
     assert len(controller.trials) == 7
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_a_donor_whose_snapshot_has_vanished_is_survived(folder, measure, workers):
+def test_pbt_missing_donor_snapshot_keeps_the_trials_own_weights(folder, workers, run_workers):
     controller = TrialController(study_of(), folder)
     lost = []
 
@@ -308,18 +252,18 @@ def test_a_donor_whose_snapshot_has_vanished_is_survived(folder, measure, worker
             shutil.rmtree(folder.snapshot(best.number))
             lost.append(best.number)
 
-    work(controller, measure, workers=workers, look=lose)
+    run_workers(controller, workers=workers, look=lose)
     assert lost and controller.finished
     assert [trial.state for trial in controller.trials] == [State.COMPLETE] * 6
     first = [change for trial in controller.trials for change in trial.changes if change.epoch == 1]
     assert [change.donor for change in first] == [None]
 
 
-def test_no_more_snapshots_than_members_and_no_more_models_than_members_and_the_best(folder, measure):
+def test_pbt_snapshots_and_checkpoints_stay_within_their_bounds(folder, run_workers):
     ranges = {name: each for name, each in SPACE["parameters"].items() if each["type"] != "choice"}
     study = study_of(
         keep_checkpoints=1, space=SPACE | {"parameters": ranges}
-    )  # a choice keeps a model of each value
+    )  # a choice keeps a checkpoint of each value
     controller = TrialController(study, folder)
 
     def count():
@@ -328,12 +272,12 @@ def test_no_more_snapshots_than_members_and_no_more_models_than_members_and_the_
         assert len(snapshots) <= min(study.population_size, living)
         assert len(folder.complete_checkpoints()) <= living + study.keep_checkpoints
 
-    work(controller, measure, {(1, 1.5), (3, 2.0)}, workers=3, look=count)
+    run_workers(controller, fails={(1, 1.5), (3, 2.0)}, workers=3, look=count)
     assert len(folder.complete_checkpoints()) == study.keep_checkpoints
     assert not list(folder.snapshots.glob("*"))
 
 
-def test_a_copy_keeps_its_own_best_which_is_what_its_checkpoint_holds(folder, measure):
+def test_pbt_copied_snapshot_keeps_the_trials_own_best(folder, run_workers):
     controller = TrialController(study_of(), folder)
     seen = []
 
@@ -343,7 +287,7 @@ def test_a_copy_keeps_its_own_best_which_is_what_its_checkpoint_holds(folder, me
             if trial.state == State.RUNNING and copied and trial.position == trial.changes[-1].epoch:
                 seen.append(read_snapshot(folder.snapshot(trial.number)).best == trial.best)
 
-    work(controller, measure, {(2, 1.5)}, look=look)
+    run_workers(controller, fails={(2, 1.5)}, look=look)
     assert seen and all(seen)
 
 
@@ -362,12 +306,12 @@ def test_a_copy_keeps_its_own_best_which_is_what_its_checkpoint_holds(folder, me
          "pb2 models continuous hyperparameters"),
     ],
 )  # fmt: skip
-def test_what_makes_no_sense_is_refused_before_anything_starts(options, rule):
+def test_study_invalid_population_settings_are_rejected(options, rule):
     with pytest.raises(UserError) as refused:
         study_of(**options)
     assert rule in str(refused.value)
 
 
-def test_a_population_that_is_not_given_is_no_larger_than_the_trials():
+def test_study_default_population_is_at_most_the_trials():
     assert build_study({"algorithm": "pbt", "trials": 3}).population_size == 3
     assert build_study({"algorithm": "pbt", "trials": 30}).population_size == 8
