@@ -23,9 +23,9 @@ LINE_EVERY_S = 10.0
 
 
 @contextmanager
-def show_progress(controller: TrialController, workers: int, console: Console) -> Iterator[None]:
+def show_progress(controller: TrialController, console: Console) -> Iterator[None]:
     """Show the progress of a search while the block runs: live on a terminal, as lines otherwise."""
-    progress = ProgressDisplay(controller, workers)
+    progress = ProgressDisplay(controller)
     if console.is_terminal:
         with Live(get_renderable=progress.draw, console=console, refresh_per_second=2, transient=True):
             yield
@@ -46,9 +46,8 @@ def show_progress(controller: TrialController, workers: int, console: Console) -
 class ProgressDisplay:
     """Renders the state of a search as text."""
 
-    def __init__(self, controller: TrialController, workers: int) -> None:
+    def __init__(self, controller: TrialController) -> None:
         self._controller = controller
-        self._workers = workers
         self._start_s = time.monotonic()
         self._ended_at_start = sum(trial.state != State.RUNNING for trial in controller.trials)
 

@@ -40,7 +40,7 @@ def format_percent(score: float | None) -> str:
 
 
 def format_value(value: object, digits: int = 3) -> str:
-    """Return the value of a hyperparameter, floats with so many significant digits."""
+    """Return the value of a hyperparameter, floats with ``digits`` significant digits."""
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 

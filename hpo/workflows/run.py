@@ -94,7 +94,7 @@ def _search(prepared: PreparedStudy, console: Console, trackers: TrackerDispatch
     )
     try:
         if not controller.finished:
-            with show_progress(controller, resources.workers, console):
+            with show_progress(controller, console):
                 run_search(controller, trial_run, resources)
     finally:
         controller.close()

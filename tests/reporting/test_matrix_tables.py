@@ -98,7 +98,7 @@ def test_render_matrix_pads_columns_to_one_width():
     assert lines[1].startswith("| ---------- | ----------------- | ------- | ------- |")
 
 
-def test_further_knobs_follow_where_a_row_has_them():
+def test_render_hyperparameters_appends_columns_for_other_hyperparameters():
     rows = [
         MatrixRow(
             tag_family="Original", trained_on="cased", algorithm="ASHA", hyperparameters=hyperparameters
@@ -128,7 +128,7 @@ def test_further_knobs_follow_where_a_row_has_them():
         (True, "True"),
     ],
 )
-def test_a_knob_is_shown_so_that_it_is_not_misread(value, expected):
+def test_render_hyperparameters_formats_values_exactly(value, expected):
     row = MatrixRow(
         tag_family="Original", trained_on="cased", algorithm="ASHA", hyperparameters={"weight_decay": value}
     )

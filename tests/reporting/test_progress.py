@@ -44,14 +44,14 @@ def end_trial(controller, measure, f1, state=State.COMPLETE, epochs=2.0):
 
 
 def test_line_before_the_first_end_has_no_score_and_no_time_left(controller, clock):
-    display = ProgressDisplay(controller, 2)
+    display = ProgressDisplay(controller)
     assert display.line() == (
         "0/4 trials done (0 stopped early) · 0 running · no score yet · 0.0 epochs · 0:00:00 elapsed"
     )
 
 
 def test_line_counts_every_end_and_shows_the_best_trial_that_did_not_fail(controller, clock, measure):
-    display = ProgressDisplay(controller, 2)
+    display = ProgressDisplay(controller)
     end_trial(controller, measure, 0.5)
     end_trial(controller, measure, 0.9, State.FAILED)
     end_trial(controller, measure, 0.7, State.STOPPED, epochs=0.5)
@@ -68,7 +68,7 @@ def test_line_counts_every_end_and_shows_the_best_trial_that_did_not_fail(contro
 def test_line_of_a_resumed_search_estimates_time_from_new_trials_only(controller, clock, measure):
     end_trial(controller, measure, 0.5)
     end_trial(controller, measure, 0.5)
-    display = ProgressDisplay(controller, 1)
+    display = ProgressDisplay(controller)
     clock.now += 60
     assert "left" not in display.line()
     end_trial(controller, measure, 0.5)
@@ -82,7 +82,7 @@ def draw(display):
 
 
 def test_draw_shows_the_study_and_its_running_trials(controller, clock, measure):
-    display = ProgressDisplay(controller, 2)
+    display = ProgressDisplay(controller)
     trial = controller.next_trial()
     controller.on_result(0, measure(1.25, 0.4321))
     controller.next_trial()
@@ -98,7 +98,7 @@ def test_draw_shows_the_study_and_its_running_trials(controller, clock, measure)
 
 def test_show_progress_without_a_terminal_prints_lines_at_intervals(controller, clock, measure):
     console = Console(file=io.StringIO(), width=40)
-    with show_progress(controller, 1, console):
+    with show_progress(controller, console):
         for _ in range(4):
             end_trial(controller, measure, 0.5)
             clock.now += progress.LINE_EVERY_S / 2
@@ -110,6 +110,6 @@ def test_show_progress_without_a_terminal_prints_lines_at_intervals(controller, 
 
 def test_show_progress_on_a_terminal_leaves_only_the_last_line(controller, clock, measure):
     console = Console(file=io.StringIO(), width=200, force_terminal=True)
-    with show_progress(controller, 1, console):
+    with show_progress(controller, console):
         end_trial(controller, measure, 0.5)
     assert "1/4 trials done" in console.file.getvalue().splitlines()[-1]

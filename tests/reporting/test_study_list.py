@@ -125,7 +125,7 @@ def test_collect_rows_of_unfinished_and_missing_studies_reports_all(put):
         ("trials.jsonl", "5\n", "trials.jsonl:1: is not a trial record"),
     ],
 )
-def test_a_study_with_an_invalid_file_is_faulty_and_does_not_affect_others(put, file, text, message):
+def test_summarize_studies_with_an_invalid_file_reports_it_and_lists_the_others(put, file, text, message):
     put("broken", 0.6, corpus_sha256="b")
     put("whole", 0.7)
     write_text(StudyFolder("broken").path / file, text)
