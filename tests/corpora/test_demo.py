@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hpo.corpora.demo import LONGEST, SIZES, generate
+from hpo.corpora.demo import MAX_TOKENS, SIZES, generate
 from hpo.corpora.demo.lexicon import ambiguous_words
 from hpo.corpora.demo.templates import ENTITY_TYPES
 from hpo.corpora.sentences import SPLITS, Corpus, Sentence
@@ -68,7 +68,7 @@ def test_sizes_and_ids(corpus: Corpus) -> None:
 def test_lengths_spread(corpus: Corpus) -> None:
     lengths = [len(sentence.tokens) for sentence in corpus.splits["train"]]
     assert 3 <= min(lengths) <= 5
-    assert 30 <= max(lengths) <= LONGEST
+    assert 30 <= max(lengths) <= MAX_TOKENS
     assert 11 <= sum(lengths) / len(lengths) <= 14
 
 

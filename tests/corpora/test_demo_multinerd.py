@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from hpo.corpora.demo import LONGEST, SIZES, generate
+from hpo.corpora.demo import MAX_TOKENS, SIZES, generate
 from hpo.corpora.loading import load
 from hpo.corpora.sentences import SPLITS
 from hpo.corpora.tag_families import apply, load_family
@@ -35,7 +35,7 @@ def test_every_type_is_in_every_split(corpus, split):
     assert len(counts) == 15
     assert min(counts.values()) >= 12
     assert len(corpus.splits[split]) == SIZES[split]
-    assert max(len(each.tokens) for each in corpus.splits[split]) <= LONGEST
+    assert max(len(each.tokens) for each in corpus.splits[split]) <= MAX_TOKENS
 
 
 def test_both_families_take_it(corpus):

@@ -1,7 +1,7 @@
-"""The default corpus: sentences written by a seeded grammar, with the trouble that real names make.
+"""Generate the demo corpus: sentences from a seeded grammar, with the difficulties of real names.
 
-Words that only their case tells from names, names of several words, names unseen in training, names
-inside names, one word under several types, and headlines or careless lines whose case tells nothing.
+It has words that differ from names only by case, names of several words, names unseen in training, names
+within names, words with several types, and sentences with uninformative case, such as headlines.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from hpo.errors import unknown
 SIZES = {"train": 2400, "dev": 450, "test": 450}
 """Sentences per split."""
 UNSEEN_SHARE = {"train": 0.0, "dev": 0.15, "test": 0.15}
-"""Of the composed names in a split, the share drawn from those kept out of training."""
+"""The share of the composed names of a split that is drawn from names not used in training."""
 KNOWN_NAMES = 0.33
-"""Of all that a stem and an ending can make, the share that training may draw from."""
-LONGEST = 40
-"""Tokens; longer sentences are drawn anew."""
+"""The share of all combinations of stem and ending that is used in training."""
+MAX_TOKENS = 40
+"""Longer sentences are discarded and drawn again."""
 CASING = {"as written": 0.9, "headline": 0.02, "title": 0.02, "careless": 0.03, "emphatic": 0.03}
-"""How often the case of a sentence is as written, or is noise of one kind."""
+"""The share of sentences with unchanged case, and with each kind of case noise."""
 EMPHASIS = 0.25
-"""Of the tokens of an emphatic sentence, the share that is capitalized."""
+"""The share of the tokens of an emphatic sentence that is capitalized."""
 
 Item = TypeVar("Item")
 Word = tuple[str, str]
@@ -37,8 +37,8 @@ Word = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class _Language:
-    """A grammar's symbols: what sentences and names are made of, and the words at its ends."""
+class _Vocabulary:
+    """The rules of a grammar and its terminal words: ordinary words, listed names and composed names."""
 
     types: Sequence[str]
     templates: Mapping[str, str]
@@ -47,15 +47,15 @@ class _Language:
     composed: Mapping[str, tuple[str, str]]
 
 
-_LANGUAGES = {
-    "": _Language(
+_VOCABULARIES = {
+    "": _Vocabulary(
         templates.ENTITY_TYPES,
         templates.SENTENCES | templates.ENTITIES,
         lexicon.WORDS,
         lexicon.NAMES,
         lexicon.COMPOSED,
     ),
-    "multinerd": _Language(
+    "multinerd": _Vocabulary(
         multinerd.ENTITY_TYPES,
         multinerd.SENTENCES | multinerd.ENTITIES,
         multinerd.WORDS,
@@ -65,58 +65,58 @@ _LANGUAGES = {
 }
 
 
-def generate(seed: int = 42, language: str = "") -> Corpus:
-    """Write the demo corpus: 2,400 / 450 / 450 sentences of 3 to 40 tokens, labelled in IOB2.
+def generate(seed: int = 42, name: str = "") -> Corpus:
+    """Generate a demo corpus: 2,400 / 450 / 450 sentences of 3 to 40 tokens, labelled in IOB2.
 
-    ``language`` is ``multinerd`` for the fifteen types of MultiNERD, else the nine of SUC 3.0.
+    ``name`` is ``multinerd`` for the fifteen types of MultiNERD, or empty for the nine of SUC 3.0.
 
-    The same seed gives the same sentences in every process and Python version, as every draw is made of
-    `random.Random.random`, whose sequence Python guarantees. No two sentences of the corpus are alike,
-    not even when lower-cased. ``sha256`` is over the seed and the sentences.
+    A seed produces the same sentences in every process and Python version, because all draws use
+    `random.Random.random`, whose sequence Python guarantees. No two sentences are equal, even after
+    lower-casing. ``sha256`` is the hash of the seed and the sentences.
 
     Raises
     ------
     UserError
-        if there is no such demo.
+        if the name is unknown.
     """
-    if language not in _LANGUAGES:
+    if name not in _VOCABULARIES:
         raise unknown(
-            "data", "demo", f"demo:{language}", ("demo", *(f"demo:{name}" for name in _LANGUAGES if name))
+            "data", "demo", f"demo:{name}", ("demo", *(f"demo:{each}" for each in _VOCABULARIES if each))
         )
-    spoken = _LANGUAGES[language]
+    vocabulary = _VOCABULARIES[name]
     rng = Random(seed)
-    names = {name: _compose(rng, *parts) for name, parts in spoken.composed.items()}
-    rules = {symbol: _read_rule(text) for symbol, text in spoken.templates.items()}
-    written: set[tuple[str, ...]] = set()
+    names = {symbol: _compose(rng, *parts) for symbol, parts in vocabulary.composed.items()}
+    rules = {symbol: _read_rule(text) for symbol, text in vocabulary.templates.items()}
+    seen: set[tuple[str, ...]] = set()
     splits: dict[str, tuple[Sentence, ...]] = {}
     for split, size in SIZES.items():
-        grammar = _Grammar(rng, spoken, rules, names, UNSEEN_SHARE[split])
+        grammar = _Grammar(rng, vocabulary, rules, names, UNSEEN_SHARE[split])
         sentences: list[Sentence] = []
         while len(sentences) < size:
             words = grammar.write_sentence()
             key = tuple(token.lower() for token, _ in words)
-            if len(words) > LONGEST or key in written:
+            if len(words) > MAX_TOKENS or key in seen:
                 continue
-            written.add(key)
+            seen.add(key)
             tokens, labels = zip(*_vary_case(rng, words), strict=True)
             sentences.append(Sentence(tokens, labels, id=f"demo-{split}-{len(sentences) + 1:04}"))
         splits[split] = tuple(sentences)
-    return Corpus(f"demo:{language}" if language else "demo", splits, _hash(seed, splits))
+    return Corpus(f"demo:{name}" if name else "demo", splits, _hash(seed, splits))
 
 
 @dataclass(frozen=True)
 class _Grammar:
     rng: Random
-    language: _Language
+    vocabulary: _Vocabulary
     rules: Mapping[str, Sequence[str]]
     names: Mapping[str, tuple[Sequence[str], Sequence[str]]]
     unseen_share: float
 
     def write_sentence(self) -> list[Word]:
         words = list(self._expand("sentence"))
-        for place, ((token, label), (following, _)) in enumerate(pairwise(words)):
+        for index, ((token, label), (following, _)) in enumerate(pairwise(words)):
             if token == "a" and following[0] in "aeiouAEIOU":
-                words[place] = ("an", label)
+                words[index] = ("an", label)
         return words
 
     def _expand(self, symbol: str) -> Iterator[Word]:
@@ -126,7 +126,7 @@ class _Grammar:
         prefix = "B-"
         for part in _choose(self.rng, self.rules[symbol]).split():
             for token, label in self._expand(part[1:-1]) if part.startswith("{") else [(part, "O")]:
-                if symbol in self.language.types:
+                if symbol in self.vocabulary.types:
                     yield token, prefix + symbol
                     prefix = "I-"
                 else:
@@ -136,9 +136,9 @@ class _Grammar:
         if symbol in self.names:
             known, unseen = self.names[symbol]
             return _choose_skewed(self.rng, unseen if self.rng.random() < self.unseen_share else known)
-        if symbol in self.language.listed:
-            return _choose(self.rng, self.language.listed[symbol].split())
-        word = _choose(self.rng, self.language.words[symbol.lower()].split())
+        if symbol in self.vocabulary.listed:
+            return _choose(self.rng, self.vocabulary.listed[symbol].split())
+        word = _choose(self.rng, self.vocabulary.words[symbol.lower()].split())
         return word.capitalize() if symbol[0].isupper() else word
 
 
@@ -152,9 +152,9 @@ def _vary_case(rng: Random, words: Sequence[Word]) -> list[Word]:
         return [(token.lower(), label) for token, label in words]
     if kind == "emphatic":
         words = [(_capitalize(token) if rng.random() < EMPHASIS else token, label) for token, label in words]
-    first = next(place for place, (token, _) in enumerate(words) if token[0].isalnum())
+    first = next(index for index, (token, _) in enumerate(words) if token[0].isalnum())
     return [
-        (_capitalize(token) if place == first else token, label) for place, (token, label) in enumerate(words)
+        (_capitalize(token) if index == first else token, label) for index, (token, label) in enumerate(words)
     ]
 
 
@@ -172,9 +172,9 @@ def _capitalize(token: str) -> str:
 
 
 def _compose(rng: Random, stems: str, endings: str) -> tuple[list[str], list[str]]:
-    """Join every stem with every ending: those that training knows, and those it does not."""
-    made = [(rng.random(), stem + ending) for stem in stems.split() for ending in endings.split()]
-    names = [name for _, name in sorted(made)]
+    """Combine every stem with every ending, and split the names into known and unseen in training."""
+    shuffled = [(rng.random(), stem + ending) for stem in stems.split() for ending in endings.split()]
+    names = [name for _, name in sorted(shuffled)]
     cut = round(len(names) * KNOWN_NAMES)
     return names[:cut], names[cut:]
 
@@ -189,7 +189,7 @@ def _choose(rng: Random, items: Sequence[Item]) -> Item:
 
 
 def _choose_skewed(rng: Random, items: Sequence[Item]) -> Item:
-    """Choose with a few favourites and a long tail, as names are spread in text."""
+    """Choose from a skewed distribution, similar to that of names in text."""
     return items[int(rng.random() ** 2 * len(items))]
 
 

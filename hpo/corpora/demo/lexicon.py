@@ -1,7 +1,7 @@
-"""The words of the demo corpus: ordinary ones, listed names, and the parts of composed names.
+"""The words of the demo corpus: ordinary words, listed names, and the parts of composed names.
 
-Every value is one string of words with spaces between. Names stand capitalized, ordinary words
-lower-cased; a word that stands as both is an ambiguous one (`ambiguous_words`).
+Every value is a string of words separated by spaces. Names are capitalized, ordinary words are lower-case;
+a word that occurs as both is ambiguous, see `ambiguous_words`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ WORDS = {
     "say_verb": "said claimed thought explained argued believed hoped",
     "adverb": "again early later often quietly slowly soon together twice yesterday",
 }
-"""Word classes in ordinary use."""
+"""Ordinary words by class."""
 
 NAMES = {
     "given_listed": "Anna Peter Maria Thomas Elena David Karin Joseph Helen Simon Laura Martin Samuel Ruth",
@@ -66,7 +66,7 @@ NAMES = {
     "myth_ambiguous": "Mercury Dawn Fortune Justice Phoenix",
     "event_listed": "Christmas Easter Ramadan Midsummer Epiphany",
 }
-"""Names that stand in the list as they are, in every split."""
+"""Complete names by class; all splits use all of them."""
 
 COMPOSED = {
     "given": (
@@ -93,11 +93,11 @@ COMPOSED = {
     "pet": ("Bo Cin Doo Fluff Hob Jin Muf Nib Pip Scam Tuff Wag", "by kins ster bles fy o"),
     "deity": ("Aru Bel Cer Dion Eri Hal Isk Kro Mel Nyx Oth Pha Tha Ven", "neth us or ia dra eus"),
 }
-"""Stems and endings; some of both are shared between families and towns."""
+"""Stems and endings of names by class; families and towns share some of both."""
 
 
 def ambiguous_words() -> tuple[str, ...]:
-    """The words, lower-cased and sorted, that are a name when capitalized and ordinary otherwise."""
+    """Return the words, lower-cased and sorted, that are a name if capitalized and ordinary otherwise."""
     names = {word.lower() for words in NAMES.values() for word in words.split()}
     plain = {word for words in WORDS.values() for word in words.split()}
     return tuple(sorted(names & plain))

@@ -1,7 +1,7 @@
 """The grammar of the demo corpus with the fifteen types of MultiNERD.
 
-As in MultiNERD, many names are ordinary words in lower case: animals, plants, diseases, food. The same
-word stands elsewhere as nothing, or as another type: orange, mercury, jaguar, rose.
+As in MultiNERD, many names are ordinary lower-case words: animals, plants, diseases, food. The same words
+also occur outside entities or with another type: orange, mercury, jaguar, rose.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The sentence patterns of the demo corpus: a weighted context-free grammar.
 
-Each line of a rule is a weight and what may stand for the symbol: tokens, and symbols in braces. A
-symbol named like one of `ENTITY_TYPES` makes an entity of everything it expands to, so that the town
-in "University of {town}" is part of an institution. Symbols without a rule are words of the lexicon.
+Each line of a rule has a weight and one expansion of the symbol: tokens, and symbols in braces. Everything
+that a symbol named like one of the `ENTITY_TYPES` expands to is one entity, so that the town in
+"University of {town}" is part of an institution. Symbols without a rule are word classes of the lexicon.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ SENTENCES = {
         2 {people}
     """,
 }
-"""Everything outside the names."""
+"""The rules for sentences."""
 
 ENTITIES = {
     "person": """
@@ -262,4 +262,4 @@ ENTITIES = {
         1 {family_name} Line
     """,
 }
-"""What names are made of. A symbol with a capital draws from the class in lower case and capitalizes."""
+"""The rules for names. A capitalized symbol draws a word of the lower-case class and capitalizes it."""
