@@ -36,19 +36,19 @@ def names(corpus: Corpus, split: str) -> list[tuple[str, tuple[str, ...]]]:
     return [entity for sentence in corpus.splits[split] for entity in entities(sentence)]
 
 
-def test_the_seed_decides_everything(corpus: Corpus) -> None:
+def test_generate_same_seed_is_deterministic(corpus: Corpus) -> None:
     assert generate(42) == corpus
     other = generate(43)
     assert other.sha256 != corpus.sha256
     assert other.splits["train"] != corpus.splits["train"]
 
 
-def test_is_the_corpus_that_was_measured(corpus: Corpus) -> None:
+def test_generate_default_seed_has_recorded_hash(corpus: Corpus) -> None:
     assert corpus.sha256 == SHA256
 
 
 @pytest.mark.parametrize("hash_seed", ["1", "2"])
-def test_does_not_depend_on_the_order_of_hashes(hash_seed: str) -> None:
+def test_generate_other_hash_seed_gives_same_corpus(hash_seed: str) -> None:
     command = "from hpo.corpora.demo import generate; print(generate().sha256)"
     environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
     run = subprocess.run(
@@ -57,7 +57,7 @@ def test_does_not_depend_on_the_order_of_hashes(hash_seed: str) -> None:
     assert run.stdout.strip() == SHA256
 
 
-def test_sizes_and_ids(corpus: Corpus) -> None:
+def test_generate_splits_have_expected_sizes_and_unique_ids(corpus: Corpus) -> None:
     assert tuple(corpus.splits) == SPLITS
     assert {split: len(sentences) for split, sentences in corpus.splits.items()} == SIZES
     ids = [sentence.id for sentences in corpus.splits.values() for sentence in sentences]
@@ -65,21 +65,21 @@ def test_sizes_and_ids(corpus: Corpus) -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_lengths_spread(corpus: Corpus) -> None:
+def test_generate_sentence_lengths_vary(corpus: Corpus) -> None:
     lengths = [len(sentence.tokens) for sentence in corpus.splits["train"]]
     assert 3 <= min(lengths) <= 5
     assert 30 <= max(lengths) <= MAX_TOKENS
     assert 11 <= sum(lengths) / len(lengths) <= 14
 
 
-def test_tokens_are_words(corpus: Corpus) -> None:
+def test_generate_tokens_contain_no_whitespace(corpus: Corpus) -> None:
     for sentences in corpus.splits.values():
         for sentence in sentences:
             assert len(sentence.tokens) == len(sentence.labels)
             assert all(token and not set(token) & set(" {}\t\n") for token in sentence.tokens)
 
 
-def test_labels_are_iob2(corpus: Corpus) -> None:
+def test_generate_labels_are_iob2(corpus: Corpus) -> None:
     for sentences in corpus.splits.values():
         for sentence in sentences:
             for before, label in zip(("O", *sentence.labels), sentence.labels, strict=False):
@@ -88,19 +88,19 @@ def test_labels_are_iob2(corpus: Corpus) -> None:
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_every_type_is_in_every_split(corpus: Corpus, split: str) -> None:
+def test_generate_every_split_has_all_types(corpus: Corpus, split: str) -> None:
     counts = Counter(kind for kind, _ in names(corpus, split))
     assert set(counts) == set(ENTITY_TYPES)
     assert min(counts.values()) >= 20
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_some_sentences_are_without_names(corpus: Corpus, split: str) -> None:
+def test_generate_some_sentences_have_no_entities(corpus: Corpus, split: str) -> None:
     sentences = corpus.splits[split]
     assert 0.1 <= sum(set(sentence.labels) == {"O"} for sentence in sentences) / len(sentences) <= 0.3
 
 
-def test_no_sentence_stands_twice(corpus: Corpus) -> None:
+def test_generate_sentences_are_unique(corpus: Corpus) -> None:
     seen = [
         tuple(token.lower() for token in sentence.tokens)
         for sentences in corpus.splits.values()
@@ -110,7 +110,7 @@ def test_no_sentence_stands_twice(corpus: Corpus) -> None:
 
 
 @pytest.mark.parametrize("split", ["dev", "test"])
-def test_a_share_of_the_names_is_new(corpus: Corpus, split: str) -> None:
+def test_generate_dev_and_test_contain_unseen_names(corpus: Corpus, split: str) -> None:
     known = {word.lower() for _, name in names(corpus, "train") for word in name}
     asked = names(corpus, split)
     new = sum(any(word.lower() not in known for word in name) for _, name in asked)
@@ -118,7 +118,7 @@ def test_a_share_of_the_names_is_new(corpus: Corpus, split: str) -> None:
 
 
 @pytest.mark.parametrize("split", ["train", "dev"])
-def test_ambiguous_words_stand_as_names_and_as_plain_words(corpus: Corpus, split: str) -> None:
+def test_generate_ambiguous_words_occur_as_names_and_ordinary_words(corpus: Corpus, split: str) -> None:
     uses: dict[str, Counter[bool]] = {word: Counter() for word in ambiguous_words()}
     for sentence in corpus.splits[split]:
         for token, label in zip(sentence.tokens, sentence.labels, strict=True):
@@ -129,7 +129,7 @@ def test_ambiguous_words_stand_as_names_and_as_plain_words(corpus: Corpus, split
     assert both / len(uses) >= {"train": 0.95, "dev": 0.5}[split]
 
 
-def test_one_word_has_several_types(corpus: Corpus) -> None:
+def test_generate_ambiguous_words_have_several_types(corpus: Corpus) -> None:
     types: dict[str, set[str]] = {}
     for kind, name in names(corpus, "train"):
         if len(name) == 1:
@@ -138,7 +138,7 @@ def test_one_word_has_several_types(corpus: Corpus) -> None:
     assert {"product", "inst"} <= types["Jaguar"]
 
 
-def test_places_stand_inside_other_names(corpus: Corpus) -> None:
+def test_generate_places_occur_inside_other_names(corpus: Corpus) -> None:
     found = names(corpus, "train")
     places = {name for kind, name in found if kind == "place"}
     for kind in ("inst", "work", "event", "other"):
@@ -146,7 +146,7 @@ def test_places_stand_inside_other_names(corpus: Corpus) -> None:
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_case_is_noisy(corpus: Corpus, split: str) -> None:
+def test_generate_some_sentences_have_case_noise(corpus: Corpus, split: str) -> None:
     sentences = corpus.splits[split]
     shouted = sum(
         all(token.isupper() for token in sentence.tokens if token.isalpha()) for sentence in sentences

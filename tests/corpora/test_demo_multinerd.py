@@ -22,14 +22,14 @@ def types_of(sentences):
     return Counter(label[2:] for each in sentences for label in each.labels if label.startswith("B-"))
 
 
-def test_the_seed_decides_everything(corpus):
+def test_generate_same_seed_is_deterministic(corpus):
     assert corpus == generate(42, "multinerd")
     assert (corpus.name, corpus.sha256) == ("demo:multinerd", SHA256)
     assert load("demo:multinerd", seed=7).sha256 != corpus.sha256
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_every_type_is_in_every_split(corpus, split):
+def test_generate_every_split_has_all_types(corpus, split):
     counts = types_of(corpus.splits[split])
     assert set(counts) == set(load_family("multinerd-a").types)
     assert len(counts) == 15
@@ -38,7 +38,7 @@ def test_every_type_is_in_every_split(corpus, split):
     assert max(len(each.tokens) for each in corpus.splits[split]) <= MAX_TOKENS
 
 
-def test_both_families_take_it(corpus):
+def test_apply_multinerd_families_accept_demo_types(corpus):
     whole = apply(load_family("multinerd-a"), corpus)
     assert whole.splits == corpus.splits
     five = apply(load_family("multinerd-b"), corpus)
@@ -48,7 +48,7 @@ def test_both_families_take_it(corpus):
         assert types_of(five.splits[split]) == {name: every[name] for name in kept}
 
 
-def test_labels_are_iob2_and_no_sentence_stands_twice(corpus):
+def test_generate_labels_are_iob2_and_sentences_unique(corpus):
     seen = set()
     for sentences in corpus.splits.values():
         for sentence in sentences:
@@ -59,7 +59,7 @@ def test_labels_are_iob2_and_no_sentence_stands_twice(corpus):
     assert len(seen) == sum(SIZES.values())
 
 
-def test_some_sentences_are_without_names(corpus):
+def test_generate_some_sentences_have_no_entities(corpus):
     for sentences in corpus.splits.values():
         assert 0.1 <= sum(set(each.labels) == {"O"} for each in sentences) / len(sentences) <= 0.3
 
@@ -74,7 +74,7 @@ def test_some_sentences_are_without_names(corpus):
         ("turkey", {"ANIM", "FOOD", "LOC"}),
     ],
 )
-def test_one_word_has_several_types(corpus, word, types):
+def test_generate_ambiguous_words_have_several_types(corpus, word, types):
     found = {
         label[2:] or "O"
         for each in corpus.splits["train"]
@@ -84,7 +84,7 @@ def test_one_word_has_several_types(corpus, word, types):
     assert types <= found
 
 
-def test_another_demo_is_refused_with_those_that_are():
+def test_load_unknown_demo_raises_with_known_names():
     with pytest.raises(
         UserError, match=r"data: unknown demo \(got 'demo:nope'; known: demo, demo:multinerd\)"
     ):

@@ -18,7 +18,7 @@ NONE = "Ada B-PER\n\nran O\n\nGrace B-PER\n"
 @pytest.mark.parametrize(
     "name, text", [("train.tsv", HIPE), ("train.conll", DOCSTART), ("train.conllu", NEWDOC)]
 )
-def test_documents_part_where_the_file_says_so(tmp_path, name, text):
+def test_load_file_with_document_markers_separates_documents(tmp_path, name, text):
     (tmp_path / name).write_text(text)
     documents = [each.document for each in load(str(tmp_path), split_dev=False).splits["train"]]
     assert len(documents) == 3
@@ -26,12 +26,12 @@ def test_documents_part_where_the_file_says_so(tmp_path, name, text):
     assert all(each.startswith("train:") for each in documents)
 
 
-def test_a_corpus_without_documents_is_all_one(tmp_path):
+def test_load_file_without_document_markers_leaves_document_empty(tmp_path):
     (tmp_path / "train.conll").write_text(NONE)
     assert {each.document for each in load(str(tmp_path), split_dev=False).splits["train"]} == {""}
 
 
-def test_a_tag_family_leaves_documents_as_they_are(tmp_path):
+def test_apply_family_keeps_documents(tmp_path):
     (tmp_path / "train.conll").write_text(DOCSTART)
     corpus = load(str(tmp_path), split_dev=False)
     mapped = apply(load_family("conll"), corpus).splits["train"]

@@ -111,12 +111,12 @@ def test_every_format_has_a_contract() -> None:
 
 
 @every_format
-def test_sentences_come_back(name: str, tmp_path: Path) -> None:
+def test_read_written_sentences_returns_them(name: str, tmp_path: Path) -> None:
     assert read(save(tmp_path, name, CONTRACTS[name].write(SENTENCES))) == expected()
 
 
 @every_format
-def test_the_format_can_be_told(name: str, tmp_path: Path) -> None:
+def test_read_given_format_ignores_file_name(name: str, tmp_path: Path) -> None:
     path = tmp_path / "train.data"
     path.write_text(CONTRACTS[name].write(SENTENCES), encoding="utf-8")
     assert read(path, CorpusOptions(format=name)) == expected()
@@ -133,14 +133,14 @@ def test_the_format_can_be_told(name: str, tmp_path: Path) -> None:
     ],
     ids=["byte order mark", "CRLF", "no last newline", "blank lines at the end"],
 )
-def test_how_a_file_was_saved_does_not_matter(
+def test_read_is_independent_of_bom_and_line_ends(
     name: str, change: Callable[[str], bytes], tmp_path: Path
 ) -> None:
     assert read(save(tmp_path, name, change(CONTRACTS[name].write(SENTENCES)))) == expected()
 
 
 @every_format
-def test_a_nul_is_a_fault_of_its_line(name: str, tmp_path: Path) -> None:
+def test_read_nul_character_raises_with_line(name: str, tmp_path: Path) -> None:
     text = CONTRACTS[name].write(
         [(["a\0b" if t == '"' else t for t in tokens], x) for tokens, x in SENTENCES]
     )
@@ -150,7 +150,7 @@ def test_a_nul_is_a_fault_of_its_line(name: str, tmp_path: Path) -> None:
 
 
 @every_format
-def test_bytes_that_are_not_utf8_are_a_fault_of_their_line(name: str, tmp_path: Path) -> None:
+def test_read_invalid_utf8_raises_with_line(name: str, tmp_path: Path) -> None:
     data = CONTRACTS[name].write(SENTENCES).encode()
     wrong = b"faller" if CONTRACTS[name].line < 4 else b'"'
     path = save(tmp_path, name, data.replace(wrong, b"f\xe5", 1))
@@ -159,20 +159,20 @@ def test_bytes_that_are_not_utf8_are_a_fault_of_their_line(name: str, tmp_path: 
 
 @every_format
 @pytest.mark.parametrize("content", ["", "\n\n \n"])
-def test_an_empty_file_is_a_fault(name: str, content: str, tmp_path: Path) -> None:
+def test_read_empty_file_raises(name: str, content: str, tmp_path: Path) -> None:
     path = save(tmp_path, name, content)
     assert issues_of(path) == [(f"{path}:1", "split has no sentence")]
 
 
 @every_format
-def test_a_file_in_utf16_is_one_fault(name: str, tmp_path: Path) -> None:
+def test_read_utf16_file_raises_one_issue(name: str, tmp_path: Path) -> None:
     path = save(tmp_path, name, CONTRACTS[name].write(SENTENCES).encode("utf-16"))
     assert issues_of(path) == [(f"{path}:1", "file is not UTF-8")]
 
 
 @every_format
 @pytest.mark.parametrize("way", ["shortened", "unequal"])
-def test_a_row_that_does_not_fit_is_one_fault(name: str, way: str, tmp_path: Path) -> None:
+def test_read_malformed_row_raises_one_issue(name: str, way: str, tmp_path: Path) -> None:
     contract = CONTRACTS[name]
     text = contract.write(SENTENCES)
     old, new = getattr(contract, way)
@@ -191,7 +191,7 @@ def test_a_row_that_does_not_fit_is_one_fault(name: str, way: str, tmp_path: Pat
         ("", "label is empty"),
     ],
 )
-def test_what_is_no_label_is_a_fault_of_its_line(name: str, label: str, rule: str, tmp_path: Path) -> None:
+def test_read_invalid_label_raises_with_line(name: str, label: str, rule: str, tmp_path: Path) -> None:
     rows = [(tokens, [label if t == '"' else x for t, x in zip(tokens, labels, strict=True)])
             for tokens, labels in SENTENCES]  # fmt: skip
     path = save(tmp_path, name, CONTRACTS[name].write(rows))
@@ -199,14 +199,14 @@ def test_what_is_no_label_is_a_fault_of_its_line(name: str, label: str, rule: st
 
 
 @every_format
-def test_an_empty_token_is_a_fault_of_its_line(name: str, tmp_path: Path) -> None:
+def test_read_empty_token_raises_with_line(name: str, tmp_path: Path) -> None:
     rows = [(["" if token == '"' else token for token in tokens], labels) for tokens, labels in SENTENCES]
     path = save(tmp_path, name, CONTRACTS[name].write(rows))
     assert issues_of(path) == [(f"{path}:{CONTRACTS[name].line}", "token is empty")]
 
 
 @every_format
-def test_faults_of_all_files_are_told_together(name: str, tmp_path: Path) -> None:
+def test_read_issues_of_all_files_are_raised_together(name: str, tmp_path: Path) -> None:
     bad = [(tokens, ["X-PER", *labels[1:]]) for tokens, labels in SENTENCES]
     for stem in ("train", "dev"):
         save(tmp_path, name, CONTRACTS[name].write(bad), stem)
@@ -216,7 +216,7 @@ def test_faults_of_all_files_are_told_together(name: str, tmp_path: Path) -> Non
 
 
 @every_format
-def test_many_faults_of_one_rule_are_summed_up(name: str, tmp_path: Path) -> None:
+def test_read_many_equal_issues_are_summarized(name: str, tmp_path: Path) -> None:
     rows = [*SENTENCES * 40, *[(["ja", "ja"], ["O", "X-PER"])] * (SHOWN_ISSUES + 12)]
     path = save(tmp_path, name, CONTRACTS[name].write(rows))
     issues = issues_of(path)
@@ -225,7 +225,7 @@ def test_many_faults_of_one_rule_are_summed_up(name: str, tmp_path: Path) -> Non
 
 
 @every_format
-def test_places_are_where_a_type_stands_first(name: str, tmp_path: Path) -> None:
+def test_type_locations_are_first_occurrences(name: str, tmp_path: Path) -> None:
     corpus = load(str(save(tmp_path, name, CONTRACTS[name].write(SENTENCES))), split_dev=False)
     first = {"jsonl": (1, 1), "columns": (1, 5), "hipe": (3, 7), "csv-lists": (2, 2)}[name]
     file = tmp_path / f"train{CONTRACTS[name].suffix}"
@@ -251,13 +251,13 @@ def test_places_are_where_a_type_stands_first(name: str, tmp_path: Path) -> None
         ('{"tokens": ["a"], "ner_tags": ["O"], "auto_tags": []}', "tokens and labels differ in number"),
     ],
 )
-def test_json_of_wrong_types_is_a_fault(line: str, rule: str, tmp_path: Path) -> None:
+def test_read_json_of_wrong_type_raises(line: str, rule: str, tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     path.write_text(f'{{"tokens": ["a"], "ner_tags": ["O"]}}\n{line}\n', encoding="utf-8")
     assert issues_of(path) == [(f"{path}:2", rule)]
 
 
-def test_json_keys_ids_and_automatic_labels(tmp_path: Path) -> None:
+def test_read_json_with_keys_ids_and_automatic_labels(tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     record = {"id": 7, "ord": ["Umeå"], "ner_tags": ["B-LOC"], "auto_tags": ["I-LOC/PRS"]}
     empty: dict[str, list[str]] = {"ord": [], "ner_tags": []}
@@ -266,7 +266,7 @@ def test_json_keys_ids_and_automatic_labels(tmp_path: Path) -> None:
     assert found == (Sentence(("Umeå",), ("B-LOC",), "7", ("B-LOC/PRS",)),)
 
 
-def test_integer_labels_with_told_names(tmp_path: Path) -> None:
+def test_read_integer_labels_use_label_names(tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     path.write_text('{"tokens": ["Umeå", "i"], "ner_tags": [1, 0]}\n', encoding="utf-8")
     assert read(path, CorpusOptions(label_names=("O", "B-LOC")))[0].labels == ("B-LOC", "O")
@@ -286,17 +286,17 @@ def test_integer_labels_with_told_names(tmp_path: Path) -> None:
         ("[]", []),
     ],
 )
-def test_a_cell_spells_a_list(cell: str, found: list[object]) -> None:
+def test_parse_list_accepts_python_json_and_numpy(cell: str, found: list[object]) -> None:
     assert parse_list(cell) == found
 
 
 @pytest.mark.parametrize("cell", ["", "a", "['a' ... 'b']", "[__import__('os').getcwd()]", "['a'", "[a, b]"])
-def test_a_cell_that_spells_no_list_is_refused(cell: str) -> None:
+def test_parse_list_other_text_raises(cell: str) -> None:
     with pytest.raises(ValueError, match="not a list"):
         parse_list(cell)
 
 
-def test_a_csv_fault_stands_where_its_row_begins(tmp_path: Path) -> None:
+def test_read_csv_issue_has_line_where_row_begins(tmp_path: Path) -> None:
     path = tmp_path / "train.csv"
     path.write_text("tokens,tags\n\"['a'\n 'b']\",\"['O', 'O']\"\n\"['a']\",\"O\"\n", encoding="utf-8")
     assert issues_of(path) == [(f"{path}:4", "cell of tags is not a list")]
@@ -310,7 +310,7 @@ def write_flagged(path: Path, rows: list[str]) -> Path:
     return path
 
 
-def test_hipe_ends_sentences_by_flag_and_by_document(tmp_path: Path) -> None:
+def test_read_hipe_ends_sentences_at_flags_and_documents(tmp_path: Path) -> None:
     rows = [
         "Ajax\tB-pers\tB-pers.myth\t_",
         ".\tI-pers\tI-pers.myth\tX|EndOfSentence",
@@ -333,7 +333,7 @@ def test_hipe_ends_sentences_by_flag_and_by_document(tmp_path: Path) -> None:
     )
 
 
-def test_hipe_reads_a_told_column(tmp_path: Path) -> None:
+def test_read_hipe_uses_given_column(tmp_path: Path) -> None:
     path = write_flagged(tmp_path / "train.tsv", ["Ajax\tB-pers\tB-pers.myth\t_"])
     told = CorpusOptions(columns=Columns(label="NE-FINE-LIT"))
     assert read(path, told)[0].labels == ("B-pers.myth",)
@@ -342,7 +342,7 @@ def test_hipe_reads_a_told_column(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("token", ["a\\u0000b", "\\ud83d"])
-def test_an_escaped_character_that_is_none_is_a_fault(token: str, tmp_path: Path) -> None:
+def test_read_escaped_invalid_character_raises(token: str, tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     path.write_text(f'{{"tokens": ["a"], "ner_tags": ["O"]}}\n{{"tokens": ["{token}"], "ner_tags": ["O"]}}\n')
     assert issues_of(path) == [(f"{path}:2", "token has a NUL or an unpaired surrogate")]

@@ -31,7 +31,7 @@ def make(
     return made.cast_column("ner_tags", datasets.List(datasets.ClassLabel(names=classes)))
 
 
-def test_a_saved_folder_with_class_labels(tmp_path: Path) -> None:
+def test_load_saved_folder_uses_class_labels(tmp_path: Path) -> None:
     rows = make([["i", "Norra", "Lund"], []], [[0, 1, 2], []], CLASSES, id=["a", "b"])
     datasets.DatasetDict(train=rows, validation=rows, extra=rows).save_to_disk(str(tmp_path))
     corpus = load(str(tmp_path))
@@ -42,14 +42,14 @@ def test_a_saved_folder_with_class_labels(tmp_path: Path) -> None:
     assert corpus.sha256 == load(str(tmp_path)).sha256
 
 
-def test_a_saved_single_split_is_train(tmp_path: Path) -> None:
+def test_load_saved_single_split_is_train(tmp_path: Path) -> None:
     rows = make([["Lund"]], [["B-LOC"]], auto_tags=[["B-ORG"]])
     rows.save_to_disk(str(tmp_path))
     found = load(str(tmp_path), split_dev=False).splits
     assert found == {"train": (Sentence(("Lund",), ("B-LOC",), "", ("B-ORG",)),)}
 
 
-def test_a_language_selects_rows(tmp_path: Path) -> None:
+def test_load_language_selects_rows(tmp_path: Path) -> None:
     rows = make([["Lund"], ["York"]], [["B-LOC"], ["B-LOC"]], lang=["sv", "en"])
     datasets.DatasetDict(train=rows).save_to_disk(str(tmp_path))
     assert load(f"{tmp_path}:en", split_dev=False).splits["train"][0].tokens == ("York",)
@@ -57,7 +57,7 @@ def test_a_language_selects_rows(tmp_path: Path) -> None:
         load(f"{tmp_path}:fi")
 
 
-def test_faults_name_their_rows(tmp_path: Path) -> None:
+def test_load_issues_have_row_numbers(tmp_path: Path) -> None:
     rows = make([["Lund"], ["Lund", "i"], ["Lund"], [""]], [["B-LOC"], ["B-LOC"], ["X-LOC"], ["O"]])
     rows.save_to_disk(str(tmp_path))
     with pytest.raises(UserError) as caught:
@@ -69,7 +69,7 @@ def test_faults_name_their_rows(tmp_path: Path) -> None:
     ]
 
 
-def test_columns_that_are_not_there_are_refused(tmp_path: Path) -> None:
+def test_load_missing_column_raises(tmp_path: Path) -> None:
     make([["Lund"]], [["B-LOC"]]).save_to_disk(str(tmp_path))
     with pytest.raises(UserError, match=r"dataset lacks a column \(got 'words'"):
         load(str(tmp_path), options=CorpusOptions(columns=Columns(token="words")))
@@ -97,14 +97,14 @@ class Loader:
         ("conll2003", ("eriktks/conll2003", "conll2003")),
     ],
 )
-def test_a_name_and_its_configuration_are_asked_for(data: str, asked: tuple[str, str | None]) -> None:
+def test_read_passes_name_and_configuration_to_loader(data: str, asked: tuple[str, str | None]) -> None:
     loader = Loader({"train": make([["Lund"]], [[1]], CLASSES)})
     splits, _ = hub.read(data, CorpusOptions(), Diagnostics(), loader)
     assert loader.asked == [asked]
     assert splits[0].sentences[0].labels == ("B-LOC",)
 
 
-def test_multinerd_has_names_for_its_numbers_and_languages() -> None:
+def test_read_multinerd_uses_known_label_names_and_languages() -> None:
     rows = make([["York"], ["Lund", "y", "z"]], [[5], [0, 3, 30]], lang=["en", "sv"])
     loader = Loader({"train": rows, "validation": rows})
     splits, _ = hub.read("Babelscape/multinerd:sv", CorpusOptions(), Diagnostics(), loader)
@@ -113,7 +113,7 @@ def test_multinerd_has_names_for_its_numbers_and_languages() -> None:
     assert [sentence.labels for sentence in splits[0].sentences] == [("O", "B-ORG", "I-VEHI")]
 
 
-def test_splits_can_be_told() -> None:
+def test_read_uses_given_splits() -> None:
     loader = Loader({"first": make([["Lund"]], [["B-LOC"]])})
     splits, _ = hub.read("a/b", CorpusOptions(splits={"test": "first"}), Diagnostics(), loader)
     assert splits[0].name == "test"
@@ -132,17 +132,17 @@ def test_splits_can_be_told() -> None:
         ValueError("no such configuration"),
     ],
 )
-def test_a_dataset_that_cannot_be_had_is_a_users_error(error: Exception) -> None:
+def test_read_unavailable_dataset_raises_user_error(error: Exception) -> None:
     with pytest.raises(UserError, match="a/b:c: dataset cannot be loaded"):
         hub.read("a/b:c", CorpusOptions(), Diagnostics(), Loader(error))
 
 
-def test_a_mistake_of_our_own_keeps_its_traceback() -> None:
+def test_read_programming_error_keeps_its_type() -> None:
     with pytest.raises(TypeError):
         hub.read("a/b", CorpusOptions(), Diagnostics(), Loader(TypeError("ours")))
 
 
-def test_a_script_dataset_is_read_from_its_export(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_script_dataset_uses_parquet_export(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[dict[str, Any]] = []
 
     def load_dataset(path: str, **kwargs: Any) -> Any:

@@ -47,19 +47,19 @@ def write_closed(found: list[Chunk], begin: str, inside: str, end: str, single: 
 
 
 @given(chunks)
-def test_iob2_stays_as_it_is(found: list[Chunk]) -> None:
+def test_to_iob2_of_iob2_is_unchanged(found: list[Chunk]) -> None:
     labels = write_iob2(found)
     assert LabelConverter("IOB2").to_iob2(labels) == (tuple(labels), 0)
 
 
 @given(chunks)
-def test_iob1_becomes_iob2_without_repairs(found: list[Chunk]) -> None:
+def test_to_iob2_of_iob1_needs_no_repairs(found: list[Chunk]) -> None:
     assert LabelConverter("IOB1").to_iob2(write_iob1(found)) == (tuple(write_iob2(found)), 0)
 
 
 @pytest.mark.parametrize(("scheme", "prefixes"), [("BILOU", "BILU"), ("BIOES", "BIES"), ("BMES", "BMES")])
 @given(found=chunks)
-def test_closing_schemes_become_iob2_without_repairs(scheme: str, prefixes: str, found: list[Chunk]) -> None:
+def test_to_iob2_of_closing_schemes_needs_no_repairs(scheme: str, prefixes: str, found: list[Chunk]) -> None:
     labels = write_closed(found, *prefixes)
     assert LabelConverter(scheme).to_iob2(labels) == (tuple(write_iob2(found)), 0)
     if any(kind != OUTSIDE and length > 2 for kind, length in found):
@@ -67,7 +67,7 @@ def test_closing_schemes_become_iob2_without_repairs(scheme: str, prefixes: str,
 
 
 @given(chunks)
-def test_plain_joins_runs_of_equal_labels(found: list[Chunk]) -> None:
+def test_to_iob2_of_plain_joins_equal_neighbours(found: list[Chunk]) -> None:
     merged: list[Chunk] = []
     for kind, length in found:
         if merged and merged[-1][0] == kind:
@@ -79,7 +79,7 @@ def test_plain_joins_runs_of_equal_labels(found: list[Chunk]) -> None:
 
 
 @given(st.lists(st.sampled_from([OUTSIDE, "B-PER", "I-PER", "B-LOC", "I-LOC"]), max_size=12))
-def test_any_iob_labels_are_repaired_once(labels: list[str]) -> None:
+def test_to_iob2_is_idempotent_and_counts_repairs(labels: list[str]) -> None:
     reader = LabelConverter("IOB2")
     read, repaired = reader.to_iob2(labels)
     assert repaired == sum(before != after for before, after in zip(labels, read, strict=True))
@@ -94,7 +94,9 @@ def test_any_iob_labels_are_repaired_once(labels: list[str]) -> None:
         (["B-PER", "O", "I-PER"], ["B-PER", "O", "B-PER"], 1),
     ],
 )
-def test_an_inside_that_continues_nothing_begins(labels: list[str], read: list[str], repaired: int) -> None:
+def test_to_iob2_misplaced_inside_label_begins_entity(
+    labels: list[str], read: list[str], repaired: int
+) -> None:
     assert LabelConverter("IOB2").to_iob2(labels) == (tuple(read), repaired)
 
 
@@ -108,7 +110,7 @@ def test_an_inside_that_continues_nothing_begins(labels: list[str], read: list[s
         (["B-PER", "U-PER"], ["B-PER", "B-PER"], 1),
     ],
 )
-def test_an_unclosed_entity_is_repaired(labels: list[str], read: list[str], repaired: int) -> None:
+def test_to_iob2_unclosed_entity_is_repaired(labels: list[str], read: list[str], repaired: int) -> None:
     assert LabelConverter("BILOU").to_iob2(labels) == (tuple(read), repaired)
 
 
@@ -127,32 +129,32 @@ def test_an_unclosed_entity_is_repaired(labels: list[str], read: list[str], repa
         ("BMES", [["B-PER", "M-PER", "E-PER"]]),
     ],
 )
-def test_the_scheme_of_a_corpus_is_found(scheme: str, sentences: list[list[str]]) -> None:
+def test_detect_scheme_returns_scheme_of_corpus(scheme: str, sentences: list[list[str]]) -> None:
     assert detect_scheme(sentences) == scheme
 
 
-def test_one_mistyped_closing_label_does_not_decide() -> None:
+def test_detect_scheme_ignores_single_mistyped_label() -> None:
     assert detect_scheme([["B-PER", "I-PER", "O"]] * 5 + [["B-PER", "E-PER"]]) == "IOB2"
 
 
 @pytest.mark.parametrize(
     ("labels", "outside"), [("O 0 PER", "O"), ("0 PER", "0"), ("_ B-PER", "_"), ("PER", "O")]
 )
-def test_the_outside_label_is_found(labels: str, outside: str) -> None:
+def test_detect_outside_label_returns_symbol_of_corpus(labels: str, outside: str) -> None:
     assert detect_outside_label(labels.split()) == outside
 
 
-def test_a_told_outside_is_read_as_outside() -> None:
+def test_to_iob2_given_outside_label_becomes_o() -> None:
     assert LabelConverter("plain", {"none"}).to_iob2(["none", "PER"]) == (("O", "B-PER"), 0)
 
 
 @pytest.mark.parametrize("label", ["", "B-", "X-PER", "PER", "b-PER", "-PER", "0", "BB-PER"])
-def test_what_is_no_label_has_a_fault(label: str) -> None:
+def test_problem_with_invalid_label_is_not_empty(label: str) -> None:
     assert LabelConverter("IOB2").problem_with(label)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_every_scheme_refuses_an_empty_label_and_takes_its_own(scheme: str) -> None:
+def test_problem_with_accepts_own_labels_and_rejects_empty(scheme: str) -> None:
     reader = LabelConverter(scheme)
     assert reader.problem_with("") == "label is empty"
     for label in [OUTSIDE, *(f"{prefix}-PER" for prefix in SCHEMES[scheme].prefixes)]:

@@ -47,7 +47,7 @@ def in_words(numbers, offsets, names):
 
 @sets
 @given(sentences=corpora())
-def test_what_is_written_is_read_as_a_corpus_in_that_scheme_is(name, sentences):
+def test_to_iob2_of_converted_labels_matches_scheme_reader(name, sentences):
     labels, offsets = encode(sentences, TYPES)
     scheme = LABEL_SETS[name]
     written = scheme.from_iob2(labels, offsets)
@@ -63,7 +63,7 @@ def test_what_is_written_is_read_as_a_corpus_in_that_scheme_is(name, sentences):
 
 
 @given(sentences=corpora())
-def test_plain_joins_entities_that_touch_and_nothing_else(sentences):
+def test_plain_to_iob2_joins_only_adjacent_entities(sentences):
     labels, offsets = encode(sentences, TYPES)
     again = LABEL_SETS[PLAIN].to_iob2(LABEL_SETS[PLAIN].from_iob2(labels, offsets), offsets)
     joined, entities = count_adjacent(labels, offsets)
@@ -74,7 +74,7 @@ def test_plain_joins_entities_that_touch_and_nothing_else(sentences):
 
 @sets
 @given(data=st.data())
-def test_whatever_a_model_says_is_read_as_a_corpus_would_be(name, data):
+def test_to_iob2_of_arbitrary_labels_matches_scheme_reader(name, data):
     names = LABEL_SETS[name].names(TYPES)
     lengths = data.draw(st.lists(st.integers(0, 6), max_size=4))
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -93,14 +93,14 @@ def test_whatever_a_model_says_is_read_as_a_corpus_would_be(name, data):
         assert in_words(read, offsets, label_names(TYPES)) == expected
 
 
-def test_the_labels_of_each_set():
+def test_names_are_in_label_order():
     assert LABEL_SETS[PLAIN].names(("a", "b")) == ("O", "a", "b")
     assert LABEL_SETS[BIO].names(("a", "b")) == label_names(("a", "b"))
     assert LABEL_SETS[BILOU].names(("a",)) == ("O", "B-a", "I-a", "L-a", "U-a")
 
 
 @sets
-def test_a_set_is_known_by_its_labels(name):
+def test_detect_label_set_of_its_names_returns_set_and_types(name):
     assert detect_label_set(LABEL_SETS[name].names(TYPES)) == (name, TYPES)
     assert detect_label_set(LABEL_SETS[name].names(("one",))) == (name, ("one",))
 
@@ -108,15 +108,15 @@ def test_a_set_is_known_by_its_labels(name):
 @pytest.mark.parametrize(
     "names", [("B-a", "I-a", "O"), ("O",), ("O", "B-a", "I-b"), ("O", "I-a", "B-a"), ("O", "B-a"), ()]
 )
-def test_labels_of_no_set_are_not_known(names):
+def test_detect_label_set_of_other_names_returns_none(names):
     assert detect_label_set(names) is None
 
 
-def test_behind_its_first_subtoken_a_token_that_begins_goes_on():
+def test_continuation_of_begin_label_is_inside_label():
     for name, expected in ((PLAIN, [0, 1, 2]), (BIO, [0, 2, 2, 4, 4]), (BILOU, [0, 2, 2, 3, 4, 6, 6, 7, 8])):
         assert LABEL_SETS[name].continuation(np.arange(len(expected))).tolist() == expected, name
 
 
-def test_every_scheme_of_a_corpus_has_a_set_of_its_own():
+def test_default_label_sets_cover_all_schemes():
     assert DEFAULT_LABEL_SETS.keys() == SCHEMES.keys()
     assert set(DEFAULT_LABEL_SETS.values()) == set(LABEL_SETS)

@@ -46,11 +46,11 @@ WORDS = [f"by{number}" for number in range(100)]
         ("train-test.txt", None),
     ],
 )
-def test_a_file_name_says_its_split(name: str, split: str | None) -> None:
+def test_split_of_file_name_returns_split(name: str, split: str | None) -> None:
     assert split_of(name) == split
 
 
-def test_a_folder_is_read_in_the_order_of_splits(tmp_path: Path) -> None:
+def test_load_folder_orders_splits_and_hashes_files(tmp_path: Path) -> None:
     files = [write(tmp_path / f"{name}.jsonl", [name]) for name in ("test", "train", "validation")]
     for ignored in ("README.md", "README.txt", "SHA256SUMS", "LICENSE", ".hidden"):
         (tmp_path / ignored).write_text("no data", encoding="utf-8")
@@ -62,7 +62,7 @@ def test_a_folder_is_read_in_the_order_of_splits(tmp_path: Path) -> None:
     assert corpus.notes == ()
 
 
-def test_of_two_test_files_the_one_named_like_the_others_is_read(tmp_path: Path) -> None:
+def test_load_ambiguous_test_files_takes_the_one_named_like_the_others(tmp_path: Path) -> None:
     for name in ("news.2014.train", "news.2014.dev", "news.2015.test", "wiki.test"):
         write(tmp_path / f"{name}.jsonl", [name])
     write(tmp_path / "news.test-allmasked.jsonl", ["masked"])
@@ -74,14 +74,14 @@ def test_of_two_test_files_the_one_named_like_the_others_is_read(tmp_path: Path)
     assert list(load(str(tmp_path), options=told).splits) == ["test-allmasked", "wiki"]
 
 
-def test_two_files_for_one_split_are_refused(tmp_path: Path) -> None:
+def test_load_two_files_for_one_split_raises(tmp_path: Path) -> None:
     for name in ("a.test", "b.test", "c.train"):
         write(tmp_path / f"{name}.jsonl", [name])
     with pytest.raises(UserError, match="several files match the test split"):
         load(str(tmp_path))
 
 
-def test_files_without_a_split_are_refused_unless_there_is_one(tmp_path: Path) -> None:
+def test_load_several_files_without_split_names_raises(tmp_path: Path) -> None:
     write(tmp_path / "a.jsonl", ["a"])
     assert words_of(tmp_path) == ["a"]
     write(tmp_path / "b.jsonl", ["b"])
@@ -89,13 +89,13 @@ def test_files_without_a_split_are_refused_unless_there_is_one(tmp_path: Path) -
         load(str(tmp_path))
 
 
-def test_a_folder_without_data_names_its_folders(tmp_path: Path) -> None:
+def test_load_folder_without_data_raises_with_subfolders(tmp_path: Path) -> None:
     (tmp_path / "sv").mkdir()
     with pytest.raises(UserError, match=r"has no data file \(name one of its folders: sv\)"):
         load(str(tmp_path))
 
 
-def test_a_corpus_yaml_tells_and_a_caller_tells_more(tmp_path: Path) -> None:
+def test_load_options_take_precedence_over_corpus_yaml(tmp_path: Path) -> None:
     write(tmp_path / "one.data", ["one"])
     write(tmp_path / "two.data", ["two"])
     (tmp_path / "corpus.yaml").write_text(
@@ -106,14 +106,14 @@ def test_a_corpus_yaml_tells_and_a_caller_tells_more(tmp_path: Path) -> None:
     assert load(str(tmp_path), options=CorpusOptions(name="mine")).name == "mine"
 
 
-def test_a_wrong_corpus_yaml_is_a_fault_at_its_line(tmp_path: Path) -> None:
+def test_load_invalid_corpus_yaml_raises_with_lines(tmp_path: Path) -> None:
     (tmp_path / "corpus.yaml").write_text("name: a\nschema: IOB2\nscheme: IOB3\n", encoding="utf-8")
     with pytest.raises(UserError) as caught:
         load(str(tmp_path))
     assert sorted(issue.location.rpartition(":")[2] for issue in caught.value.issues) == ["2", "3"]
 
 
-def test_told_files_and_formats_must_exist(tmp_path: Path) -> None:
+def test_load_missing_split_file_or_unknown_format_raises(tmp_path: Path) -> None:
     write(tmp_path / "train.jsonl", ["a"])
     with pytest.raises(UserError, match=r"no such file \(got 'b\.jsonl'"):
         load(str(tmp_path), options=CorpusOptions(splits={"train": "b.jsonl"}))
@@ -121,7 +121,7 @@ def test_told_files_and_formats_must_exist(tmp_path: Path) -> None:
         load(str(tmp_path), options=CorpusOptions(format="xml"))
 
 
-def test_files_of_two_formats_are_refused(tmp_path: Path) -> None:
+def test_load_files_of_two_formats_raises(tmp_path: Path) -> None:
     write(tmp_path / "train.jsonl", ["a"])
     (tmp_path / "test.conll").write_text("a\tO\n", encoding="utf-8")
     with pytest.raises(UserError, match="different formats"):
@@ -129,12 +129,12 @@ def test_files_of_two_formats_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", ["nowhere/train.jsonl", "./nowhere", "/nowhere", "a/b/c"])
-def test_missing_data_says_what_to_do(data: str) -> None:
+def test_load_missing_data_raises_with_hint(data: str) -> None:
     with pytest.raises(UserError, match=r"no such file or folder \(name a file, a folder, a hub id"):
         load(data)
 
 
-def test_the_scheme_is_that_of_all_splits(tmp_path: Path) -> None:
+def test_read_detects_one_scheme_for_all_splits(tmp_path: Path) -> None:
     (tmp_path / "train.conll").write_text("Lund\tI-LOC\ni\tO\n", encoding="utf-8")
     (tmp_path / "test.conll").write_text("i\tO\nLund\tB-LOC\n", encoding="utf-8")
     reading = read(str(tmp_path))
@@ -142,7 +142,7 @@ def test_the_scheme_is_that_of_all_splits(tmp_path: Path) -> None:
     assert reading.corpus.notes == ("train: labels repaired to IOB2: 1",)
 
 
-def test_a_missing_dev_split_is_cut_from_train(tmp_path: Path) -> None:
+def test_load_without_dev_splits_dev_from_train(tmp_path: Path) -> None:
     path = write(tmp_path / "train.jsonl", WORDS)
     corpus = load(str(path))
     assert list(corpus.splits) == ["train", "dev"]
@@ -153,19 +153,19 @@ def test_a_missing_dev_split_is_cut_from_train(tmp_path: Path) -> None:
     assert list(load(str(path), split_dev=False).splits) == ["train"]
 
 
-def test_the_cut_does_not_depend_on_order(tmp_path: Path) -> None:
+def test_load_dev_split_does_not_depend_on_order(tmp_path: Path) -> None:
     path = write(tmp_path / "train.jsonl", WORDS)
     turned = write(tmp_path / "turned.train.jsonl", WORDS[::-1])
     assert words_of(path, "dev") == words_of(turned, "dev")[::-1]
 
 
-def test_a_train_of_one_sentence_stays_whole(tmp_path: Path) -> None:
+def test_load_single_train_sentence_is_not_split(tmp_path: Path) -> None:
     corpus = load(str(write(tmp_path / "train.jsonl", ["a"])))
     assert list(corpus.splits) == ["train"]
     assert corpus.notes == ("no dev split: train has only one sentence",)
 
 
-def test_a_smaller_share_is_a_subset_of_a_larger(tmp_path: Path) -> None:
+def test_load_smaller_share_is_subset_of_larger_share(tmp_path: Path) -> None:
     path = write(tmp_path / "train.jsonl", WORDS)
     small, large = (words_of(path, split_dev=False, prune={"train": share}) for share in (0.2, 0.5))
     assert (len(small), len(large)) == (20, 50)
@@ -174,7 +174,7 @@ def test_a_smaller_share_is_a_subset_of_a_larger(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, -1.0, 1.1, float("nan")])
-def test_a_share_that_is_none_is_refused(share: float, tmp_path: Path) -> None:
+def test_load_share_out_of_range_raises(share: float, tmp_path: Path) -> None:
     path = str(write(tmp_path / "train.jsonl", WORDS))
     with pytest.raises(UserError, match=r"prune.train: must be in \(0, 1\]"):
         load(path, prune={"train": share})
@@ -183,18 +183,18 @@ def test_a_share_that_is_none_is_refused(share: float, tmp_path: Path) -> None:
             load(path, dev_share=share)
 
 
-def test_pruning_a_split_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_load_prune_of_missing_split_raises(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"prune\.test: no such split"):
         load(str(write(tmp_path / "train.jsonl", WORDS)), prune={"test": 0.5})
 
 
-def test_the_demo_is_a_corpus_like_others() -> None:
+def test_load_demo_can_be_pruned() -> None:
     whole, pruned = load("demo").splits, load("demo", prune={"train": 0.1}).splits
     assert len(pruned["train"]) == round(0.1 * len(whole["train"]))
     assert pruned["dev"] == whole["dev"]
 
 
-def test_told_splits_are_called_as_in_file_names(tmp_path: Path) -> None:
+def test_load_split_aliases_are_normalized(tmp_path: Path) -> None:
     write(tmp_path / "a.jsonl", ["a"])
     write(tmp_path / "b.jsonl", ["b"])
     told = CorpusOptions(splits={"Validation": "b.jsonl", "training": "a.jsonl", "wikipedia": "b.jsonl"})
@@ -209,9 +209,7 @@ def test_told_splits_are_called_as_in_file_names(tmp_path: Path) -> None:
         ("{'': a}", "must not be empty"),
     ],
 )
-def test_a_told_split_that_is_misspelt_or_told_twice_is_refused(
-    splits: str, rule: str, tmp_path: Path
-) -> None:
+def test_load_misspelled_or_duplicate_split_raises(splits: str, rule: str, tmp_path: Path) -> None:
     (tmp_path / "corpus.yaml").write_text(f"name: x\nsplits: {splits}\n")
     with pytest.raises(UserError, match=rf"corpus\.yaml:2: .*{rule}"):
         load(str(tmp_path))
@@ -220,12 +218,12 @@ def test_a_told_split_that_is_misspelt_or_told_twice_is_refused(
 @pytest.mark.parametrize(
     ("data", "rule"), [("~nobody-of-this-name/x", "no such home folder"), ("a" * 5000, "cannot be read")]
 )
-def test_a_path_that_cannot_be_looked_up_is_refused(data: str, rule: str) -> None:
+def test_load_path_that_cannot_be_resolved_raises(data: str, rule: str) -> None:
     with pytest.raises(UserError, match=rule):
         load(data)
 
 
-def test_what_is_forbidden_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_folder_without_permission_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def forbid(self: Path) -> None:
         raise PermissionError(13, "Permission denied", str(self))
 
@@ -234,7 +232,7 @@ def test_what_is_forbidden_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
         load(str(tmp_path))
 
 
-def test_half_a_surrogate_pair_in_an_id_does_not_keep_a_share_from_being_drawn(tmp_path: Path) -> None:
+def test_load_unpaired_surrogate_in_id_can_be_split(tmp_path: Path) -> None:
     line = '{"tokens": ["a"], "ner_tags": ["O"], "id": "\\ud83d"}\n'
     (tmp_path / "train.jsonl").write_text(line * 2)
     assert list(load(str(tmp_path)).splits) == ["train", "dev"]
@@ -247,7 +245,7 @@ def test_half_a_surrogate_pair_in_an_id_does_not_keep_a_share_from_being_drawn(t
         ("auto", ("B-PER", "I-PER")), ("iob1", ("B-PER", "I-PER")),
     ],
 )  # fmt: skip
-def test_a_scheme_may_be_told_by_its_other_names(tmp_path: Path, told: str, labels: tuple[str, ...]) -> None:
+def test_load_accepts_scheme_aliases(tmp_path: Path, told: str, labels: tuple[str, ...]) -> None:
     rows = {"bio": "B-PER B-PER", "iob": "I-PER I-PER", "auto": "I-PER I-PER"}[told.lower().rstrip("1")]
     line = json.dumps({"tokens": ["Ada", "Berg"], "ner_tags": rows.split()})
     (tmp_path / "test.jsonl").write_text(line, encoding="utf-8")

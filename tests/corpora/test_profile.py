@@ -13,7 +13,7 @@ NORRA = Sentence(("Norra", "Lund"), ("B-LOC", "I-LOC"), "", ("B-LOC", "B-LOC"))
 CORPUS = Corpus("ort", {"train": (LUND, NORRA, LUND), "test": (LUND, LUND)}, "ab" * 32, ("a note",))
 
 
-def test_counts_of_a_split() -> None:
+def test_profile_split_counts_sentences_tokens_and_entities() -> None:
     train = profile(CORPUS, {"train": 3}).splits["train"]
     assert (train.sentences, train.tokens, train.entities) == (3, 8, 5)
     assert list(train.types.items()) == [("LOC", 3), ("PER", 2)]
@@ -21,17 +21,17 @@ def test_counts_of_a_split() -> None:
     assert profile(CORPUS).splits["test"].auto_entities is None
 
 
-def test_sentences_shared_by_splits_are_those_of_the_second() -> None:
+def test_profile_shared_counts_sentences_of_second_split() -> None:
     assert profile(CORPUS).shared == {"train/test": 2}
 
 
-def test_a_profile_is_json() -> None:
+def test_profile_to_json_is_serializable() -> None:
     told = json.loads(json.dumps(profile(CORPUS).to_json()))
     assert told["splits"]["train"]["types"] == {"LOC": 3, "PER": 2}
     assert told["notes"] == ["a note"]
 
 
-def test_lines_are_aligned() -> None:
+def test_format_profile_aligns_columns() -> None:
     told = format_profile(profile(CORPUS))
     assert told[0] == "ort  sha256 abababababab"
     assert len({len(line) for line in told[2:5]}) == 1
@@ -44,7 +44,7 @@ def test_lines_are_aligned() -> None:
     assert told[10:] == ["2 sentences are in both train/test", "note: a note"]
 
 
-def test_a_survey_tells_faults_and_cuts_nothing(tmp_path: Path) -> None:
+def test_profile_data_reports_issues_and_keeps_source_splits(tmp_path: Path) -> None:
     path = tmp_path / "train.conll"
     path.write_text("i\tO\nLund\tI-LOC\nvann\tO\nLund\tB-LOC\n", encoding="utf-8")
     good = profile_data(str(path))

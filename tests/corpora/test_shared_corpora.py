@@ -52,16 +52,16 @@ def counts_of(found: Profile) -> dict[str, tuple[int, int, int]]:
 
 
 @pytest.mark.parametrize("name", COUNTS)
-def test_counts_are_as_measured(name: str) -> None:
+def test_profile_of_each_corpus_equals_measured_counts(name: str) -> None:
     assert survey_of(name).issues == ()
     assert counts_of(survey_of(name)) == COUNTS[name]
 
 
-def test_every_folder_of_data_is_counted() -> None:
+def test_counts_cover_every_folder() -> None:
     assert {path.name for path in DATA.iterdir() if path.is_dir()} == {name.split("/")[0] for name in COUNTS}
 
 
-def test_the_masked_split_is_the_test_split_without_labels() -> None:
+def test_load_masked_split_has_test_tokens_without_labels() -> None:
     file = "HIPE-2022-v2.1-ajmc-test-allmasked-en.tsv"
     test = load(str(DATA / "ajmc" / "en")).splits["test"]
     told = load(str(DATA / "ajmc" / "en"), options=CorpusOptions(splits={"test-allmasked": file}))
@@ -69,25 +69,25 @@ def test_the_masked_split_is_the_test_split_without_labels() -> None:
     assert [s.tokens for s in told.splits["test-allmasked"]] == [s.tokens for s in test]
 
 
-def test_the_other_test_file_of_finer() -> None:
+def test_load_finer_ignores_wikipedia_test_file() -> None:
     assert counts_of(survey_of("finer/wikipedia.test.csv")) == {"test": (3360, 49752, 5831)}
     assert any("test is digitoday.2015.test.csv" in note for note in survey_of("finer").notes)
 
 
-def test_the_automatic_layer_of_sucx() -> None:
+def test_profile_sucx_counts_automatic_layer() -> None:
     assert survey_of("sucx3_removed").splits["train"].auto_entities == 6761
     splits = survey_of("sucx3_original_jsonl").splits
     assert sum(split.auto_entities or 0 for split in splits.values()) == 6761
 
 
-def test_repairs_and_the_row_without_a_label_are_told() -> None:
+def test_profile_reports_repairs_and_row_without_label() -> None:
     assert survey_of("wikineural_en").splits["dev"].repaired == 439
     assert any(
         "train_corpus.txt:90310: 'bn' has no label" in n for n in survey_of("swedish_ner_corpus").notes
     )
 
 
-def test_both_copies_of_sucx_are_the_same_sentences() -> None:
+def test_load_both_copies_of_sucx_have_same_sentences() -> None:
     one = load(str(DATA / "sucx3_removed"), split_dev=False).splits["train"]
     three = load(str(DATA / "sucx3_original_jsonl")).splits
     assert set(one) == {sentence for split in three.values() for sentence in split}

@@ -50,7 +50,7 @@ def _counts(types, gold, predicted) -> spans.SpanCounts:
     return spans.count(gold_labels, predicted_labels, offsets, len(types))
 
 
-def test_labels_are_numbered_in_pairs():
+def test_encode_numbers_labels_in_pairs():
     assert spans.label_names(["PER", "ORG"]) == ("O", "B-PER", "I-PER", "B-ORG", "I-ORG")
     labels, offsets = spans.encode([["I-ORG", "O"], [], ["B-PER"]], ["PER", "ORG"])
     assert labels.tolist() == [4, 0, 1]
@@ -60,7 +60,7 @@ def test_labels_are_numbered_in_pairs():
 
 
 @given(labelled())
-def test_spans_are_those_of_seqeval(case):
+def test_extract_equals_seqeval(case):
     types, gold, predicted = case
     for sentences in (gold, predicted):
         labels, offsets = spans.encode(sentences, types)
@@ -75,7 +75,7 @@ def test_spans_are_those_of_seqeval(case):
 
 @settings(max_examples=150)
 @given(labelled())
-def test_scores_are_those_of_seqeval(case):
+def test_score_equals_seqeval(case):
     types, gold, predicted = case
     scores = _scores(types, gold, predicted)
     with warnings.catch_warnings():
@@ -108,7 +108,7 @@ def test_scores_are_those_of_seqeval(case):
 
 @settings(max_examples=50)
 @given(labelled(), st.data())
-def test_counts_add_up_over_sentences(case, data):
+def test_count_by_sentence_adds_up_to_count_by_type(case, data):
     types, gold, predicted = case
     counts = _counts(types, gold, predicted)
     assert counts.by_sentence().shape == (len(gold), 3)
@@ -122,7 +122,7 @@ def test_counts_add_up_over_sentences(case, data):
     assert counts.by_sentence().tolist() == [one.by_sentence()[0].tolist() for one in alone]
 
 
-def test_nothing_to_find_scores_zero_without_a_warning():
+def test_score_without_spans_is_zero_without_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         scores = _scores(("PER",), [["O"], []], [["O"], []])
@@ -132,12 +132,12 @@ def test_nothing_to_find_scores_zero_without_a_warning():
     assert (scores.scheme, scores.mode) == ("IOB2", "default")
 
 
-def test_a_span_ends_with_its_sentence():
+def test_extract_ends_span_at_sentence_end():
     found = spans.extract(np.array([1, 2, 2, 2]), np.array([0, 2, 4]))
     assert list(zip(found.starts, found.ends, strict=True)) == [(0, 2), (2, 4)]
 
 
-def test_labels_that_do_not_fit_are_refused():
+def test_count_invalid_labels_raise():
     fine, offsets = np.array([0, 1]), np.array([0, 2])
     with pytest.raises(ValueError, match="negative: -100"):
         spans.extract(np.array([0, -100]), offsets)
@@ -149,12 +149,12 @@ def test_labels_that_do_not_fit_are_refused():
         spans.count(fine, np.array([0, 3]), offsets, 1)
 
 
-def test_unsigned_labels_count_as_well():
+def test_count_accepts_unsigned_labels():
     labels = np.array([0, 1, 2, 0], dtype=np.uint8)
     assert spans.count(labels, labels, np.array([0, 4]), 1).by_type().tolist() == [[1, 1, 1]]
 
 
-def test_a_million_tokens_take_less_than_a_second():
+def test_score_million_tokens_takes_less_than_a_second():
     random = np.random.default_rng(1)
     gold = random.integers(0, 9, 1_000_000, dtype=np.int8)
     predicted = np.where(random.random(len(gold)) < 0.1, np.int8(0), gold)

@@ -17,7 +17,7 @@ DATA = Path(os.environ.get("HPO_SHARED_DATA", ROOT.parent / "shared" / "data"))
 FILES = sorted((ROOT / "tag_families").rglob("*.yaml"))  # not those that .venv may hold
 
 
-def test_there_are_families():
+def test_repository_contains_expected_families():
     assert len(FILES) > 0
     assert {path.stem for path in FILES} >= {
         "suc-original",
@@ -34,19 +34,19 @@ def test_there_are_families():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 class TestEveryFamily:
-    def test_it_loads_by_path_and_by_name(self, path):
+    def test_load_family_by_path_and_by_name_is_equal(self, path):
         family = families.load_family(str(path))
         assert family.name == path.stem
         assert families.load_family(path.stem) == family
 
-    def test_its_types_are_unique_and_each_is_reached(self, path):
+    def test_types_are_unique_and_reachable(self, path):
         family = families.load_family(str(path))
         kept = family.automatic.kept.values() if family.automatic else ()
         targets = {*family.mapping.values(), *kept} - {None}
         assert len(set(family.types)) == len(family.types)
         assert targets == set(family.types)
 
-    def test_a_corpus_in_its_own_types_stays_as_it_is(self, path):
+    def test_apply_to_corpus_with_family_types_changes_nothing(self, path):
         family = families.load_family(str(path))
         sentences = tuple(
             Sentence(("a", "b", "c"), (f"B-{name}", f"I-{name}", f"B-{name}")) for name in family.types
@@ -55,18 +55,18 @@ class TestEveryFamily:
         assert families.apply(family, corpus) == corpus
 
 
-def test_titles_tell_the_families_apart():
+def test_titles_are_unique():
     titles = [families.load_family(str(path)).title for path in FILES]
     assert len(set(titles)) == len(titles)
 
 
-def test_multinerd_a_has_the_label_order_of_multinerd():
+def test_multinerd_a_has_label_order_of_multinerd():
     assert " ".join(families.load_family("multinerd-a").types) == (
         "PER ORG LOC ANIM BIO CEL DIS EVE FOOD INST MEDIA MYTH PLANT TIME VEHI"
     )
 
 
-def test_types_that_share_a_target_keep_their_boundaries():
+def test_apply_types_with_same_target_keep_boundaries():
     sentence = Sentence(("a", "b", "c", "d"), ("B-person", "I-person", "B-animal", "B-other"))
     mapped = families.apply(families.load_family("suc-simple"), _corpus(sentence))
     assert mapped.splits["train"][0].labels == ("B-PRS", "I-PRS", "B-PRS", "O")
@@ -89,7 +89,7 @@ def test_types_that_share_a_target_keep_their_boundaries():
         ("B-other", "B-TME", None),
     ],
 )
-def test_the_published_rule_token_by_token(manual, automatic, kept):
+def test_apply_follows_published_rule_for_each_token(manual, automatic, kept):
     sentence = Sentence(("a", "b"), ("O", manual), id="s", auto_labels=("O", automatic))
     expected = () if kept is None else (Sentence(("a", "b"), ("O", kept), id="s"),)
     mapped = families.apply(families.load_family("suc-simple"), _corpus(sentence))
@@ -99,7 +99,7 @@ def test_the_published_rule_token_by_token(manual, automatic, kept):
     assert [one.labels[1] for one in without.splits["train"]] == [shown] * len(expected)
 
 
-def test_an_inside_label_that_lost_its_beginning_begins_the_span():
+def test_apply_inside_label_without_begin_becomes_begin():
     sentence = Sentence(
         ("a", "b", "c", "d"),
         ("B-person", "O", "O", "O"),
@@ -109,7 +109,7 @@ def test_an_inside_label_that_lost_its_beginning_begins_the_span():
     assert mapped.splits["train"][0].labels == ("B-PRS", "B-TME", "I-TME", "B-MSR")
 
 
-def test_dropped_sentences_are_told_by_split():
+def test_apply_notes_dropped_sentences_by_split():
     fine = Sentence(("a",), ("B-place",), auto_labels=("B-LOC",))
     torn = Sentence(("a",), ("B-place",), auto_labels=("B-ORG",))
     corpus = Corpus("suc", {"train": (fine, torn), "dev": (torn,)}, "0", notes=("read",))
@@ -120,13 +120,13 @@ def test_dropped_sentences_are_told_by_split():
     assert mapped.notes[1].endswith("(train 1 of 2, dev 1 of 1)")
 
 
-def test_a_family_without_the_rule_leaves_the_automatic_layer_out():
+def test_apply_family_without_rule_removes_automatic_layer():
     sentence = Sentence(("a",), ("B-place",), auto_labels=("B-ORG",))
     mapped = families.apply(families.load_family("suc-original"), _corpus(sentence))
     assert mapped.splits["train"] == (Sentence(("a",), ("B-place",)),)
 
 
-def test_unlisted_types_are_refused_each_at_its_place():
+def test_apply_unlisted_types_raise_at_their_locations():
     corpus = Corpus(
         "news",
         {"train": (Sentence(("a", "b", "c"), ("B-PER", "B-MISC", "I-DATE")),)},
@@ -153,20 +153,20 @@ def test_unlisted_types_are_refused_each_at_its_place():
         ("types: [A]\nmapings: {}", r"mine.yaml:5: mapings: unknown key"),
     ],
 )
-def test_faults_of_a_family_are_told_with_their_line(tmp_path, changed, told):
+def test_load_family_invalid_file_raises_with_line(tmp_path, changed, told):
     path = tmp_path / "mine.yaml"
     path.write_text(f"name: mine\ntitle: Mine\ndescription: a test\n{changed}\nmapping: {{a: A}}\n", "utf-8")
     with pytest.raises(UserError, match=told):
         families.load_family(str(path))
 
 
-def test_an_unknown_family_is_refused_with_those_that_are_known():
+def test_load_family_unknown_name_raises_with_known_names():
     with pytest.raises(UserError, match=r"got 'suc'; known: .*suc-original, suc-simple"):
         families.load_family("suc")
 
 
 @pytest.mark.parametrize("name", ["suc-simple", "suc-simple-no-tme-msr"])
-def test_the_rule_drops_every_sentence_that_kblab_dropped(name):
+def test_apply_rule_drops_every_sentence_dropped_by_kblab(name):
     path = DATA / "sucx3_removed" / "removed_sents_from_original_to_simple.txt"
     if not path.is_file():
         pytest.skip(f"the seed corpora are not at {DATA}; HPO_SHARED_DATA may name their folder")

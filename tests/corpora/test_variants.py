@@ -33,7 +33,7 @@ SEED = st.integers(-5, 2**40)
 MANY = [Sentence(("Åsa", "Ek", "sprang"), ("B-PER", "I-PER", "O"), id=f"s{place}") for place in range(4000)]
 
 
-def test_the_variants_stand_in_the_order_of_the_matrix():
+def test_variants_are_in_matrix_order():
     assert variants.VARIANTS == (
         "cased",
         "uncased",
@@ -49,7 +49,7 @@ def test_the_variants_stand_in_the_order_of_the_matrix():
 @pytest.mark.parametrize("variant", variants.VARIANTS)
 @settings(max_examples=30)
 @given(sentences=SENTENCES, seed=SEED)
-def test_labels_and_token_counts_never_change(variant, sentences, seed):
+def test_apply_every_variant_keeps_labels_and_token_counts(variant, sentences, seed):
     layout = variants.compose(variant, sentences, seed)
     written = variants.apply(variant, sentences, seed)
     assert len(written) == len(layout.forms) == len(layout.sentences)
@@ -63,13 +63,13 @@ def test_labels_and_token_counts_never_change(variant, sentences, seed):
 
 @pytest.mark.parametrize("name", variants.FORMS)
 @given(sentence=a_sentence())
-def test_a_form_of_a_form_is_the_form(name, sentence):
+def test_form_is_idempotent(name, sentence):
     once = variants.form(sentence, name)
     assert variants.form(once, name) == once
     assert variants.form(once, "uncased") == variants.form(sentence, "uncased")
 
 
-def test_forms_of_one_sentence():
+def test_form_lower_cases_all_or_entity_tokens():
     sentence = Sentence(("Åsa", "Ek", "I", "İzmir"), ("B-PER", "I-PER", "O", "B-LOC"))
     assert variants.form(sentence, "cased") is sentence
     assert variants.form(sentence, "uncased").tokens == ("åsa", "ek", "i", "i̇zmir")
@@ -78,7 +78,7 @@ def test_forms_of_one_sentence():
     assert variants.form(plain, "ne-lower") is plain
 
 
-def test_both_gives_each_sentence_cased_and_then_lowered():
+def test_compose_both_returns_cased_then_lowered():
     layout = variants.compose("ne-lower-cased-both", MANY[:2], seed=1)
     assert [variants.FORMS[number] for number in layout.forms] == ["cased", "ne-lower"] * 2
     assert layout.sentences.tolist() == [0, 0, 1, 1]
@@ -86,7 +86,7 @@ def test_both_gives_each_sentence_cased_and_then_lowered():
 
 @settings(max_examples=50)
 @given(sentences=SENTENCES, seed=SEED, data=st.data())
-def test_a_subset_draws_as_the_whole_does(sentences, seed, data):
+def test_compose_subset_draws_as_full_set(sentences, seed, data):
     kept = [place for place in range(len(sentences)) if data.draw(st.booleans())]
     whole = variants.compose("uncased-cased-mix", sentences, seed)
     subset = variants.compose("uncased-cased-mix", [sentences[place] for place in kept], seed)
@@ -95,7 +95,7 @@ def test_a_subset_draws_as_the_whole_does(sentences, seed, data):
 
 @settings(max_examples=50)
 @given(sentences=SENTENCES, seed=SEED)
-def test_both_mixes_lower_the_same_sentences(sentences, seed):
+def test_compose_both_mixes_lower_same_sentences(sentences, seed):
     uncased = variants.compose("uncased-cased-mix", sentences, seed)
     ne_lower = variants.compose("ne-lower-cased-mix", sentences, seed)
     cased = variants.FORMS.index("cased")
@@ -103,17 +103,17 @@ def test_both_mixes_lower_the_same_sentences(sentences, seed):
 
 
 @pytest.mark.parametrize("seed", [0, 1, 42])
-def test_a_mix_lowers_about_half(seed):
+def test_compose_mix_lowers_about_half(seed):
     forms = variants.compose("uncased-cased-mix", MANY, seed).forms
     assert 0.46 < (forms != 0).mean() < 0.54
 
 
-def test_seeds_draw_independently():
+def test_compose_different_seeds_are_independent():
     one, other = (variants.compose("uncased-cased-mix", MANY, seed).forms for seed in (1, 2))
     assert 0.46 < (one != other).mean() < 0.54
 
 
-def test_another_process_draws_the_same():
+def test_compose_in_another_process_draws_the_same():
     sentence = "Sentence(('Åsa',), ('O',), id=str(n))"
     code = (
         "from hpo.corpora.sentences import Sentence\nfrom hpo.corpora import variants\n"
@@ -126,11 +126,11 @@ def test_another_process_draws_the_same():
 
 
 @pytest.mark.parametrize("call", [variants.compose, variants.apply])
-def test_an_unknown_variant_is_refused_with_those_that_are_known(call):
+def test_compose_unknown_variant_raises_with_known_names(call):
     with pytest.raises(UserError, match=r"got 'upper'; known: cased, uncased, .*ne-lower-cased-both"):
         call("upper", MANY[:1], 0)
 
 
-def test_sentences_of_one_document_draw_each_for_itself():
+def test_draw_sentences_with_equal_ids_draw_independently():
     sentences = [Sentence((str(number),), ("O",), "document") for number in range(400)]
     assert 0.4 < variants.draw(sentences, 42).mean() < 0.6

@@ -32,12 +32,12 @@ from hpo.inference.tokenize_text import (
         ("", ""),
     ],
 )
-def test_words_are_split_by_the_rule(line, words):
+def test_tokenize_line_splits_words_by_rule(line, words):
     assert "|".join(tokenize_line(line).tokens) == words
 
 
 @given(st.text(max_size=60))
-def test_words_stand_where_they_say_and_leave_out_spaces_alone(line):
+def test_tokenize_line_spans_cover_all_but_spaces(line):
     text = tokenize_line(line)
     covered = [False] * len(line)
     for token, (start, end) in zip(text.tokens, text.spans, strict=True):
@@ -52,7 +52,7 @@ def test_words_stand_where_they_say_and_leave_out_spaces_alone(line):
 
 
 @given(st.lists(st.text(min_size=1, max_size=5), max_size=6))
-def test_tokens_stand_in_their_text(tokens):
+def test_from_tokens_spans_are_token_positions(tokens):
     text = from_tokens(tokens, "7")
     assert [text.text[start:end] for start, end in text.spans] == list(text.tokens) == tokens
     assert text.id == "7"
@@ -75,13 +75,13 @@ ROW = {"id": "a", "tokens": ["Ada", "lives"], "ner_tags": ["B-PER", "O"]}
         ("a.tsv", "TOKEN\tNE-COARSE-LIT\tMISC\nAda\tB-pers\t_\n", [("Ada",)]),
     ],
 )  # fmt: skip
-def test_a_file_is_read_as_what_it_is(tmp_path, name, content, tokens):
+def test_read_texts_detects_format(tmp_path, name, content, tokens):
     path = tmp_path / name
     path.write_text(content, encoding="utf-8")
     assert [text.tokens for text in read_texts(str(path))] == tokens
 
 
-def test_what_a_file_is_can_be_told(tmp_path):
+def test_read_texts_uses_given_format(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps(ROW), encoding="utf-8")
     assert read_texts(str(path))[0].id == "a"
@@ -90,7 +90,7 @@ def test_what_a_file_is_can_be_told(tmp_path):
         read_texts(str(path), "xml")
 
 
-def test_lines_are_numbered_as_an_editor_does(tmp_path):
+def test_read_texts_numbers_lines_from_one(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("one\n\n \nfour\x0cstill\n", encoding="utf-8")
     assert [(text.id, text.tokens) for text in read_texts(str(path))] == [
@@ -98,7 +98,7 @@ def test_lines_are_numbered_as_an_editor_does(tmp_path):
     ]  # fmt: skip
 
 
-def test_standard_input_is_read(monkeypatch):
+def test_read_texts_reads_standard_input(monkeypatch):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO("Åbo är".encode())))
     assert read_texts("-")[0].tokens == ("Åbo", "är")
 
@@ -113,14 +113,14 @@ def test_standard_input_is_read(monkeypatch):
         (b'{"text": "a"}', r"a\.txt:1: object lacks a key"),
     ],
 )
-def test_faults_are_told_at_their_lines(tmp_path, content, complaint):
+def test_read_texts_issues_have_lines(tmp_path, content, complaint):
     path = tmp_path / "a.txt"
     path.write_bytes(content)
     with pytest.raises(UserError, match=complaint):
         read_texts(str(path))
 
 
-def test_what_is_no_file_is_refused(tmp_path):
+def test_read_texts_missing_file_or_folder_raises(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         read_texts(str(tmp_path / "nope"))
     with pytest.raises(UserError, match="is a folder"):

@@ -25,7 +25,7 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_file_is_written_with_its_folders_and_can_be_read_by_others(tmp_path):
+def test_write_text_creates_folders_and_readable_file(tmp_path):
     path = tmp_path / "a" / "b.txt"
     write_text(path, "Malmö\n")
     assert path.read_bytes() == "Malmö\n".encode()
@@ -34,7 +34,7 @@ def test_a_file_is_written_with_its_folders_and_can_be_read_by_others(tmp_path):
 
 
 @pytest.mark.parametrize("step", ["fsync", "chmod", "replace"])
-def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypatch, step):
+def test_write_text_failure_keeps_old_file_only(tmp_path, monkeypatch, step):
     path = tmp_path / "report.md"
     write_text(path, "old")
 
@@ -48,7 +48,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypat
     assert names(tmp_path) == ["report.md"]
 
 
-def test_what_json_or_utf8_cannot_hold_leaves_the_old_file(tmp_path):
+def test_write_json_unserializable_value_keeps_old_file(tmp_path):
     path = tmp_path / "x.json"
     write_json(path, {"a": 1})
     with pytest.raises(TypeError):
@@ -61,7 +61,7 @@ def test_what_json_or_utf8_cannot_hold_leaves_the_old_file(tmp_path):
     assert names(tmp_path) == ["x.json"]
 
 
-def test_a_reader_never_sees_half_a_file(tmp_path):
+def test_write_json_concurrent_reader_sees_whole_files(tmp_path):
     path = tmp_path / "x.json"
     write_json(path, [0] * 1000)
     ended = threading.Event()
@@ -78,7 +78,7 @@ def test_a_reader_never_sees_half_a_file(tmp_path):
     writer.join()
 
 
-def test_a_journal_goes_on_where_it_ended(tmp_path):
+def test_journal_reopened_appends(tmp_path):
     path = tmp_path / "new" / "trials.jsonl"
     for number in range(3):
         journal = Journal(path)
@@ -87,7 +87,7 @@ def test_a_journal_goes_on_where_it_ended(tmp_path):
     assert list(read_lines(path)) == [{"trial": n, "reason": "a\u2028b\nc"} for n in range(3)]
 
 
-def test_a_line_is_on_disk_as_soon_as_it_is_appended(tmp_path):
+def test_journal_append_is_readable_at_once(tmp_path):
     journal = Journal(tmp_path / "j")
     journal.append({"a": 1})
     assert list(read_lines(tmp_path / "j")) == [{"a": 1}]
@@ -95,7 +95,7 @@ def test_a_line_is_on_disk_as_soon_as_it_is_appended(tmp_path):
 
 
 @pytest.mark.parametrize("cut", range(len(b'{"trial":1}\n')))
-def test_a_line_that_was_torn_is_not_read_and_is_cut_off_before_the_next(tmp_path, cut):
+def test_journal_incomplete_line_is_ignored_and_removed(tmp_path, cut):
     path = tmp_path / "trials.jsonl"
     whole, last = b'{"trial":0}\n', b'{"trial":1}\n'
     path.write_bytes(whole + last[:cut])
@@ -106,18 +106,18 @@ def test_a_line_that_was_torn_is_not_read_and_is_cut_off_before_the_next(tmp_pat
     assert list(read_lines(path)) == [{"trial": 0}, {"trial": 2}]
 
 
-def test_a_journal_of_nothing_but_a_torn_line_starts_anew(tmp_path):
+def test_journal_of_only_an_incomplete_line_is_emptied(tmp_path):
     path = tmp_path / "j"
     path.write_bytes(b'{"trial"')
     Journal(path).close()
     assert path.read_bytes() == b""
 
 
-def test_a_journal_that_does_not_exist_has_no_lines(tmp_path):
+def test_read_lines_missing_file_is_empty(tmp_path):
     assert list(read_lines(tmp_path / "none")) == []
 
 
-def test_derived_data_are_made_once(tmp_path):
+def test_cached_folder_is_filled_once(tmp_path):
     calls = []
 
     def fill(folder):
@@ -132,7 +132,7 @@ def test_derived_data_are_made_once(tmp_path):
 
 
 @pytest.mark.parametrize("error", [RuntimeError, FileExistsError, FileNotFoundError, KeyboardInterrupt])
-def test_derived_data_that_could_not_be_made_are_not_there_and_are_made_anew(tmp_path, error):
+def test_cached_folder_failed_fill_leaves_nothing(tmp_path, error):
     def fail(folder):
         (folder / "half").write_text("")
         raise error
@@ -153,7 +153,7 @@ def _race(root, start, answers):
     answers.put((cached_folder("key", _fill_slowly, root) / "x").read_text())
 
 
-def test_processes_that_race_for_derived_data_all_get_the_same(tmp_path):
+def test_cached_folder_concurrent_processes_get_same_content(tmp_path):
     context = multiprocessing.get_context("fork")
     start, answers = context.Event(), context.Queue()
     racers = [context.Process(target=_race, args=(tmp_path, start, answers)) for _ in range(3)]
@@ -168,7 +168,7 @@ def test_processes_that_race_for_derived_data_all_get_the_same(tmp_path):
     assert names(tmp_path / ".cache") == ["key"]
 
 
-def test_a_second_driver_of_a_study_is_refused(tmp_path):
+def test_lock_second_driver_raises(tmp_path):
     with (
         StudyFolder("s", tmp_path).lock(),
         pytest.raises(UserError, match=r"study s: is being run by another process \(wait for it"),
@@ -177,7 +177,7 @@ def test_a_second_driver_of_a_study_is_refused(tmp_path):
         pass
 
 
-def test_a_study_is_free_again_when_its_driver_ends_or_fails(tmp_path):
+def test_lock_is_released_on_exit_and_error(tmp_path):
     folder = StudyFolder("s", tmp_path)
     with pytest.raises(RuntimeError), folder.lock():
         raise RuntimeError
@@ -185,7 +185,7 @@ def test_a_study_is_free_again_when_its_driver_ends_or_fails(tmp_path):
         pass
 
 
-def test_two_studies_do_not_lock_each_other(tmp_path):
+def test_lock_of_two_studies_is_independent(tmp_path):
     with StudyFolder("a", tmp_path).lock(), StudyFolder("b", tmp_path).lock():
         pass
 
@@ -193,19 +193,19 @@ def test_two_studies_do_not_lock_each_other(tmp_path):
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "../x", "a/b", "/etc", "a b", ".hidden", "a\n", "-x", "é", "x" * 121]
 )
-def test_a_name_that_could_lead_out_of_the_results_is_refused(name, tmp_path):
+def test_study_folder_invalid_name_raises(name, tmp_path):
     with pytest.raises(UserError, match="study: must be letters, digits"):
         StudyFolder(name, tmp_path)
 
 
-def test_every_path_of_a_study_lies_in_its_folder(tmp_path):
+def test_study_folder_paths_are_inside_folder(tmp_path):
     folder = StudyFolder("demo-1.0_a+b", tmp_path)
     paths = [value for value in vars(folder).values() if hasattr(value, "is_relative_to")]
     assert len(paths) > 5
     assert all(path.is_relative_to(tmp_path / "demo-1.0_a+b") for path in (*paths, folder.checkpoint(3)))
 
 
-def test_studies_are_listed_oldest_first_and_nothing_else_is_listed(tmp_path):
+def test_study_folders_lists_only_studies_oldest_first(tmp_path):
     for age, name in enumerate(["young", "old", "not a study", ".cache"]):
         path = tmp_path / name / "study.yaml"
         write_text(path, "")
@@ -216,7 +216,7 @@ def test_studies_are_listed_oldest_first_and_nothing_else_is_listed(tmp_path):
     assert study_folders(tmp_path / "none") == []
 
 
-def test_a_checkpoint_that_is_being_written_is_not_listed(tmp_path):
+def test_complete_checkpoints_excludes_incomplete_ones(tmp_path):
     folder = StudyFolder("s", tmp_path)
     assert folder.complete_checkpoints() == []
     for name in ("7", ".7.123", ".7.123.old"):
@@ -225,7 +225,7 @@ def test_a_checkpoint_that_is_being_written_is_not_listed(tmp_path):
     assert folder.complete_checkpoints() == [folder.checkpoint(7)]
 
 
-def test_a_rank_goes_through_json_unchanged(tmp_path):
+def test_write_json_tuple_of_floats_is_exact(tmp_path):
     rank = (0.1 + 0.2, -1e-17)
     write_json(tmp_path / "bar.json", rank)
     assert tuple(json.loads((tmp_path / "bar.json").read_text())) == rank

@@ -62,14 +62,14 @@ def refused(text, model=Outer):
         ("2024-01-02", "2024-01-02"), ("e5", "e5"), ("1e", "1e"), ("'1e-5'", "1e-5"), ("B-PER", "B-PER"),
     ],
 )  # fmt: skip
-def test_a_scalar_reads_as_its_writer_meant_it(text, value):
+def test_parse_yaml_scalars_follow_yaml_1_2(text, value):
     found = parse_yaml(f"key: {text}\n", FILE).data["key"]
     assert found == value
     assert type(found) is type(value)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_every_float_that_python_writes_reads_back_as_that_float(number):
+def test_parse_yaml_float_repr_is_same_float(number):
     found = parse_yaml(f"key: {number!r}", FILE).data["key"]
     assert type(found) is float
     assert found == number
@@ -82,11 +82,11 @@ PLAIN = st.text(alphabet="ab01.:e+- #'\"{}[],&*!|>%@~Åß\n\t", max_size=8)
 
 
 @given(LOOKALIKES | PLAIN | st.floats(allow_nan=False) | st.integers() | st.booleans() | st.none())
-def test_what_is_written_out_reads_back_the_same(value):
+def test_dump_yaml_output_parses_to_same_value(value):
     assert repr(parse_yaml(dump_yaml({"key": value}), FILE).data) == repr({"key": value})
 
 
-def test_a_key_that_stands_twice_is_refused_at_every_repetition():
+def test_parse_yaml_duplicate_keys_raise_at_each_line():
     with pytest.raises(UserError) as caught:
         parse_yaml("a: 1\nb:\n  c: 1\n  c: 2\na: 3\n", FILE)
     assert [str(issue) for issue in caught.value.issues] == [
@@ -95,11 +95,11 @@ def test_a_key_that_stands_twice_is_refused_at_every_repetition():
     ]
 
 
-def test_the_same_key_may_stand_in_two_mappings():
+def test_parse_yaml_same_key_in_two_mappings_is_valid():
     assert parse_yaml("a: {c: 1}\nb: {c: 2}\n", FILE).data == {"a": {"c": 1}, "b": {"c": 2}}
 
 
-def test_every_fault_is_told_at_its_own_line():
+def test_validate_issues_have_their_lines():
     text = (
         "name: x\ncount: 0\nranges:\n  one:\n    low: a\n    high: 2\n  two: {low: 1}\n"
         "items:\n- {low: 1, high: 2}\n- 5\n"
@@ -112,18 +112,18 @@ def test_every_fault_is_told_at_its_own_line():
     ]
 
 
-def test_an_unknown_key_is_told_with_the_known_ones():
+def test_validate_unknown_key_raises_with_known_keys():
     assert refused("name: x\ncuont: 3\n") == [
         "file.yaml:2: cuont: unknown key (got 3; known: name, count, ranges, items)"
     ]
 
 
-def test_a_missing_key_is_told_at_the_mapping_that_lacks_it():
+def test_validate_missing_key_raises_at_parent_line():
     assert refused("count: 1\n") == ["file.yaml:1: name: Field required"]
     assert refused("name: x\n\nitems:\n- low: 1\n") == ["file.yaml:4: items.0.high: Field required"]
 
 
-def test_a_validator_that_finds_several_faults_tells_each_at_its_line():
+def test_validate_validation_issues_have_their_lines():
     text = (
         "name: x\nranges:\n  a: {low: 10, high: 11}\n  b: {low: 1, high: 2}\n  c:\n    high: 3\n    low: 12\n"
     )
@@ -133,20 +133,20 @@ def test_a_validator_that_finds_several_faults_tells_each_at_its_line():
     ]
 
 
-def test_lists_within_lists_know_their_lines():
+def test_location_in_nested_lists_has_line():
     document = parse_yaml("a:\n- - 1\n  - 2\n- - 3\n", FILE)
     assert document.location(("a", 0, 1)) == "file.yaml:3"
     assert document.location(("a", 1, 0)) == "file.yaml:4"
     assert document.location(("a", 1, 0, "deeper")) == "file.yaml:4"
 
 
-def test_data_that_were_no_text_have_a_place_without_a_line():
+def test_validate_data_without_text_has_location_without_line():
     with pytest.raises(UserError, match=r"^options: count: "):
         validate(Outer, YamlFile(Path("options"), {"name": "x", "count": 0}, {}))
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "- a\n- b\n", "just words\n", "5\n"])
-def test_what_is_no_mapping_is_refused(text):
+def test_validate_other_than_mapping_raises(text):
     (issue,) = refused(text)
     assert "must be a mapping of keys to values" in issue
 
@@ -156,26 +156,26 @@ def test_what_is_no_mapping_is_refused(text):
     [("a: [1, 2\nb: 3\n", 2), ("a: 1\nb: 'open\n", 3), ("a: 1\n\tb: 2\n", 2), ("a: 1\n---\nb: 2\n", 2),
      ("a: 1\nb: !!python/object:os.system {}\n", 2), ("a: *nowhere\n", 1), ("a: 1\n? [b]\n: 2\n", 2)],
 )  # fmt: skip
-def test_what_is_not_yaml_is_refused_at_its_line(text, line):
+def test_parse_yaml_invalid_text_raises_with_line(text, line):
     with pytest.raises(UserError, match=rf"^file\.yaml:{line}: is not valid YAML"):
         parse_yaml(text, FILE)
 
 
 @pytest.mark.parametrize("text", ["a: &loop [*loop]\n", "[" * 5000, "a: \0\n"])
-def test_what_would_break_the_parser_is_refused_all_the_same(text):
+def test_parse_yaml_hostile_text_raises(text):
     with pytest.raises(UserError, match=r"^file\.yaml: "):
         parse_yaml(text, FILE)
 
 
 @given(st.text(alphabet="ab:-[]{}&*!?|>'\"#%@, \n\t01.", max_size=40))
-def test_any_text_is_read_or_refused(text):
+def test_parse_yaml_any_text_parses_or_raises_user_error(text):
     try:
         parse_yaml(text, FILE)
     except UserError as error:
         assert all(issue.location.startswith("file.yaml") for issue in error.issues)
 
 
-def test_a_file_that_is_missing_a_folder_or_not_utf8_is_refused(tmp_path):
+def test_read_yaml_unreadable_file_raises(tmp_path):
     latin = tmp_path / "latin.yaml"
     latin.write_bytes("name: Malmö\n".encode("latin-1"))
     for path, rule in [
@@ -188,19 +188,19 @@ def test_a_file_that_is_missing_a_folder_or_not_utf8_is_refused(tmp_path):
         assert str(caught.value).startswith(f"{path}: {rule}")
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path):
+def test_read_yaml_removes_byte_order_mark(tmp_path):
     path = tmp_path / "bom.yaml"
     path.write_text("name: x\n", encoding="utf-8-sig")
     assert read_yaml(path).data == {"name": "x"}
 
 
 @pytest.mark.parametrize("text", ["!!int abc", "!!timestamp x", "!!bool maybe", "9" * 5000])
-def test_a_text_that_is_not_what_its_tag_says_is_refused_at_its_line(text):
+def test_parse_yaml_text_that_does_not_fit_tag_raises_with_line(text):
     with pytest.raises(UserError, match=r"^file\.yaml:2: is not valid YAML"):
         parse_yaml(f"a: 1\nb: {text}\n", FILE)
 
 
-def test_a_truth_value_is_no_number():
+def test_validate_boolean_for_number_raises():
     text = (
         "name: x\ncount: true\nranges:\n  a:\n    low: false\n    high: 1\nitems:\n- {low: 0, high: true}\n"
     )
