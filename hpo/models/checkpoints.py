@@ -1,4 +1,4 @@
-"""Models on disk: read, and written off the training thread, whole or not at all."""
+"""Loads model folders, and writes them atomically in a background thread."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from hpo.storage.atomic import atomic_replace
 
 MEASUREMENT = "measurement.json"
 Model: TypeAlias = PreTrainedModel
-"""What `load_checkpoint` gives, for rooms that know no transformers."""
+"""The result of `load_checkpoint`, for packages that do not import transformers."""
 
 
 def load_checkpoint(folder: Path) -> Model:
-    """A token-classification model from a folder, on the GPU where there is one.
+    """Load a token-classification model from a folder, onto the GPU if there is one.
 
     Raises
     ------
     UserError
-        if the folder holds no such model in safetensors, with all its weights.
+        if the folder has no complete token-classification model in safetensors.
     """
-    rule = "is no token-classification model in safetensors"
+    message = "is not a complete token-classification model in safetensors"
     try:
         model, loading = AutoModelForTokenClassification.from_pretrained(
             str(folder.resolve()),
@@ -39,20 +39,20 @@ def load_checkpoint(folder: Path) -> Model:
             local_files_only=True,
             output_loading_info=True,
         )
-    except Exception as error:  # of transformers, safetensors or torch, which share no base class
-        raise UserError(Issue(str(folder), rule, None, first_line(error))) from None
+    except Exception as error:  # transformers, safetensors and torch share no base class
+        raise UserError(Issue(str(folder), message, None, first_line(error))) from None
     missing = sorted(loading["missing_keys"])
-    if missing:  # they would be drawn, and scored as if they had been trained
-        shown = f"{missing[0]} and {len(missing) - 1} more weights are missing"
-        raise UserError(Issue(str(folder), rule, None, shown))
+    if missing:  # transformers would initialize them randomly
+        hint = f"{missing[0]} and {len(missing) - 1} more weights are missing"
+        raise UserError(Issue(str(folder), message, None, hint))
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class CheckpointWriter:
-    """Writes a run's best model so far, one at a time, while the run goes on.
+    """Writes a run's best model in the background, one at a time, while training continues.
 
-    The weights are copied when `write` is called; the folder appears under its name when all of it
-    is on disk. Leaving the context waits for the last write.
+    `write` copies the weights; the folder appears under its name when it is complete on disk. Leaving the
+    context waits for the last write.
     """
 
     def __init__(self) -> None:
@@ -70,24 +70,24 @@ class CheckpointWriter:
             self.wait()
 
     def write(self, model: PreTrainedModel, facts: dict[str, Any], folder: Path) -> None:
-        """Write the model, and ``facts`` as JSON, into a folder, in place of what stands there.
+        """Write the model, and ``facts`` as JSON, to a folder, replacing its previous content.
 
         Raises
         ------
         OSError
-            if the write before this one failed.
+            if the previous write failed.
         """
         self.wait()
         weights, adapter = (_copied(part) for part in (merged_weights(model), adapter_weights(model)))
         self._pending = self._pool.submit(_write, model, weights, adapter, facts, folder)
 
     def wait(self) -> None:
-        """Return when all that was to be written is on disk.
+        """Wait until the last write is on disk.
 
         Raises
         ------
         OSError
-            if it could not be written.
+            if it failed.
         """
         if self._pending is not None:
             self._pending.result()

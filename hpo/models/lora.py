@@ -1,4 +1,4 @@
-"""LoRA: small matrices beside frozen ones, merged into them when a model is written.
+"""LoRA: trains low-rank matrices beside frozen weights and merges them when a model is saved.
 
 Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", arXiv:2106.09685.
 """
@@ -18,30 +18,30 @@ from hpo.config.training_config import TINY, TrainingConfig
 from hpo.errors import Issue, UserError
 
 ADAPTER = "adapter"
-"""The folder, in a model's, of what LoRA has learned, as peft reads it."""
+"""The subfolder of a saved model with the LoRA weights in peft's format."""
 TARGETS = {
     "query": ("query", "query_proj", "q", "q_lin", "q_proj"),
     "key": ("key", "key_proj", "k", "k_lin", "k_proj"),
     "value": ("value", "value_proj", "v", "v_lin", "v_proj"),
     "dense": ("dense", "o", "wi", "wi_0", "wi_1", "wo", "out_lin", "lin1", "lin2", "out_proj", "fc1", "fc2"),
 }
-"""What a matrix does, and its names in the families; ``dense`` is all that is no query, key or value."""
+"""LoRA targets and their module names in the families; ``dense`` is every matrix but query, key and value."""
 _NAME = "default"
 
 
 def add_lora(model: PreTrainedModel, training_config: TrainingConfig, base: str) -> None:
-    """Freeze a model's encoder and put LoRA's matrices beside its targets; the head is trained in full.
+    """Freeze a model's encoder and add LoRA matrices to its targets; the head is trained in full.
 
-    ``base`` is the name of what the weights were read from. With rank 0 nothing is done.
+    ``base`` is the hub id or folder of the base weights. Rank 0 leaves the model unchanged.
 
     Raises
     ------
     UserError
-        if the encoder has no module of a target's name.
+        if the encoder has no module for a target.
     """
     if not training_config.lora_r:
         return
-    from peft import LoraConfig, inject_adapter_in_model  # scoring and prediction do without it
+    from peft import LoraConfig, inject_adapter_in_model  # scoring and prediction do not need peft
 
     config = LoraConfig(
         r=training_config.lora_r,
@@ -55,20 +55,20 @@ def add_lora(model: PreTrainedModel, training_config: TrainingConfig, base: str)
         weight.requires_grad = "lora_" in name or not name.startswith(f"{model.base_model_prefix}.")
 
 
-def _targets(model: PreTrainedModel, asked: str) -> list[str]:
-    """The names, as they end, of the encoder's matrices that are asked for."""
-    held = {
+def _targets(model: PreTrainedModel, targets: str) -> list[str]:
+    """Return the last name components of the encoder's matrices that the comma-separated targets select."""
+    available = {
         name.rpartition(".")[2]
         for name, part in model.base_model.named_modules()
         if isinstance(part, torch.nn.Linear)
     }
     found, issues = [], []
-    for target in (each.strip() for each in asked.split(",")):
-        names = sorted(held.intersection(TARGETS.get(target, (target,))))
+    for target in (each.strip() for each in targets.split(",")):
+        names = sorted(available.intersection(TARGETS.get(target, (target,))))
         found += names
         if not names:
-            rule = f"a {model.config.model_type} model has no such module"
-            issues.append(Issue("lora_targets", rule, target, f"it has: {', '.join(sorted(held))}"))
+            message = f"a {model.config.model_type} model has no such module"
+            issues.append(Issue("lora_targets", message, target, f"known: {', '.join(sorted(available))}"))
     if issues:
         raise UserError(issues)
     return found
@@ -79,7 +79,7 @@ def _layers(model: torch.nn.Module) -> Iterator[tuple[str, Any]]:
 
 
 def merged_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
-    """The weights under the names and with the values of a model without LoRA; its own are left alone."""
+    """Return the weights, LoRA merged, under the names of a model without LoRA; the model is unchanged."""
     weights = model.state_dict()
     for name, layer in _layers(model):
         for part in [key for key in weights if key.startswith(f"{name}.lora_")]:
@@ -93,7 +93,7 @@ def merged_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
 
 
 def adapter_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
-    """What LoRA and the head have learned, under the names that peft gives it; empty without LoRA."""
+    """Return the trained weights of LoRA and the head under peft's names; empty without LoRA."""
     if not any(True for _ in _layers(model)):
         return {}
     return {
@@ -104,10 +104,10 @@ def adapter_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
 
 
 def resumable_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """The weights without which a run could not go on: all, or with LoRA those alone that are trained.
+    """Return the weights that resuming a run requires: all, or with LoRA those that are trained.
 
-    The others are read again from what the model began with, unless that was drawn and not read: a
-    population hands weights from one trial to another, whose draws differ.
+    The frozen weights are loaded again from the base model. Randomly initialized ones cannot be: population
+    based training copies weights between trials, which initialize them differently.
     """
     weights: dict[str, torch.Tensor] = model.state_dict()
     config = getattr(getattr(model, "base_model", None), "peft_config", None)
@@ -117,7 +117,7 @@ def resumable_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def write_adapter(model: PreTrainedModel, weights: dict[str, torch.Tensor], folder: Path) -> None:
-    """Write what `adapter_weights` gave, and the settings with which `PeftModel.from_pretrained` reads it."""
+    """Write the result of `adapter_weights` and the settings that `PeftModel.from_pretrained` requires."""
     config = model.base_model.peft_config[_NAME]
     settings = {
         name: sorted(value) if isinstance(value, set) else value for name, value in config.to_dict().items()

@@ -41,7 +41,7 @@ def test_a_head_for_other_labels_is_drawn_anew_from_the_seed(folder):
 def test_weights_that_do_not_fit_are_refused(folder):
     configure(folder, vocab_size=41)
     with pytest.raises(
-        UserError, match=r"do not fit its configuration.*word_embeddings\.weight is \(40, 16\)"
+        UserError, match=r"do not match its configuration.*word_embeddings\.weight has shape \(40, 16\)"
     ):
         build_model(str(folder), NAMES, 40, TrainingConfig(), 1)
 

@@ -13,5 +13,5 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, weights):
     config.save_pretrained(str(tmp_path))
     if weights is not None:
         (tmp_path / "model.safetensors").write_bytes(weights)
-    with pytest.raises(UserError, match="is no token-classification model in safetensors"):
+    with pytest.raises(UserError, match="is not a complete token-classification model in safetensors"):
         load_checkpoint(tmp_path)

@@ -85,7 +85,7 @@ def test_a_module_is_named_by_its_own_name_too(family, folder):
 
 
 def test_modules_that_a_model_has_not_are_refused_by_name(folder):
-    message = r"lora_targets: a \S+ model has no such module \(got 'c_attn'; it has: "
+    message = r"lora_targets: a \S+ model has no such module \(got 'c_attn'; known: "
     with pytest.raises(UserError, match=message):
         build(folder, lora_r=2, lora_targets="query, c_attn")
 
