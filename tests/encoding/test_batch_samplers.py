@@ -10,8 +10,8 @@ from hpo.encoding.batch_samplers import LengthGroupedBatchSampler, PackedBatchSa
 from hpo.encoding.packing import pack_batches
 from hpo.encoding.window_dataset import WindowDataset
 
-KINDS = (RandomBatchSampler, PackedBatchSampler, LengthGroupedBatchSampler)
-kinds = pytest.mark.parametrize("kind", KINDS)
+SAMPLERS = (RandomBatchSampler, PackedBatchSampler, LengthGroupedBatchSampler)
+kinds = pytest.mark.parametrize("kind", SAMPLERS)
 SENTENCES = np.random.default_rng(0).gamma(2.5, 9, 4000).astype(int) + 3
 
 
@@ -19,13 +19,13 @@ def lists(batches):
     return [sorted(each.windows.tolist()) for each in batches]
 
 
-def share_of_real(batches):
+def share_of_subtokens(batches):
     return batches.lengths.sum() / sum(each.height * each.width for each in batches)
 
 
 @kinds
 @pytest.mark.parametrize("batch_size", [1, 7, 32])
-def test_an_epoch_takes_every_row_once(kind, batch_size):
+def test_batch_sampler_in_one_epoch_draws_every_window_once(kind, batch_size):
     lengths = np.random.default_rng(0).integers(3, 90, 501)
     batches = kind(lengths, batch_size, seed=3)
     drawn = lists(batches)
@@ -35,7 +35,7 @@ def test_an_epoch_takes_every_row_once(kind, batch_size):
 
 
 @kinds
-def test_epochs_differ_and_repeat_by_their_number(kind):
+def test_batch_sampler_draws_differ_by_epoch_and_repeat(kind):
     lengths = np.random.default_rng(0).integers(3, 90, 200)
     batches = kind(lengths, 8, seed=3)
     first = lists(batches)
@@ -46,7 +46,7 @@ def test_epochs_differ_and_repeat_by_their_number(kind):
     assert first != lists(kind(lengths, 8, seed=4))
 
 
-def test_packed_batches_are_the_random_ones():
+def test_packed_batch_sampler_draws_the_batches_of_the_random_one():
     assert lists(PackedBatchSampler(SENTENCES, 32, seed=5)) == lists(
         RandomBatchSampler(SENTENCES, 32, seed=5)
     )
@@ -55,7 +55,7 @@ def test_packed_batches_are_the_random_ones():
     )
 
 
-def test_rows_are_drawn_without_regard_to_their_length():
+def test_packed_batch_sampler_ignores_lengths_when_drawing():
     """Means of batches of similar length spread as far as lengths do, of random ones less by √32."""
     spread = [
         np.std([SENTENCES[each.windows].mean() for each in kind(SENTENCES, 32, seed=1)])
@@ -66,7 +66,7 @@ def test_rows_are_drawn_without_regard_to_their_length():
 
 
 @pytest.mark.parametrize("size, parts", [(4, 4), (8, 8), (16, 4), (32, 8)])
-def test_parts_of_a_packed_batch_save_memory(size, parts):
+def test_micro_batches_of_a_packed_batch_are_no_larger_than_padded_ones(size, parts):
     """None takes more than as many padded rows would, but for the slack of a line."""
     for placement in PackedBatchSampler(SENTENCES, size, seed=3, accumulation_steps=parts):
         lines = -(-placement.height // parts)
@@ -74,29 +74,29 @@ def test_parts_of_a_packed_batch_save_memory(size, parts):
         assert lines * placement.width <= padded
 
 
-def test_a_batch_larger_than_the_corpus_is_laid_out_as_the_corpus():
+def test_packed_batch_sampler_with_batch_size_above_corpus_size_draws_one_batch():
     lengths = np.arange(3, 40)
     (placement,) = PackedBatchSampler(lengths, 4096, seed=1)
     assert sorted(placement.windows) == list(range(37))
 
 
 @pytest.mark.parametrize("size", [4, 8, 16, 32, 128])
-def test_most_of_a_packed_batch_is_real(size):
-    assert share_of_real(PackedBatchSampler(SENTENCES, size, seed=3)) > 0.94
+def test_packed_batch_sampler_leaves_little_padding(size):
+    assert share_of_subtokens(PackedBatchSampler(SENTENCES, size, seed=3)) > 0.94
 
 
-def test_most_of_a_grouped_batch_is_real():
-    assert share_of_real(LengthGroupedBatchSampler(SENTENCES, 32, seed=3)) > 0.94
+def test_length_grouped_batch_sampler_leaves_little_padding():
+    assert share_of_subtokens(LengthGroupedBatchSampler(SENTENCES, 32, seed=3)) > 0.94
 
 
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.integers(1, 40), min_size=1, max_size=30),
     st.integers(1, 12),
-    st.sampled_from(KINDS),
+    st.sampled_from(SAMPLERS),
     st.integers(1, 4),
 )
-def test_rows_stand_beside_each_other_within_their_batch(lengths, size, kind, count):
+def test_packing_plan_places_windows_without_overlap(lengths, size, kind, count):
     lengths = np.array(lengths)
     for own in range(count):
         for placement in kind(lengths, size, seed=2, rank=own, world_size=count):
@@ -108,14 +108,14 @@ def test_rows_stand_beside_each_other_within_their_batch(lengths, size, kind, co
             assert taken[:, 0].all() and taken[:, -1].any(), "no line and no column is padding alone"
 
 
-def test_rows_of_one_length_fill_their_lines():
+def test_pack_batches_of_equal_lengths_leaves_no_padding():
     (placement,) = pack_batches(np.arange(32)[None], np.full(32, 64))
     assert placement.height * placement.width == 32 * 64
 
 
 @kinds
 @pytest.mark.parametrize("count, size", [(2, 9), (3, 7), (4, 4), (5, 3)])
-def test_the_shares_of_all_processes_are_the_batch(kind, count, size):
+def test_batch_sampler_shares_of_all_processes_make_up_the_batch(kind, count, size):
     lengths = np.random.default_rng(0).integers(3, 90, 50)
     whole = lists(kind(lengths, size, seed=3))
     shares = [list(kind(lengths, size, seed=3, rank=own, world_size=count)) for own in range(count)]
@@ -131,7 +131,7 @@ def test_the_shares_of_all_processes_are_the_batch(kind, count, size):
 
 
 @kinds
-def test_the_loader_of_torch_asks_for_whole_batches(corpus, kind):
+def test_data_loader_requests_whole_batches(corpus, kind):
     split = corpus.split("train")
     rows = WindowDataset(split, split.forms[0], corpus.pad_id, "first")
     loader = DataLoader(rows, batch_sampler=kind(rows.lengths, 16, 1), collate_fn=lambda batch: batch)

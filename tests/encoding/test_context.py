@@ -41,14 +41,14 @@ def read(split, tokenizer, number, name="cased"):
 TEXTS = ("Ada walked home", "Grace walked in Uppsala", "slowly home today", "today in Rose")
 
 
-def test_neighbours_are_read_on_either_side(tokenizer):
+def test_context_includes_neighbouring_sentences_on_both_sides(tokenizer):
     sentences = [sentence(each) for each in TEXTS]
     split = encode(sentences, tokenizer, max_length=256, context=64)
     before, own, behind = read(split, tokenizer, 1)
     assert (before, own, behind) == (TEXTS[0], TEXTS[1], f"{TEXTS[2]} {TEXTS[3]}")
 
 
-def test_another_document_is_not_read(tokenizer):
+def test_context_stops_at_document_bounds(tokenizer):
     documents = ("a", "a", "b", "b")
     sentences = [sentence(text, document) for text, document in zip(TEXTS, documents, strict=True)]
     split = encode(sentences, tokenizer, max_length=256, context=64)
@@ -56,7 +56,7 @@ def test_another_document_is_not_read(tokenizer):
     assert read(split, tokenizer, 2) == ("", TEXTS[2], TEXTS[3])
 
 
-def test_context_is_whole_tokens_up_to_its_number_of_subtokens(tokenizer):
+def test_context_consists_of_whole_tokens_up_to_its_size(tokenizer):
     sizes = {word: len(tokenizer([word], is_split_into_words=True)["input_ids"]) - SPECIAL
              for text in TEXTS for word in text.split()}  # fmt: skip
     sentences = [sentence(each) for each in TEXTS]
@@ -85,13 +85,13 @@ def test_context_has_the_form_of_its_sentence(tokenizer):
     assert len(set(split.forms[:, 1])) == 3
 
 
-def test_forms_alike_with_their_context_are_one_encoding(tokenizer):
+def test_forms_with_equal_context_share_one_encoding(tokenizer):
     sentences = [sentence("walked home"), sentence("slowly home")]
     split = encode(sentences, tokenizer, max_length=256, context=64)
     assert len(split.encoding_sentences) == 2
 
 
-def test_a_row_is_no_longer_than_a_window_and_its_sentence_comes_first(tokenizer):
+def test_context_takes_only_the_space_that_the_sentence_leaves(tokenizer):
     long = sentence("walked " * 12)
     split = encode([long] * 3, tokenizer, max_length=20, context=64)
     assert np.diff(split.window_offsets).tolist() == [2 + 12 + 3, 2 + 12 + 6, 2 + 12 + 3]
@@ -101,7 +101,7 @@ def test_a_row_is_no_longer_than_a_window_and_its_sentence_comes_first(tokenizer
     assert len(rows) == 2 and split.tokens[split.window_offsets[rows[0]] + 1] != UNSCORED
 
 
-def test_context_carries_no_label(tokenizer):
+def test_context_subtokens_have_no_label(tokenizer):
     sentences = [sentence("Ada walked", labels=("B-person", "O")) for _ in range(3)]
     split = encode(sentences, tokenizer, max_length=64, context=64)
     for alignment in ("first", "all"):
@@ -117,7 +117,7 @@ SHAPES = st.lists(st.tuples(st.integers(1, 9), st.sampled_from("ab")), min_size=
 
 
 @given(shapes=SHAPES, context=st.integers(0, 20), max_length=st.integers(8, 30))
-def test_context_changes_what_is_read_and_nothing_of_what_is_scored(tokenizer, shapes, context, max_length):
+def test_context_does_not_change_the_scored_tokens(tokenizer, shapes, context, max_length):
     sentences = [sentence("Walked " * count, document) for count, document in shapes]
     with_it, without = (
         encode(sentences, tokenizer, max_length=max_length, context=each) for each in (context, 0)
@@ -133,7 +133,7 @@ def test_context_changes_what_is_read_and_nothing_of_what_is_scored(tokenizer, s
             assert owned.tolist() == list(range(start, start + count))
 
 
-def test_another_context_is_another_encoding_on_disk(tmp_path, monkeypatch):
+def test_encode_corpus_with_other_context_writes_another_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     family = load_family("suc-original")
     split = tuple(sentence(text) for text in TEXTS)
@@ -146,7 +146,7 @@ def test_another_context_is_another_encoding_on_disk(tmp_path, monkeypatch):
     assert len(made[1].split("train").ids) > len(made[0].split("train").ids)
 
 
-def test_documents_are_part_of_what_is_looked_up(tmp_path, monkeypatch):
+def test_encode_corpus_with_other_documents_writes_another_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     family = load_family("suc-original")
     folders = set()
@@ -159,7 +159,7 @@ def test_documents_are_part_of_what_is_looked_up(tmp_path, monkeypatch):
     assert len(folders) == 2
 
 
-def test_a_note_says_what_windows_save(tokenizer):
+def test_long_sentence_note_counts_labels_lost_by_truncation(tokenizer):
     long = sentence("walked " * 20, labels=("O",) * 15 + ("B-person", "I-person", "I-person", "B-place", "O"))
     short = sentence("walked home", labels=("B-person", "O"))
     notes = [

@@ -28,7 +28,7 @@ def rows_of(split, encoding):
     return [split.ids[split.window_offsets[row] : split.window_offsets[row + 1]].tolist() for row in rows]
 
 
-def test_a_row_is_what_the_tokenizer_makes_of_the_form(sentences, tokenizer):
+def test_window_ids_equal_the_tokenizers_output_for_each_form(sentences, tokenizer):
     split = encode(sentences, tokenizer, max_length=256)
     for index, name in enumerate(FORMS):
         for number, sentence in enumerate(sentences):
@@ -37,7 +37,7 @@ def test_a_row_is_what_the_tokenizer_makes_of_the_form(sentences, tokenizer):
             assert rows_of(split, split.forms[index, number]) == expected
 
 
-def test_a_subtoken_knows_its_token(sentences, tokenizer):
+def test_subtoken_tokens_equal_the_tokenizers_word_ids(sentences, tokenizer):
     split = encode(sentences, tokenizer, max_length=256)
     for number, sentence in enumerate(sentences):
         row = int(np.flatnonzero(split.window_encodings == split.forms[0, number])[0])
@@ -57,7 +57,7 @@ SENTENCES = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(drawn=SENTENCES, max_length=st.integers(8, 24))
-def test_every_token_is_scored_once_however_a_sentence_is_cut(tokenizer, drawn, max_length):
+def test_every_token_is_scored_once_for_any_maximum_length(tokenizer, drawn, max_length):
     sentences = [
         Sentence(tuple(word for word, _ in pairs), tuple(label for _, label in pairs), str(number))
         for number, pairs in enumerate(drawn)
@@ -72,14 +72,14 @@ def test_every_token_is_scored_once_however_a_sentence_is_cut(tokenizer, drawn, 
         assert owned.tolist() == list(range(start, stop))
 
 
-def test_a_continued_window_sees_context(tokenizer):
+def test_continued_window_begins_with_unscored_context(tokenizer):
     sentence = Sentence(("walked",) * 40, ("O",) * 40, "long")
     split = encode([sentence], tokenizer, max_length=16)
     second = split.tokens[split.window_offsets[1] : split.window_offsets[2]]
     assert second[1] == UNSCORED and split.ids[split.window_offsets[1] + 1] != tokenizer.cls_token_id
 
 
-def test_forms_that_come_out_alike_are_one_encoding(tokenizer):
+def test_forms_with_equal_subtokens_share_one_encoding(tokenizer):
     plain = Sentence(("walked", "home"), ("O", "O"), "1")
     named = Sentence(("Ada", "walked"), ("B-person", "O"), "2")
     both = Sentence(("Today", "Ada"), ("O", "B-person"), "3")
@@ -90,7 +90,7 @@ def test_forms_that_come_out_alike_are_one_encoding(tokenizer):
     assert len({cased[2], uncased[2], lowered[2]}) == 3
 
 
-def test_a_lower_casing_tokenizer_makes_one_encoding_of_all_forms(sentences, tokenizer):
+def test_lower_casing_tokenizer_gives_one_encoding_per_sentence(sentences, tokenizer):
     import tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -105,12 +105,12 @@ def test_a_lower_casing_tokenizer_makes_one_encoding_of_all_forms(sentences, tok
 
 
 @pytest.mark.parametrize("word", ["\u00ad", "\u200b", "\x07"])
-def test_a_word_that_the_tokenizer_drops_keeps_its_label(tokenizer, word):
+def test_word_removed_by_the_normalizer_keeps_its_label(tokenizer, word):
     split = encode([Sentence(("Ada", word), ("O", "B-person"), "1")], tokenizer, max_length=64)
     assert split.first_subtokens().sum() == 2 * len(split.encoding_sentences)
 
 
-def test_what_is_stored_is_what_is_loaded(tmp_path, sentences, tokenizer):
+def test_stored_split_loads_unchanged(tmp_path, sentences, tokenizer):
     split = encode(sentences, tokenizer, max_length=12)
     store(split, tmp_path, "train")
     again = load(tmp_path, "train")
@@ -119,14 +119,14 @@ def test_what_is_stored_is_what_is_loaded(tmp_path, sentences, tokenizer):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_stored_mix_is_the_mix_of_the_sentences(corpus, sentences, variant):
+def test_stored_draw_gives_the_variant_of_the_sentences(corpus, sentences, variant):
     split = corpus.split("train")
     stored, direct = arrange(variant, split.drawn), compose(variant, sentences, 42)
     assert np.array_equal(stored.forms, direct.forms)
     assert np.array_equal(stored.sentences, direct.sentences)
 
 
-def test_a_corpus_folder_tells_what_it_holds(corpus):
+def test_encoded_corpus_opens_from_its_folder(corpus):
     again = EncodedCorpus.open(corpus.folder)
     assert again == corpus
     assert again.types == TYPES

@@ -22,7 +22,7 @@ print(sorted(train_wordpiece(words, 600).get_vocab().items()))
 """
 
 
-def test_the_same_sentences_give_the_same_vocabulary_in_every_process():
+def test_train_wordpiece_gives_the_same_vocabulary_in_every_process():
     # tokenizers' own trainer does not: its ties are broken by the order of a hash map.
     outputs = {
         subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True).stdout
@@ -31,17 +31,17 @@ def test_the_same_sentences_give_the_same_vocabulary_in_every_process():
     assert len(outputs) == 1
 
 
-def test_characters_are_ordinary_entries(tokenizer):
+def test_train_wordpiece_characters_are_not_special_tokens(tokenizer):
     assert tokenizer.convert_ids_to_tokens(range(5)) == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     assert len(tokenizer.all_special_tokens) == 5
     assert tokenizer.tokenize("##A") != ["##A"]
 
 
-def test_the_tokenizer_is_cased(tokenizer):
+def test_train_wordpiece_tokenizer_is_cased(tokenizer):
     assert tokenizer.tokenize("Ada") != tokenizer.tokenize("ada")
 
 
-def test_words_encode_alone_as_in_a_sentence(tokenizer, sentences):
+def test_encode_words_gives_the_subtokens_of_words_in_a_sentence(tokenizer, sentences):
     words = sorted({token for sentence in sentences for token in sentence.tokens})
     pieces = encode_words(tokenizer, words)
     for number, word in enumerate(words):
@@ -54,13 +54,13 @@ def test_words_encode_alone_as_in_a_sentence(tokenizer, sentences):
     assert pieces.suffix.tolist() == [tokenizer.sep_token_id]
 
 
-def test_a_model_that_is_not_there_is_refused(tmp_path, monkeypatch):
+def test_load_tokenizer_of_missing_model_raises_user_error(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(UserError, match="no tokenizer can be loaded"):
         load_tokenizer(str(tmp_path))
 
 
-def test_a_small_vocabulary_still_holds_every_character():
+def test_train_wordpiece_small_vocabulary_contains_every_character():
     tokenizer = train_wordpiece([("abc", "Åäö")], vocabulary=10)
     assert tokenizer.unk_token_id not in tokenizer(["abcÅäö"])["input_ids"][0]
 
@@ -72,18 +72,18 @@ def bare(tmp_path):
     return tmp_path
 
 
-def test_a_folder_without_a_tokenizer_is_refused(bare):
+def test_load_tokenizer_of_folder_without_tokenizer_raises_user_error(bare):
     with pytest.raises(UserError, match=r"no tokenizer can be loaded from it.*has no subtokens"):
         load_tokenizer(str(bare))
 
 
-def test_a_broken_tokenizer_is_refused(bare):
+def test_load_tokenizer_of_broken_file_raises_user_error(bare):
     (bare / "tokenizer.json").write_text('{"version": "1.0"}')
     with pytest.raises(UserError, match="no tokenizer can be loaded from it"):
         load_tokenizer(str(bare))
 
 
-def test_a_broken_configuration_is_refused(tmp_path, tokenizer):
+def test_broken_configuration_raises_user_error(tmp_path, tokenizer):
     (tmp_path / "config.json").write_text('{"model_type": "bert", "hidden_size": "wide"}')
     with pytest.raises(UserError, match="model: cannot be loaded"):
         longest_window(tokenizer, str(tmp_path))

@@ -13,7 +13,7 @@ from hpo.encoding.window_dataset import (
 )
 
 
-def test_a_batch_is_padded_to_its_longest_row(corpus):
+def test_padded_batch_is_as_wide_as_its_longest_window(corpus):
     split = corpus.split("train")
     rows = WindowDataset(split, split.forms[0], corpus.pad_id, "first")
     batch = rows.__getitems__([0, 1, 2])
@@ -27,7 +27,7 @@ def test_a_batch_is_padded_to_its_longest_row(corpus):
         assert (batch["labels"][place, length:] == IGNORE_INDEX).all()
 
 
-def test_rows_stand_where_they_are_placed(corpus):
+def test_packed_batch_follows_the_packing_plan(corpus):
     split = corpus.split("train")
     rows = WindowDataset(split, split.forms[0], corpus.pad_id, "first", pooled=True)
     placement = next(iter(PackedBatchSampler(rows.lengths, 32, seed=1)))
@@ -60,7 +60,7 @@ def test_rows_stand_where_they_are_placed(corpus):
         assert (batch[name].numpy()[empty] == padding).all(), name
 
 
-def test_a_placement_with_a_line_for_each_row_is_a_padded_batch(corpus):
+def test_packed_batch_with_one_window_per_row_equals_padded_batch(corpus):
     split = corpus.split("train")
     rows = WindowDataset(split, split.forms[0], corpus.pad_id, "first")
     chosen = np.array([5, 1, 9])
@@ -72,7 +72,7 @@ def test_a_placement_with_a_line_for_each_row_is_a_padded_batch(corpus):
     assert (idle["labels"] == IGNORE_INDEX).all()
 
 
-def test_first_alignment_labels_one_subtoken_of_each_token(corpus):
+def test_label_subtokens_first_labels_one_subtoken_of_each_token(corpus):
     split = corpus.split("train")
     labels = label_subtokens(split, "first")
     first = split.first_subtokens()
@@ -80,7 +80,7 @@ def test_first_alignment_labels_one_subtoken_of_each_token(corpus):
     assert np.array_equal(labels[first], split.labels[split.tokens[first]])
 
 
-def test_all_alignment_goes_on_with_i_after_b(corpus):
+def test_label_subtokens_all_continues_b_with_i(corpus):
     split = corpus.split("train")
     labels = label_subtokens(split, "all")
     first, real = split.first_subtokens(), split.tokens >= 0
@@ -92,7 +92,7 @@ def test_all_alignment_goes_on_with_i_after_b(corpus):
     assert (token % 2 == 1).any(), "the corpus must have a B- over several subtokens for this to say anything"
 
 
-def test_a_both_variant_trains_on_every_sentence_twice(corpus):
+def test_window_dataset_of_two_forms_contains_every_sentence_twice(corpus):
     split = corpus.split("train")
     twice = np.concatenate([split.forms[0], split.forms[1]])
     assert len(WindowDataset(split, twice, corpus.pad_id, "first")) == 2 * len(

@@ -29,9 +29,24 @@ from hpo.corpora.spans import label_names
 from hpo.encoding.encoded_corpus import write_corpus
 from hpo.encoding.sentence_encoder import EncodingOptions
 from hpo.encoding.tokenizers import load_tokenizer
+from hpo.training.task import TrainingCallbacks, TrainingTask
+from hpo.training.trainer import NerTrainer, train
 
 torch.set_num_threads(1)
+TRAINING_FIXTURES = {"run_and_record", "learned", "kept"}
+"""Tests that use one of these train a model; those of `SLOW_FAMILIES` are marked as slow."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        family = item.callspec.params.get("family") if hasattr(item, "callspec") else None
+        if family in SLOW_FAMILIES and TRAINING_FIXTURES.intersection(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
+
+
 FAMILIES = ("bert", "electra", "roberta", "xlm-roberta", "deberta-v2", "t5", "byt5")
+SLOW_FAMILIES = FAMILIES[1:-1]
 LABELS = label_names(("person", "place"))
 WIDTHS = {
     "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64
@@ -137,13 +152,69 @@ def folder(family, folders):
 
 
 @pytest.fixture(scope="session")
-def own_tokenizer(folder):
+def family_tokenizer(folder):
     return load_tokenizer(folder)
 
 
 @pytest.fixture(scope="session")
-def encoded(tmp_path_factory, sentences, own_tokenizer):
+def encoded(tmp_path_factory, sentences, family_tokenizer):
     """The small corpus as the family reads it, cut into windows here and there."""
     splits = {"train": sentences[:60], "dev": sentences[60:80]}
     folder = tmp_path_factory.mktemp("encoded")
-    return write_corpus(folder, splits, LABELS, own_tokenizer, EncodingOptions(max_length=48, seed=42))
+    return write_corpus(folder, splits, LABELS, family_tokenizer, EncodingOptions(max_length=48, seed=42))
+
+
+@pytest.fixture(scope="session")
+def run_and_record():
+    """Function that trains and records every step; see `train_and_record`."""
+    return train_and_record
+
+
+def train_and_record(folder, encoded, training_config, learn=True):
+    """Train, and return the measurements and a record of every step; without ``learn``, steps do nothing."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        return _run_and_record(folder, encoded, monkeypatch, training_config, learn)
+
+
+def _run_and_record(folder, encoded, monkeypatch, training_config, learn):
+    seen = {name: [] for name in ("rates", "batches", "rows", "parts", "losses")}
+    seen |= {"clipped": set(), "types": set()}
+    step, part, optimize = NerTrainer.training_step, NerTrainer.compute_loss, torch.optim.AdamW.step
+
+    def training_step(self, model, inputs, *args, **kwargs):
+        seen["trainer"] = self
+        seen["batches"].append(int(inputs["segment_ids"].max()))
+        seen["rows"].append(len(inputs["input_ids"]))
+        return step(self, model, inputs, *args, **kwargs) if learn else torch.zeros(())
+
+    def compute_loss(self, model, inputs, *args, num_items_in_batch=None, **kwargs):
+        seen["parts"].append(len(inputs["input_ids"]))
+        labels = inputs["labels"].clone()
+        hook = model.classifier.register_forward_hook(
+            lambda _, __, logits: seen["losses"].append([logits.detach(), labels])
+        )
+        loss = part(self, model, inputs, *args, num_items_in_batch=num_items_in_batch, **kwargs)
+        hook.remove()
+        seen["losses"][-1] += [loss.item(), num_items_in_batch]
+        seen["types"].add(seen["losses"][-1][0].dtype)
+        return loss
+
+    def adamw(self, *args, **kwargs):
+        seen["rates"].append([group["lr"] for group in self.param_groups])
+        return optimize(self, *args, **kwargs)
+
+    monkeypatch.setattr(NerTrainer, "training_step", training_step)
+    monkeypatch.setattr(NerTrainer, "compute_loss", compute_loss)
+    monkeypatch.setattr(torch.optim.AdamW, "step", adamw)
+    clip = torch.nn.utils.clip_grad_norm_
+    monkeypatch.setattr(
+        torch.nn.utils, "clip_grad_norm_", lambda p, norm, **more: seen["clipped"].add(norm) or clip(p, norm)
+    )
+    measured = []
+    train(
+        TrainingTask(
+            training_config=training_config, corpus=encoded.folder, model=folder, train_on="cased", seed=1
+        ),
+        TrainingCallbacks(lambda each: measured.append(each) or True),
+    )
+    return measured, seen

@@ -30,7 +30,7 @@ def encode(sentences, tokenizer, max_length, context=0):
     return encode_sentences(sentences, LABEL_IDS, tokenizer, EncodingOptions(max_length, 1, context))
 
 
-def own_ids(tokenizer, words):
+def tokenizer_output(tokenizer, words):
     """What a tokenizer of its own makes of a sentence, and which word each subtoken is of."""
     if tokenizer.is_fast:
         encoded = tokenizer([words], is_split_into_words=True)
@@ -47,11 +47,11 @@ def row_of(split, encoding):
     return split.ids[place].tolist(), split.tokens[place].tolist()
 
 
-def test_every_form_of_a_sentence_is_what_the_tokenizer_makes_of_it(own_tokenizer, sentences):
-    split = encode(sentences[:40], own_tokenizer, max_length=LONG)
+def test_window_of_every_family_equals_its_tokenizers_output(family_tokenizer, sentences):
+    split = encode(sentences[:40], family_tokenizer, max_length=LONG)
     for index, name in enumerate(FORMS):
         for number, sentence in enumerate(sentences[:40]):
-            ids, words = own_ids(own_tokenizer, list(form(sentence, name).tokens))
+            ids, words = tokenizer_output(family_tokenizer, list(form(sentence, name).tokens))
             start = split.sentence_offsets[number]
             tokens = [UNSCORED if word is None else start + word for word in words]
             assert row_of(split, split.forms[index, number]) == (ids, tokens)
@@ -62,14 +62,14 @@ WORDS = st.text(st.characters(exclude_categories=("Cs", "Z", "C")), min_size=1, 
 
 @settings(max_examples=80)
 @given(words=st.lists(WORDS, min_size=1, max_size=12))
-def test_byt5_reads_the_joined_words(words):
+def test_byt5_window_equals_the_encoding_of_the_joined_words(words):
     tokenizer = ByT5Tokenizer()
     split = encode([Sentence(tuple(words), ("O",) * len(words), "1")], tokenizer, max_length=LONG)
     ids, _ = row_of(split, split.forms[0, 0])
     assert ids == tokenizer(" ".join(words))["input_ids"]
 
 
-def test_what_looks_special_to_byt5_is_spelled_out():
+def test_encode_words_for_byt5_spells_out_special_tokens():
     pieces = encode_words(ByT5Tokenizer(), ["</s>", "<pad>"])
     assert np.diff(pieces.offsets).tolist() == [4, 5]
 
@@ -79,15 +79,17 @@ PAIRS = st.lists(st.tuples(WORDS, st.sampled_from(LABELS)), min_size=1, max_size
 
 @settings(max_examples=25)
 @given(
-    drawn=st.lists(PAIRS, min_size=1, max_size=5), room=st.integers(6, 40), context=st.sampled_from([0, 9])
+    drawn=st.lists(PAIRS, min_size=1, max_size=5), length=st.integers(6, 40), context=st.sampled_from([0, 9])
 )
-def test_every_token_is_scored_once_and_no_row_is_too_long(own_tokenizer, drawn, room, context):
+def test_every_token_of_every_family_is_scored_once_within_the_maximum_length(
+    family_tokenizer, drawn, length, context
+):
     sentences = [
         Sentence(tuple(word for word, _ in pairs), tuple(label for _, label in pairs), str(number))
         for number, pairs in enumerate(drawn)
     ]
-    split = encode(sentences, own_tokenizer, max_length=room, context=context)
-    assert np.diff(split.window_offsets).max() <= room
+    split = encode(sentences, family_tokenizer, max_length=length, context=context)
+    assert np.diff(split.window_offsets).max() <= length
     encoding_of = np.repeat(split.window_encodings, np.diff(split.window_offsets))
     first = split.first_subtokens()
     for encoding, sentence in enumerate(split.encoding_sentences):
@@ -96,9 +98,9 @@ def test_every_token_is_scored_once_and_no_row_is_too_long(own_tokenizer, drawn,
         assert owned.tolist() == list(range(start, stop))
 
 
-def test_labels_on_all_subtokens_begin_on_the_first_only(own_tokenizer):
+def test_label_alignment_of_every_family_begins_at_the_first_subtoken(family_tokenizer):
     tokens, labels = ("in", "Lindqvist", "Åbo", "home"), ("O", "B-person", "I-person", "O")
-    split = encode([Sentence(tokens, labels, "1")], own_tokenizer, max_length=LONG)
+    split = encode([Sentence(tokens, labels, "1")], family_tokenizer, max_length=LONG)
     every, first = (label_subtokens(split, alignment) for alignment in ("all", "first"))
     assert (split.window_encodings[0], split.tokens[-1]) == (0, UNSCORED)
     cased = slice(split.window_offsets[0], split.window_offsets[1])
@@ -109,22 +111,22 @@ def test_labels_on_all_subtokens_begin_on_the_first_only(own_tokenizer):
     wanted = {0: (0, 0), 1: (1, 2), 2: (2, 2), 3: (0, 0)}
     for token, (begin, rest) in wanted.items():
         assert said[token] == [(begin, begin), *[(rest, IGNORE_INDEX)] * (len(said[token]) - 1)]
-    assert len(said[2]) > 1 or own_tokenizer.__class__.__name__ == "BertTokenizer"
+    assert len(said[2]) > 1 or family_tokenizer.__class__.__name__ == "BertTokenizer"
 
 
-def test_the_longest_window_is_what_the_positions_allow(family, folder, own_tokenizer):
+def test_longest_window_is_limited_by_absolute_positions(family, folder, family_tokenizer):
     expected = {"bert": 512, "electra": 512, "roberta": 64, "xlm-roberta": 64}.get(family, UNLIMITED)
-    assert longest_window(own_tokenizer, folder) == expected
+    assert longest_window(family_tokenizer, folder) == expected
 
 
-def test_a_deberta_with_absolute_positions_has_a_limit(tmp_path, own_tokenizer):
+def test_longest_window_of_deberta_with_absolute_positions_is_limited(tmp_path, family_tokenizer):
     DebertaV2Config(max_position_embeddings=64, position_biased_input=True).save_pretrained(str(tmp_path))
-    assert longest_window(own_tokenizer, str(tmp_path)) == 64
+    assert longest_window(family_tokenizer, str(tmp_path)) == 64
 
 
-def test_a_model_reads_as_much_as_it_may_and_no_more(folder, own_tokenizer):
+def test_model_reads_the_longest_window_and_fails_on_a_longer_one(folder, family_tokenizer):
     model = AutoModelForTokenClassification.from_pretrained(folder).eval()
-    longest = longest_window(own_tokenizer, folder)
+    longest = longest_window(family_tokenizer, folder)
     ids = torch.full((1, min(longest, 600)), 7)
     assert model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.shape[1] == ids.shape[1]
     if longest != UNLIMITED:
@@ -133,15 +135,15 @@ def test_a_model_reads_as_much_as_it_may_and_no_more(folder, own_tokenizer):
             model(input_ids=ids, attention_mask=torch.ones_like(ids))
 
 
-def test_a_window_that_is_told_and_that_the_model_cannot_read_is_refused(
-    family, folder, own_tokenizer, sentences, empty_folder
+def test_encode_corpus_with_exact_length_above_the_limit_raises_user_error(
+    family, folder, family_tokenizer, sentences, empty_folder
 ):
     labels = TagFamily(
         name="f", title="f", description="f", types=("person", "place"),
         mapping={"person": "person", "place": "place"},
     )  # fmt: skip
     corpus = Corpus("c", {"train": sentences[:5]}, "0")
-    longest = longest_window(own_tokenizer, folder)
+    longest = longest_window(family_tokenizer, folder)
     options = EncodingOptions(max_length=1024, seed=1)
     if longest == UNLIMITED:
         assert encode_corpus(corpus, labels, folder, options, exact_length=True).splits == ("train",)

@@ -29,7 +29,7 @@ def configure(folder, **changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-def test_a_head_for_other_labels_is_drawn_anew_from_the_seed(folder):
+def test_build_model_with_other_labels_initializes_the_head_from_the_seed(folder):
     models = [build_model(str(folder), NAMES, 40, TrainingConfig(), seed) for seed in (1, 1, 2)]
     first, again, other = (model.classifier.weight for model in models)
     assert first.shape == (3, 16)
@@ -38,7 +38,7 @@ def test_a_head_for_other_labels_is_drawn_anew_from_the_seed(folder):
     assert all(torch.equal(held[name], value) for name, value in models[2].bert.state_dict().items())
 
 
-def test_weights_that_do_not_fit_are_refused(folder):
+def test_build_model_with_mismatched_weights_raises_user_error(folder):
     configure(folder, vocab_size=41)
     with pytest.raises(
         UserError, match=r"do not match its configuration.*word_embeddings\.weight has shape \(40, 16\)"
@@ -46,7 +46,7 @@ def test_weights_that_do_not_fit_are_refused(folder):
         build_model(str(folder), NAMES, 40, TrainingConfig(), 1)
 
 
-def test_broken_weights_are_refused(folder):
+def test_build_model_with_broken_weights_raises_user_error(folder):
     (folder / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(UserError, match="model: cannot be loaded"):
         build_model(str(folder), NAMES, 40, TrainingConfig(), 1)
@@ -55,7 +55,7 @@ def test_broken_weights_are_refused(folder):
 @pytest.mark.parametrize(
     "changes", [{"hidden_size": "wide"}, {"hidden_act": "none"}, {"num_attention_heads": 3}]
 )
-def test_a_broken_configuration_is_refused(folder, changes):
+def test_broken_configuration_raises_user_error(folder, changes):
     configure(folder, **changes)
     with pytest.raises(UserError, match="model: cannot be loaded"):
         count_parameters(str(folder))

@@ -8,7 +8,7 @@ from hpo.models.checkpoints import load_checkpoint
 
 
 @pytest.mark.parametrize("weights", [None, b"nothing", b"\2\0\0\0\0\0\0\0{}"])
-def test_what_is_no_checkpoint_is_refused(tmp_path, weights):
+def test_load_checkpoint_of_invalid_folder_raises_user_error(tmp_path, weights):
     config = BertConfig(vocab_size=40, hidden_size=16, num_hidden_layers=1, num_attention_heads=2)
     config.save_pretrained(str(tmp_path))
     if weights is not None:

@@ -37,7 +37,7 @@ def dropouts(model):
     return attention, hidden
 
 
-def test_dropouts_reach_their_modules(family, folder):
+def test_dropouts_of_every_family_are_set_in_the_modules(family, folder):
     own = {} if family in ONE_DROPOUT else {"attention_dropout": 0.21}
     model = build(folder, **own, hidden_dropout=0.17, classifier_dropout=0.33)
     attention, hidden = dropouts(model)
@@ -50,48 +50,46 @@ def test_dropouts_reach_their_modules(family, folder):
     assert model.dropout.p == 0.33
 
 
-def test_an_unset_classifier_dropout_is_the_models_own(family, folder):
+def test_unset_classifier_dropout_keeps_the_models_value(family, folder):
     expected = 0.0 if family in ONE_DROPOUT else 0.17
     assert build(folder, hidden_dropout=0.17).dropout.p == expected
 
 
 @pytest.mark.parametrize("family", ONE_DROPOUT)
-def test_a_dropout_that_a_family_has_not_is_refused_by_name(folders, family):
+def test_dropout_missing_in_a_family_raises_user_error(folders, family):
     with pytest.raises(UserError, match=r"attention_dropout: a t5 model has no such dropout \(got 0\.2;"):
         build(str(folders[family]), attention_dropout=0.2)
 
 
-def test_a_model_without_a_dropout_before_its_classifier_refuses_one(tmp_path):
+def test_classifier_dropout_without_module_raises_user_error(tmp_path):
     config = XLNetConfig(vocab_size=50, d_model=16, n_layer=1, n_head=2, d_inner=16)
     XLNetForTokenClassification(config).save_pretrained(str(tmp_path))
     with pytest.raises(UserError, match=r"classifier_dropout: a xlnet model has no such dropout \(got 0\.2;"):
         build(str(tmp_path), classifier_dropout=0.2)
 
 
-def test_a_checkpoint_keeps_its_classifier_dropout_where_the_family_has_a_name_for_it(
-    family, folder, tmp_path
-):
+def test_classifier_dropout_is_saved_if_the_configuration_has_an_entry(family, folder, tmp_path):
     build(folder, classifier_dropout=0.33).save_pretrained(str(tmp_path))
     again = AutoModelForTokenClassification.from_pretrained(str(tmp_path))
     assert again.dropout.p == (0.1 if family == "deberta-v2" else 0.33)
 
 
 @pytest.mark.parametrize("pooling, wide", [("last", 1), ("mean", 1), ("first-last", 2)])
-def test_a_pooling_reaches_the_head(family, folder, pooling, wide):
+def test_pooling_of_every_family_is_set_in_the_head(family, folder, pooling, wide):
     model = build(folder, pooling=pooling, hidden_dropout=0.2, classifier_dropout=0.3)
     assert isinstance(model, PooledTagger) and model.config.pooling == pooling
     assert model.classifier.in_features == wide * 32 and model.classifier.out_features == len(LABELS)
     assert model.dropout.p == 0.3 and dropouts(model)[1] == {0.2}
 
 
-def test_first_pooling_is_the_familys_own_model(family, folder):
+def test_first_pooling_keeps_the_familys_model_class(family, folder):
     model = build(folder)
     assert type(model) is type(
         AutoModelForTokenClassification.from_config(AutoConfig.from_pretrained(folder))
     )
 
 
-def test_the_weights_of_the_encoder_are_those_of_the_folder(family, folder):
+def test_build_model_loads_the_encoder_weights_of_the_folder(family, folder):
     held = load_file(f"{folder}/model.safetensors")
     model = build(folder)
     built = model.base_model.state_dict()
@@ -101,7 +99,7 @@ def test_the_weights_of_the_encoder_are_those_of_the_folder(family, folder):
     assert all(torch.equal(built[name], inner[name]) for name in compared)
 
 
-def test_a_family_whose_head_has_more_parts_refuses_a_pooling(tmp_path):
+def test_pooling_for_a_head_with_more_parts_raises_user_error(tmp_path):
     config = ModernBertConfig(
         vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
         pad_token_id=0, bos_token_id=1, eos_token_id=2, cls_token_id=1, sep_token_id=2,
@@ -112,12 +110,12 @@ def test_a_family_whose_head_has_more_parts_refuses_a_pooling(tmp_path):
     assert build(str(tmp_path), classifier_dropout=0.2).drop.p == 0.2
 
 
-def test_the_context_is_told_to_the_configuration(family, folder):
+def test_context_is_saved_in_the_model_configuration(family, folder):
     assert build(folder, context=64).config.document_context == 64
     assert not hasattr(build(folder).config, "document_context")
 
 
-def test_weights_are_counted(family, folder):
+def test_count_parameters_equals_the_built_models_count(family, folder):
     built = build(folder)
     three = count_parameters(folder)
     fewer = 2 * (built.classifier.in_features + 1)

@@ -50,7 +50,7 @@ def lora_layers(model):
     return {name: part for name, part in model.named_modules() if hasattr(part, "lora_A")}
 
 
-def test_rank_scale_dropout_and_targets_reach_the_modules(family, folder):
+def test_lora_hyperparameters_of_every_family_are_set_in_the_modules(family, folder):
     model = build(folder, lora_r=4, lora_alpha=12, lora_dropout=0.2, lora_targets="query,key")
     layers = lora_layers(model)
     assert {name.rpartition(".")[2] for name in layers} == set(QUERY_KEY[family])
@@ -62,35 +62,35 @@ def test_rank_scale_dropout_and_targets_reach_the_modules(family, folder):
 
 
 @pytest.mark.parametrize("pooling", ["first", "mean"])
-def test_only_the_matrices_and_the_head_are_trained(folder, pooling):
+def test_lora_trains_only_its_matrices_and_the_head(folder, pooling):
     model = build(folder, lora_r=4, lora_targets="query, key", pooling=pooling)
     trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
     assert {name for name in trained if "lora_" not in name} == {"classifier.weight", "classifier.bias"}
     assert len(trained) == 2 + 2 * len(lora_layers(model))
 
 
-def test_every_symbol_names_something_in_every_family(folder):
+def test_lora_targets_exist_in_every_family(folder):
     for target in ("query", "key", "value", "dense"):
         assert lora_layers(build(folder, lora_r=2, lora_targets=target)), target
 
 
-def test_dense_is_nothing_of_the_attentions_own_and_nothing_of_the_head(family, folder):
+def test_lora_target_dense_excludes_attention_inputs_and_head(family, folder):
     names = {name.rpartition(".")[2] for name in lora_layers(build(folder, lora_r=2, lora_targets="dense"))}
     assert not names & {*QUERY_KEY[family], "v", "value", "value_proj", "classifier"}
 
 
-def test_a_module_is_named_by_its_own_name_too(family, folder):
+def test_lora_target_may_be_a_module_name(family, folder):
     layers = lora_layers(build(folder, lora_r=2, lora_targets=QUERY_KEY[family][0]))
     assert {name.rpartition(".")[2] for name in layers} == {QUERY_KEY[family][0]}
 
 
-def test_modules_that_a_model_has_not_are_refused_by_name(folder):
+def test_lora_target_missing_in_the_model_raises_user_error(folder):
     message = r"lora_targets: a \S+ model has no such module \(got 'c_attn'; known: "
     with pytest.raises(UserError, match=message):
         build(folder, lora_r=2, lora_targets="query, c_attn")
 
 
-def test_rank_0_is_no_lora(folder):
+def test_lora_rank_0_leaves_the_model_unchanged(folder):
     model = build(folder, lora_r=0, lora_targets="query")
     assert not lora_layers(model) and all(weight.requires_grad for weight in model.parameters())
 
@@ -123,7 +123,7 @@ def learned(folder, encoded, tmp_path_factory):
     return run(folder, encoded, RECIPE, keep=lambda measurement: target), target
 
 
-def test_the_written_model_is_plain_and_scores_as_in_training(learned, encoded):
+def test_saved_lora_model_is_merged_and_scores_as_in_training(learned, encoded):
     measured, target = learned
     model = load_checkpoint(target)
     assert not [name for name in model.state_dict() if "lora" in name or "base_layer" in name]
@@ -131,7 +131,7 @@ def test_the_written_model_is_plain_and_scores_as_in_training(learned, encoded):
     assert measured[-1]["train_loss"] < measured[0]["train_loss"]
 
 
-def test_lora_changed_the_written_model(learned, folder):
+def test_saved_lora_model_differs_from_the_base_model(learned, folder):
     name = next(iter(lora_layers(build(folder, lora_r=1, lora_targets="query"))))
     written, given = (
         dict(m.named_modules())[name].weight for m in (load_checkpoint(learned[1]), build(folder))
@@ -139,7 +139,7 @@ def test_lora_changed_the_written_model(learned, folder):
     assert not torch.allclose(written, given)
 
 
-def test_the_adapter_beside_it_gives_the_same_on_the_original(learned, folder, encoded):
+def test_saved_adapter_on_the_base_model_equals_the_merged_model(learned, folder, encoded):
     _, target = learned
     adapter = target / "adapter"
     settings = json.loads((adapter / "adapter_config.json").read_text())
@@ -153,7 +153,7 @@ def test_the_adapter_beside_it_gives_the_same_on_the_original(learned, folder, e
 
 
 @pytest.mark.parametrize("cut", [1, 3])
-def test_a_run_that_was_cut_goes_on_exactly(learned, folder, encoded, tmp_path, cut):
+def test_interrupted_lora_run_resumes_exactly(learned, folder, encoded, tmp_path, cut):
     uncut, _ = learned
     state = tmp_path / "state"
     assert run(folder, encoded, RECIPE, state=state, reports=cut) == uncut[:cut]
@@ -165,7 +165,7 @@ def test_a_run_that_was_cut_goes_on_exactly(learned, folder, encoded, tmp_path, 
     assert run(folder, encoded, RECIPE, state=state) == uncut[cut:]
 
 
-def test_a_population_can_change_the_dropout_on_the_way(folder, encoded, tmp_path, monkeypatch):
+def test_resumed_lora_run_applies_a_changed_dropout(folder, encoded, tmp_path, monkeypatch):
     state = tmp_path / "state"
     run(folder, encoded, RECIPE, state=state, reports=1)
     seen = set()
@@ -180,7 +180,7 @@ def test_a_population_can_change_the_dropout_on_the_way(folder, encoded, tmp_pat
     assert seen == {0.4}
 
 
-def test_merging_leaves_the_model_in_training_alone(folder):
+def test_merged_weights_leaves_the_model_unchanged(folder):
     model = build(folder, lora_r=4, lora_targets="query")
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     for layer in lora_layers(model).values():
@@ -193,7 +193,7 @@ def test_merging_leaves_the_model_in_training_alone(folder):
     assert torch.equal(model.state_dict()[f"{name}.base_layer.weight"], before[f"{name}.base_layer.weight"])
 
 
-def test_a_pooled_head_takes_lora_too(folder, encoded, tmp_path):
+def test_lora_with_pooling_head_trains_and_scores(folder, encoded, tmp_path):
     training_config = RECIPE.model_copy(update={"pooling": "mean", "epochs": 1})
     measured = run(folder, encoded, training_config, keep=lambda measurement: tmp_path / "best")
     model = load_checkpoint(tmp_path / "best")
@@ -201,7 +201,7 @@ def test_a_pooled_head_takes_lora_too(folder, encoded, tmp_path):
     assert score_split(model, encoded, "dev")["cased"].f1 == max(each["f1"] for each in measured)
 
 
-def test_the_pipeline_serves_it_without_adapter_code(learned, encoded, tmp_path):
+def test_saved_lora_model_loads_in_the_pipeline(learned, encoded, tmp_path):
     shutil.copytree(learned[1], tmp_path / "whole")
     shutil.copytree(encoded.tokenizer, tmp_path / "whole", dirs_exist_ok=True)
     tagger = pipeline("ner", str(tmp_path / "whole"), ignore_labels=[])
@@ -213,7 +213,7 @@ def test_the_pipeline_serves_it_without_adapter_code(learned, encoded, tmp_path)
     assert len(found) == len([each for each in ids if each not in specials])
 
 
-def test_a_written_model_is_put_to_work_as_its_card_says(learned, family, encoded, tmp_path):
+def test_saved_model_runs_as_its_model_card_describes(learned, family, encoded, tmp_path):
     whole = tmp_path / "whole"
     shutil.copytree(learned[1], whole)
     shutil.copytree(encoded.tokenizer, whole, dirs_exist_ok=True)

@@ -27,7 +27,7 @@ SPANS = {(0, 1): (1, 3), (0, 4): (4, 4), (0, 5): (5, 6), (1, 0): (0, 0), (1, 2):
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_a_token_is_its_pooled_subtokens(pooling):
+def test_pool_combines_the_subtokens_of_each_token(pooling):
     hidden = torch.randn(2, 8, 5)
     pooled = pool(hidden, WORDS, pooling)
     for (row, place), (first, last) in SPANS.items():
@@ -39,7 +39,7 @@ def test_a_token_is_its_pooled_subtokens(pooling):
         assert torch.allclose(pooled[row, place], expected), (row, place)
 
 
-def test_rows_tell_which_subtokens_make_up_a_token(encoded):
+def test_window_dataset_gives_token_starts_for_pooling(encoded):
     split = encoded.split("train")
     rows = WindowDataset(
         split, np.arange(len(split.encoding_sentences)), encoded.pad_id, "first", pooled=True
@@ -58,13 +58,13 @@ def test_rows_tell_which_subtokens_make_up_a_token(encoded):
             assert words[line, column] == expected
 
 
-def test_a_batch_for_the_familys_own_head_has_no_words(encoded):
+def test_window_dataset_without_pooling_has_no_token_starts(encoded):
     rows = WindowDataset(encoded.split("train"), np.arange(3), encoded.pad_id, "first")
     assert sorted(rows.__getitems__([0, 1])) == ["attention_mask", "input_ids", "labels"]
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_the_logits_are_the_classifiers_of_the_pooled_states(folder, encoded, pooling):
+def test_pooled_logits_equal_the_classifier_of_pooled_states(folder, encoded, pooling):
     model = build_model(folder, encoded.label_names, 0, TrainingConfig(pooling=pooling), 1).eval()
     split = encoded.split("dev")
     batch = WindowDataset(split, np.arange(4), encoded.pad_id, "first", pooled=True).__getitems__(
@@ -104,24 +104,24 @@ def kept(request, folder, encoded, tmp_path_factory):
     return max(measured, key=lambda each: each.sort_key), measured, target
 
 
-def test_a_pooled_model_learns_and_is_scored_from_disk_as_it_was_in_training(kept, encoded):
+def test_pooled_model_scores_from_disk_as_in_training(kept, encoded):
     best, measured, target = kept
     assert measured[1].train_loss < measured[0].train_loss
     assert score_split(load_checkpoint(target), encoded, "dev")["cased"].f1 == best.f1
 
 
-def test_what_the_pipeline_would_misread_is_of_a_type_that_it_does_not_know(kept):
+def test_pooled_model_type_is_unknown_to_the_pipeline(kept):
     kind = json.loads((kept[2] / "config.json").read_text())["model_type"]
     assert kind == PooledConfig.model_type and kind not in CONFIG_MAPPING_NAMES
 
 
-def test_the_configuration_says_labels_and_family(kept, family):
+def test_pooled_configuration_has_labels_and_family(kept, family):
     config = AutoConfig.from_pretrained(kept[2])
     assert isinstance(config, PooledConfig) and config.label2id["B-person"] == 1
     assert config.tagger["model_type"] == {"byt5": "t5"}.get(family, family)
 
 
-def test_a_pooled_folder_has_the_tokenizer_and_the_window_of_its_family(kept, encoded, folder, tmp_path):
+def test_pooled_folder_has_tokenizer_and_window_of_its_family(kept, encoded, folder, tmp_path):
     _, _, target = kept
     shutil.copytree(target, tmp_path / "whole")
     shutil.copytree(encoded.tokenizer, tmp_path / "whole", dirs_exist_ok=True)
@@ -131,7 +131,7 @@ def test_a_pooled_folder_has_the_tokenizer_and_the_window_of_its_family(kept, en
     assert longest_window(own, str(tmp_path / "whole")) == longest_window(own, folder)
 
 
-def test_a_pooled_folder_is_not_trained_further(kept, encoded):
+def test_build_model_from_pooled_folder_raises_user_error(kept, encoded):
     _, _, target = kept
     with pytest.raises(UserError, match=r"model: cannot be trained further .*its head has pooling"):
         build_model(str(target), encoded.label_names, 0, TrainingConfig(), 1)
