@@ -22,7 +22,7 @@ from hpo.cluster.base import (
 )
 from hpo.environment import child_pythonpath
 from hpo.errors import Issue, UserError
-from hpo.search.ray.driver import CLUSTER
+from hpo.search.ray.driver import RAY_ADDRESS_VARIABLE
 from hpo.storage.study_folder import StudyFolder
 
 
@@ -62,7 +62,12 @@ class RayJobsBackend:
 
     def _submit(self, client: Any, folder: StudyFolder) -> str:
         # Set in the command, since Ray rejects a driver whose worker variables differ from those of its job.
-        words = ["env", f"{CLUSTER}=auto", f"PYTHONPATH={child_pythonpath()}", "PYTHONUNBUFFERED=1"]
+        words = [
+            "env",
+            f"{RAY_ADDRESS_VARIABLE}=auto",
+            f"PYTHONPATH={child_pythonpath()}",
+            "PYTHONUNBUFFERED=1",
+        ]
         words += [sys.executable, "-m", "hpo.cluster.detached", str(folder.exit_code.resolve())]
         words += [sys.executable, "-m", "hpo", "resume", folder.name]
         return str(

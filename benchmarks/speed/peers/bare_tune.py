@@ -15,7 +15,7 @@ from benchmarks.speed.driver_overhead import (
     Tally,
     measurement_of,
 )
-from hpo.search.ray.driver import _SETTINGS
+from hpo.search.ray.driver import RAY_SETTINGS
 
 
 class Counting(tune.Callback):
@@ -38,7 +38,7 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     ``spec``: ``trials``, ``reports``, ``workers``, ``folder``, and ``ahead``: how many trials it makes before
     they are needed. By itself it makes 200, which at 100 trials is all of them before the first result.
     """
-    os.environ.update(_SETTINGS)
+    os.environ.update(RAY_SETTINGS)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(spec["ahead"])
     init(address="local", num_cpus=spec["workers"], include_dashboard=False, log_to_driver=False)
     reports, tally = spec["reports"], Tally(spec["trials"] * spec["reports"])

@@ -1,4 +1,4 @@
-"""What Ray Tune sees of a search: a searcher, a scheduler and a trainable that all ask the controller."""
+"""Ray Tune adapters: a searcher, a scheduler and a trainable that delegate to the trial controller."""
 
 from __future__ import annotations
 
@@ -17,58 +17,58 @@ from hpo.search.worker import TrialFunction
 from hpo.training.measurement import Measurement
 from hpo.training.task import WorkerDied
 
-_DIED = (RayActorError, NodeDiedError, OutOfMemoryError, WorkerCrashedError)
-"""What Ray says of a worker that ended otherwise than by an exception."""
+_WORKER_FAILURES = (RayActorError, NodeDiedError, OutOfMemoryError, WorkerCrashedError)
+"""Ray errors for a worker process that died, as opposed to an exception in the trial."""
 
 
-class _Unsaved:
-    """Leaves its state out of the pickles that Ray writes; a study is taken up from its journal."""
+class _Stateless:
+    """Keeps its state out of Ray's pickles; a study is restored from its journal."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
 
-class RayTuneSearcher(_Unsaved, Searcher):
-    """Hands out the controller's trials, never one ahead of a free worker.
+class RayTuneSearcher(_Stateless, Searcher):
+    """Passes the controller's trials to Ray Tune, each only when a worker is free.
 
-    A trial proposed early would be proposed without the measurements of those still running.
+    A trial proposed earlier would miss the measurements of trials that are still running.
     """
 
     def __init__(self, controller: TrialController, workers: int) -> None:
         super().__init__()
         self._controller = controller
         self._workers = workers
-        self._live: set[str] = set()
+        self._running: set[str] = set()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next trial as a worker is told of it; None while there is nothing for a free worker."""
-        if len(self._live) >= self._workers:
+        """Return the next trial's worker config, None if there is none now, or FINISHED at the end."""
+        if len(self._running) >= self._workers:
             return None
         trial = self._controller.next_trial()
         if trial is None:
-            return str(Searcher.FINISHED) if self._controller.no_trials_left(len(self._live)) else None
-        self._live.add(trial_id)
+            return str(Searcher.FINISHED) if self._controller.no_trials_left(len(self._running)) else None
+        self._running.add(trial_id)
         return trial.worker_config()
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Note that a worker is free."""
-        self._live.discard(trial_id)
+        """Record that a worker is free."""
+        self._running.discard(trial_id)
 
     def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
-        """Save nothing, as `_Unsaved` has it."""
+        """Save nothing; see `_Stateless`."""
 
 
-class RayTuneScheduler(_Unsaved, FIFOScheduler):
-    """Passes measurements and ends on to the controller, and its decisions back."""
+class RayTuneScheduler(_Stateless, FIFOScheduler):
+    """Passes results and ends of trials to the controller, and returns its decisions to Ray Tune."""
 
     def __init__(self, controller: TrialController) -> None:
         super().__init__()
         self._controller = controller
 
     def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> str:
-        """Take in a measurement, or the reason of a failure or a loss."""
+        """Record a measurement, the error of a failed trial, or the failure of one of its processes."""
         number = trial.config["number"]
         if reason := result.get("failure"):
             self._controller.on_trial_end(number, State.FAILED, reason)
@@ -80,43 +80,43 @@ class RayTuneScheduler(_Unsaved, FIFOScheduler):
         return str(TrialScheduler.CONTINUE if continues else TrialScheduler.STOP)
 
     def on_trial_complete(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> None:
-        """Note that a trial ran to its last epoch; one that was stopped has ended already."""
-        if "lost" not in result:  # of a trial that lost a process, which has not ended
+        """Record that a trial ran to its last epoch; a stopped trial has ended already."""
+        if "lost" not in result:  # the trial will be resumed
             self._controller.on_trial_end(trial.config["number"], State.COMPLETE)
-        _forget_windows(trial)
+        _clear_metric_windows(trial)
 
     def on_trial_error(self, tune_controller: Any, trial: RayTrial) -> None:
-        """Note that a trial's process died, or that the trial took its GPU down."""
+        """Record that a trial's process died, or that its CUDA context is unusable."""
         error = trial.get_pickled_error()
         last = (str(error).strip() or "its worker died").splitlines()[-1] if error else "its worker died"
-        if error is None or isinstance(error, _DIED):
+        if error is None or isinstance(error, _WORKER_FAILURES):
             self._controller.on_worker_failure(trial.config["number"], last)
         else:
             self._controller.on_trial_end(trial.config["number"], State.FAILED, last)
 
 
-def _forget_windows(trial: RayTrial) -> None:
-    """Drop Ray's sliding windows over each number of each result: 40 kB a trial, which nobody here reads."""
+def _clear_metric_windows(trial: RayTrial) -> None:
+    """Delete Ray's sliding windows over all metrics: 40 kB per trial, never read here."""
     for name in ("metric_analysis", "metric_n_steps"):
         getattr(trial.run_metadata, name, {}).clear()
 
 
 def trainable(run_trial: TrialFunction) -> Callable[[dict[str, Any]], None]:
-    """A Ray trainable that reports measurements, and failures as results.
+    """Return a Ray trainable that reports measurements, and failures as results.
 
-    An exception that reached Ray would cost the warm worker.
+    Exceptions are caught because Ray would replace the worker, whose libraries are already imported.
     """
 
     def run(config: dict[str, Any]) -> None:
         def report(measurement: Measurement) -> bool:
             tune.report({"measurement": measurement})
-            return True  # Ray ends a stopped trial's thread from within its report
+            return True  # Ray ends a stopped trial's thread inside tune.report
 
         try:
             run_trial(config, report)
         except Exception as error:
             if "CUDA error" in str(error):
-                raise  # the process cannot use its GPU any more; Ray starts another
+                raise  # the process cannot use its GPU any more, so Ray must replace it
             lost = isinstance(error, WorkerDied)
             tune.report(
                 {"lost": str(error)} if lost else {"failure": f"{type(error).__name__}: {error}".strip()}

@@ -1,4 +1,4 @@
-"""Real Ray workers: what they report, how they fail and how they are stopped reaches the controller."""
+"""Tests of the Ray Tune driver: resource planning, and searches on real Ray workers."""
 
 import os
 import signal
@@ -12,10 +12,10 @@ from hpo.errors import UserError
 from hpo.search.controller import MAX_WORKER_FAILURES, TrialController
 from hpo.search.ray.driver import (
     Resources,
-    _worker_environment,
     plan_cluster,
     plan_resources,
     run_search,
+    worker_environment,
 )
 from hpo.search.trial import State, read_trials
 from hpo.storage.journal import read_lines
@@ -34,7 +34,7 @@ def measure(epoch, f1, loss=0.5):
     )
 
 
-def conduct(tmp_path, run_trial, trials, workers=2, **settings):
+def run_study(tmp_path, run_trial, trials, workers=2, **settings):
     study = build_study({"name": "s", "space": SPACE, "trials": trials, **settings})
     folder = StudyFolder("s", tmp_path / "results")
     controller = TrialController(study, folder)
@@ -47,7 +47,7 @@ def conduct(tmp_path, run_trial, trials, workers=2, **settings):
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory):
-    """A search whose trials do all that trials do: finish, get stopped, raise, lose their worker."""
+    """A search whose trials finish, are stopped, raise, and lose their worker."""
     folder = tmp_path_factory.mktemp("mixed")
     died = folder / "died"
 
@@ -61,16 +61,18 @@ def mixed(tmp_path_factory):
         for epoch in range(1, 5):
             report(measure(float(epoch), 0.9 / (number + 1), loss=os.getpid()))
 
-    return conduct(folder, run_trial, trials=9)
+    return run_study(folder, run_trial, trials=9)
 
 
-def test_a_trial_that_raises_is_recorded_with_its_reason(mixed):
+@pytest.mark.slow
+def test_run_search_with_a_raising_trial_records_its_error(mixed):
     controller, _ = mixed
     assert controller.trials[1].state == State.FAILED
     assert controller.trials[1].reason == "RuntimeError: CUDA out of memory (as if)"
 
 
-def test_a_worker_that_dies_costs_no_trial(mixed):
+@pytest.mark.slow
+def test_run_search_after_a_worker_failure_resumes_the_trial(mixed):
     controller, _ = mixed
     assert controller.trials[2].failures == 1
     assert controller.trials[2].state == State.STOPPED
@@ -78,19 +80,21 @@ def test_a_worker_that_dies_costs_no_trial(mixed):
     assert [trial.number for trial in controller.trials] == list(range(9))
 
 
-def test_a_trial_whose_worker_dies_each_time_fails_in_the_end(tmp_path):
+@pytest.mark.slow
+def test_run_search_with_repeated_worker_failures_fails_the_trial(tmp_path):
     def run_trial(trial, report):
         if trial["number"] == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         report(measure(1.0, 0.5))
 
-    controller, _ = conduct(tmp_path, run_trial, trials=2, workers=1)
+    controller, _ = run_study(tmp_path, run_trial, trials=2, workers=1)
     assert [trial.state for trial in controller.trials] == [State.FAILED, State.COMPLETE]
     assert controller.trials[0].failures == MAX_WORKER_FAILURES
     assert "3 times before" in controller.trials[0].reason
 
 
-def test_the_search_goes_on_and_stops_what_is_worse(mixed):
+@pytest.mark.slow
+def test_run_search_after_failures_stops_worse_trials(mixed):
     controller, _ = mixed
     states = [trial.state for trial in controller.trials]
     assert states[0] == State.COMPLETE
@@ -99,20 +103,23 @@ def test_the_search_goes_on_and_stops_what_is_worse(mixed):
     assert [trial.epochs for trial in controller.trials[4:]] == [1.0] * 5
 
 
-def test_workers_stay_warm(mixed):
+@pytest.mark.slow
+def test_run_search_reuses_worker_processes(mixed):
     controller, _ = mixed
     pids = {each.loss for trial in controller.trials[3:] for each in trial.measurements}
     assert len(pids) <= 3, "seven trials after the one death ran in two processes, and one that took over"
 
 
-def test_the_journal_holds_one_whole_line_per_trial(mixed):
+@pytest.mark.slow
+def test_run_search_leaves_one_journal_line_per_trial(mixed):
     controller, folder = mixed
     lines = list(read_lines(folder.trials))
     assert [line["trial"] for line in lines] == list(range(9))
     assert read_trials(lines) == controller.trials
 
 
-def test_an_interrupt_leaves_running_trials_to_be_run_again(tmp_path):
+@pytest.mark.slow
+def test_run_search_interrupted_resumes_running_trials_next_time(tmp_path):
     def run_trial(trial, report):
         for epoch in range(1, 5):
             report(measure(float(epoch), 0.5))
@@ -127,7 +134,7 @@ def test_an_interrupt_leaves_running_trials_to_be_run_again(tmp_path):
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt, daemon=True).start()
-    controller, folder = conduct(tmp_path, run_trial, trials=6, algorithm="random")
+    controller, folder = run_study(tmp_path, run_trial, trials=6, algorithm="random")
     assert not controller.finished
     left = read_trials(read_lines(folder.trials))
     assert [trial.state for trial in left] == [State.COMPLETE] * 2 + [State.RUNNING] * 2
@@ -136,7 +143,7 @@ def test_an_interrupt_leaves_running_trials_to_be_run_again(tmp_path):
         for epoch in range(1, 5):
             report(measure(float(epoch), 0.6))
 
-    again, _ = conduct(tmp_path, finish, trials=6, algorithm="random")
+    again, _ = run_study(tmp_path, finish, trials=6, algorithm="random")
     assert again.finished
     assert [trial.best.f1 for trial in again.trials] == [0.5, 0.5, 0.6, 0.6, 0.6, 0.6]
     assert [trial.params for trial in again.trials[:4]] == [trial.params for trial in left]
@@ -152,12 +159,12 @@ def test_an_interrupt_leaves_running_trials_to_be_run_again(tmp_path):
         (None, 4, 16, 8, Resources(2, 8, 4)),
         (None, 3, 16, 8, Resources(2, 8, 3)),  # two GPUs are left over
         (5, 4, 16, 4, Resources(1, 16, 4)),
-        (None, 4, 2, 0, Resources(2, 1, 0.0)),  # the study of a cluster runs on a laptop
+        (None, 4, 2, 0, Resources(2, 1, 0.0)),  # a cluster study runs on a laptop
         (None, 0, 16, 4, Resources(16, 1, 0.0)),
         (3, 0.5, 2, 1, Resources(2, 1, 0.5)),  # more would wait for a GPU, with a trial proposed too early
     ],
 )
-def test_a_machine_is_shared_out_without_oversubscription(workers, share, cores, gpus, expected):
+def test_plan_resources_never_oversubscribes(workers, share, cores, gpus, expected):
     assert plan_resources(workers, share, cores, gpus) == expected
 
 
@@ -173,15 +180,15 @@ def test_a_machine_is_shared_out_without_oversubscription(workers, share, cores,
         (None, 4, [(16, 4), (16, 4), (16, 2)], Resources(2, 16, 4)),
         (None, 2, [(16, 5), (8, 2)], Resources(3, 8, 2)),
         (None, 0, [(4, 4), (4, 4)], Resources(8, 1, 0.0)),
-        (None, 1, [(4, 0), (4, 2)], Resources(2, 2, 1)),  # no trial lies where there is no GPU
-        (None, 0.25, [(2, 1), (2, 1)], Resources(4, 1, 0.25)),  # a core for each, or it would never start
+        (None, 1, [(4, 0), (4, 2)], Resources(2, 2, 1)),  # no trial runs on the machine without GPU
+        (None, 0.25, [(2, 1), (2, 1)], Resources(4, 1, 0.25)),  # every trial needs a core
     ],
 )
-def test_several_machines_are_shared_out_so_that_every_trial_lies_on_one(workers, share, nodes, expected):
+def test_plan_cluster_places_each_trial_on_one_machine(workers, share, nodes, expected):
     assert plan_cluster(workers, share, nodes) == expected
 
 
-def test_more_gpus_for_a_trial_than_a_machine_has_are_refused_with_what_there_is():
+def test_plan_resources_with_too_many_gpus_per_trial_raises():
     with pytest.raises(UserError) as here:
         plan_resources(None, 4, 16, 2)
     message = "gpus_per_trial: exceeds the GPUs of one machine, and a trial must fit on one machine"
@@ -192,28 +199,29 @@ def test_more_gpus_for_a_trial_than_a_machine_has_are_refused_with_what_there_is
 
 
 @pytest.mark.parametrize("gpus, processes", [(0.0, 1), (0.25, 1), (1, 1), (4, 4), (4.0, 4)])
-def test_a_trial_has_a_process_for_each_of_its_gpus(gpus, processes):
+def test_resources_processes_is_one_per_gpu(gpus, processes):
     assert Resources(1, 8, gpus).processes == processes
 
 
 @pytest.mark.parametrize("gpus, seen", [(0.0, ""), (0.25, None), (2, None)])
-def test_a_trial_without_a_gpu_sees_none(gpus, seen):
-    assert _worker_environment(Resources(1, 1, gpus)).get("CUDA_VISIBLE_DEVICES") == seen
+def test_worker_environment_without_gpu_hides_all_gpus(gpus, seen):
+    assert worker_environment(Resources(1, 1, gpus)).get("CUDA_VISIBLE_DEVICES") == seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_a_scheduler_that_wants_its_machine_back_is_heard_as_an_interrupt_is(tmp_path, number):
+def test_run_search_on_a_batch_system_signal_stops_like_an_interrupt(tmp_path, number):
     def run_trial(trial, report):
         report(measure(1.0, 0.5))
         time.sleep(60)
 
-    def warn():
+    def send_signal():
         journal = tmp_path / "results" / "s" / "trials.jsonl"
         while not journal.exists() or "measurements" not in journal.read_text():
             time.sleep(0.1)
         os.kill(os.getpid(), number)
 
-    threading.Thread(target=warn, daemon=True).start()
-    controller, folder = conduct(tmp_path, run_trial, trials=3, workers=1, algorithm="random")
+    threading.Thread(target=send_signal, daemon=True).start()
+    controller, folder = run_study(tmp_path, run_trial, trials=3, workers=1, algorithm="random")
     assert not controller.finished
     assert [trial.state for trial in read_trials(read_lines(folder.trials))] == [State.RUNNING]
