@@ -152,7 +152,7 @@ def _options(name: str, info: FieldInfo, panel: str = "") -> Iterator[Option]:
     yield Option(name, flag, _kind(info.annotation), info.description or name, default, panel)
     for key in metadata.get("shorthands", ()):
         inner = TrainingConfig.model_fields[key]
-        text = f"shorthand of {f'--{flag}'} {key}=…: {inner.description}"
+        text = f"{inner.description}; same as --{flag} {key}=…"
         yield Option(
             name, key.replace("_", "-"), _kind(inner.annotation), text, "that of the space", panel, key
         )
