@@ -1,4 +1,4 @@
-"""The house: which room may know which, what a start of the program loads, and how long a file may be."""
+"""The structure of the code: layers, owners of libraries, cheap imports, short files and signatures."""
 
 import ast
 import subprocess
@@ -9,7 +9,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SOURCES = sorted((REPOSITORY / "hpo").rglob("*.py"))
-MOST_LINES = 400
+MAX_LINES = 400
+
 
 LAYERS = (
     ("hpo.errors", "hpo.environment"),
@@ -65,12 +66,12 @@ def name_of(path):
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def within(module, room):
-    return module == room or module.startswith(f"{room}.")
+def within(module, package):
+    return module == package or module.startswith(f"{package}.")
 
 
 def imports_of(path):
-    """Every module that a file imports, in functions too; `from a import b` is a.b if that is a module."""
+    """Every module that a file imports, also in functions; `from a import b` is a.b if that is a module."""
     modules = {name_of(source) for source in SOURCES}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -84,35 +85,38 @@ def imports_of(path):
 
 def layer_of(module):
     found = [
-        (len(room), level) for level, rooms in enumerate(LAYERS) for room in rooms if within(module, room)
+        (len(package), level)
+        for level, packages in enumerate(LAYERS)
+        for package in packages
+        if within(module, package)
     ]
-    assert found, f"{module} stands in no layer; give it a place in LAYERS"
+    assert found, f"{module} is in no layer; add it to LAYERS"
     return max(found)[1]
 
 
-def room_of(module):
+def package_of(module):
     return ".".join(module.split(".")[:2])
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_imports_point_one_way(path):
+def test_imports_of_every_module_point_to_lower_layers(path):
     module = name_of(path)
     if module == "hpo":
         return
     for imported in imports_of(path):
-        if within(imported, "hpo") and room_of(imported) != room_of(module):
+        if within(imported, "hpo") and package_of(imported) != package_of(module):
             assert layer_of(imported) < layer_of(module), f"{module} imports {imported}"
 
 
-def test_no_modules_import_each_other_in_a_circle():
+def test_imports_have_no_cycles():
     graph = {name_of(path): {m for m in imports_of(path) if within(m, "hpo")} for path in SOURCES}
     done = set()
 
-    def follow(module, way):
-        assert module not in way, " -> ".join([*way, module])
+    def follow(module, path):
+        assert module not in path, " -> ".join([*path, module])
         if module not in done:
             for imported in graph[module] - {module}:
-                follow(imported, [*way, module])
+                follow(imported, [*path, module])
             done.add(module)
 
     for module in graph:
@@ -120,10 +124,10 @@ def test_no_modules_import_each_other_in_a_circle():
 
 
 @pytest.mark.parametrize("library", OWNERS)
-def test_a_library_is_known_only_to_its_room(library):
+def test_libraries_are_imported_only_by_their_owners(library):
     for path in SOURCES:
         if any(within(imported, library) for imported in imports_of(path)):
-            assert any(within(name_of(path), room) for room in OWNERS[library]), name_of(path)
+            assert any(within(name_of(path), package) for package in OWNERS[library]), name_of(path)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +140,7 @@ def test_a_library_is_known_only_to_its_room(library):
         "hpo.cluster.ray_jobs",
     ],
 )
-def test_torch_and_ray_are_imported_only_when_work_starts(module):
+def test_imports_of_heavy_libraries_are_inside_functions(module):
     path = REPOSITORY / f"{module.replace('.', '/')}.py"
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -145,7 +149,7 @@ def test_torch_and_ray_are_imported_only_when_work_starts(module):
 
 
 def loaded_by(code):
-    """The libraries that a piece of code has loaded at its end, and what it printed."""
+    """The heavy libraries that a piece of code has loaded, and what it printed."""
     probe = (
         "import sys\n"
         f"try:\n    {code}\n"
@@ -162,14 +166,14 @@ def loaded_by(code):
 @pytest.mark.parametrize(
     "words", [["--help"], ["run", "--help"], ["families"], ["spaces"], ["ls", "--json"], ["status"]]
 )
-def test_a_command_that_only_tells_loads_no_heavy_library(words):
+def test_commands_without_work_load_no_heavy_library(words):
     heavy, printed = loaded_by(f"sys.argv = ['hpo', *{words}]; from hpo.cli.app import main; main()")
     assert heavy == []
     assert printed
 
 
-def test_an_import_does_no_work():
-    """Nothing is printed, loaded beyond need, or set for other libraries."""
+def test_import_hpo_has_no_side_effects():
+    """Importing prints nothing, loads no heavy library and sets no environment variable."""
     heavy, printed = loaded_by(
         "import os; before = dict(os.environ); import hpo, hpo.api, hpo.cli.app, hpo.workflows.run, "
         "hpo.workflows.grid, hpo.workflows.validate, hpo.search.ray.driver; assert dict(os.environ) == before"
@@ -177,8 +181,8 @@ def test_an_import_does_no_work():
     assert (heavy, printed) == ([], "")
 
 
-def test_no_file_is_too_long():
+def test_files_have_at_most_400_lines():
     files = [*SOURCES, *(REPOSITORY / "tests").rglob("*.py")]
     assert len(files) > len(SOURCES) > 40
     lengths = {str(path): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
-    assert not {name: length for name, length in lengths.items() if length > MOST_LINES}
+    assert not {name: length for name, length in lengths.items() if length > MAX_LINES}

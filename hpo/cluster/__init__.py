@@ -1,0 +1,1 @@
+"""Places where a study can run: a local process, SLURM, a Ray cluster."""

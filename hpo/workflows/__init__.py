@@ -1,0 +1,1 @@
+"""Commands as functions: prepare, run, export, grid, rerank, replay, submit, validate."""

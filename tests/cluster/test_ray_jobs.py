@@ -68,7 +68,7 @@ def submission(jobs, client):
     return Submission(study="s", backend="ray", job=job, log=log, settings={}, submitted="")
 
 
-def test_the_driver_runs_in_this_folder_and_searches_on_the_cluster(submission, client):
+def test_ray_jobs_submit_runs_driver_in_this_directory(submission, client):
     ((entrypoint, job),) = client.submitted
     assert (job, submission.job) == (submission.job, job)
     assert job.startswith("hpo-s-")
@@ -91,7 +91,7 @@ def test_the_driver_runs_in_this_folder_and_searches_on_the_cluster(submission, 
         ("gone", None, JobState.UNKNOWN),
     ],
 )
-def test_how_far_a_job_is(jobs, submission, client, status, code, state):
+def test_ray_jobs_status_maps_cluster_states(jobs, submission, client, status, code, state):
     folder = StudyFolder("s")
     client.status = status
     if code is not None:
@@ -101,14 +101,14 @@ def test_how_far_a_job_is(jobs, submission, client, status, code, state):
     assert jobs.status(submission).state == state
 
 
-def test_logs_and_a_stop(jobs, submission, client):
+def test_ray_jobs_logs_and_stop_reach_the_cluster(jobs, submission, client):
     assert list(jobs.logs(submission, follow=False)) == ["so far\n"]
     assert list(jobs.logs(submission, follow=True)) == ["a\n", "b\n"]
     jobs.stop(submission)
     assert client.stopped == [submission.job]
 
 
-def test_what_the_cluster_refuses_is_told_in_one_line(jobs, submission, client):
+def test_ray_jobs_rejected_request_is_one_line(jobs, submission, client):
     client.status = "gone"
     with pytest.raises(UserError) as refusal:
         jobs._request(client.get_job_status, submission.job)
@@ -127,7 +127,7 @@ def _free_port():
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(find_spec("aiohttp") is None, reason="Ray's job API is not installed: the extra ray-jobs")
-def test_a_real_cluster_runs_a_study_to_its_end(empty_folder, monkeypatch):
+def test_ray_jobs_real_cluster_finishes_a_study(empty_folder, monkeypatch):
     home = Path(f"/tmp/hpo-ray-{os.getpid()}")
     home.mkdir(mode=0o700)
     token = home / "token"

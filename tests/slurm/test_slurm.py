@@ -96,7 +96,7 @@ def trains_on(cluster, node):
     return any(command.startswith(WORKER) for command in cluster.processes(node).values())
 
 
-def test_a_study_over_both_nodes_survives_a_preemption(cluster, work, hpo):
+def test_slurm_two_node_study_survives_preemption(cluster, work, hpo):
     (submission,) = hpo(
         "submit", write_study("taken", 4, 3), "--backend", "slurm", "--nodes", "2", "--profile", "site.yaml"
     )
@@ -126,7 +126,7 @@ def test_a_study_over_both_nodes_survives_a_preemption(cluster, work, hpo):
     assert not list(StudyFolder("taken").cluster.glob("run-*"))
 
 
-def test_a_study_that_loses_a_node_finishes_on_the_rest(cluster, work, hpo):
+def test_slurm_study_losing_a_node_finishes_on_the_other(cluster, work, hpo):
     hpo("submit", write_study("robbed", 3, 3), "--backend", "slurm", "--nodes", "2", "--profile", "site.yaml")
     ready = lambda: trains_on(cluster, "n2") and len(lines_of("robbed")) >= 4  # noqa: E731
     cluster.wait_until(ready, PATIENCE_S, "a trial runs on the second node")
@@ -139,7 +139,7 @@ def test_a_study_that_loses_a_node_finishes_on_the_rest(cluster, work, hpo):
     assert measured_once(lines_of("robbed"))
 
 
-def test_a_grid_is_an_array_with_a_row_per_element(cluster, work, hpo):
+def test_slurm_grid_is_an_array_with_an_element_per_row(cluster, work, hpo):
     words = ["--train-on", "cased,uncased", "--trials", "1", "--epochs", "1", "--alg", "random"]
     command = [
         sys.executable,
@@ -164,7 +164,7 @@ def test_a_grid_is_an_array_with_a_row_per_element(cluster, work, hpo):
     assert [row["trained_on"] for row in rows] == ["cased", "uncased"]
 
 
-def test_a_study_is_stopped_and_resumed(cluster, work, hpo):
+def test_slurm_stopped_study_resumes(cluster, work, hpo):
     (first,) = hpo("submit", write_study("halted", 2, 3), "--backend", "slurm", "--profile", "site.yaml")
     cluster.wait_until(lambda: len(lines_of("halted")) >= 2, PATIENCE_S, "a measurement")
     assert hpo("stop", "halted")["asked"]

@@ -68,7 +68,7 @@ def done(tmp_path_factory):
     patch.undo()
 
 
-def test_the_defaults_are_scored_beside_the_best_and_their_model_is_kept(done):
+def test_run_default_trial_is_scored_and_its_model_kept(done):
     study, folder = done
     record = read_record(folder)
     best = max(record.trials, key=lambda trial: trial.best.sort_key)
@@ -88,7 +88,7 @@ def test_the_defaults_are_scored_beside_the_best_and_their_model_is_kept(done):
     assert (folder.figures / "confusion-entities-test.svg").exists()
 
 
-def test_the_confusion_of_the_best_model_is_that_of_its_scores(done):
+def test_run_confusion_of_best_model_agrees_with_scores(done):
     _, folder = done
     record = read_record(folder)
     for split in ("dev", "test"):
@@ -100,7 +100,7 @@ def test_the_confusion_of_the_best_model_is_that_of_its_scores(done):
     assert record.confusions["dev"].accuracy == pytest.approx(best.best.accuracy)
 
 
-def test_a_reranking_that_is_killed_goes_on_and_ranks_means_with_a_score_for_every_run(done, monkeypatch):
+def test_rerank_killed_resumes_and_scores_every_run(done, monkeypatch):
     study, folder = done
     runs = 0
 
@@ -141,7 +141,7 @@ def test_a_reranking_that_is_killed_goes_on_and_ranks_means_with_a_score_for_eve
         rerank("small", 1, 3, Console(quiet=True))
 
 
-def test_a_reranking_that_is_interrupted_says_how_to_go_on(done, monkeypatch):
+def test_rerank_interrupted_reports_how_to_resume(done, monkeypatch):
     shutil.rmtree(StudyFolder("small").rerank_study.path, ignore_errors=True)
     monkeypatch.setattr("hpo.search.ray.driver.run_search", lambda controller, run_trial, resources: None)
     with pytest.raises(StudyInterrupted, match="resume with: hpo rerank small --top 1 --seeds 2"):
@@ -149,7 +149,7 @@ def test_a_reranking_that_is_interrupted_says_how_to_go_on(done, monkeypatch):
     shutil.rmtree(StudyFolder("small").rerank_study.path)
 
 
-def test_what_cannot_be_reranked_is_refused_with_what_to_do_instead(done):
+def test_plan_rerank_unsuitable_study_is_rejected_with_alternative(done):
     study, folder = done
     record = read_record(folder)
     for changes, told in (
@@ -163,7 +163,7 @@ def test_what_cannot_be_reranked_is_refused_with_what_to_do_instead(done):
         rerank("none", 5, 5, Console(quiet=True))
 
 
-def test_the_best_that_are_the_defaults_are_planned_once(done):
+def test_plan_rerank_default_among_best_is_planned_once(done):
     _study, folder = done
     planned = plan_rerank(read_record(folder), 3, 4)
     assert (planned.trials, planned.runs, planned.algorithm, planned.name) == (3, 12, "grid", "rerank")

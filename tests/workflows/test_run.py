@@ -68,7 +68,7 @@ def done(tmp_path_factory):
     patch.undo()
 
 
-def test_a_trial_of_more_gpus_than_there_are_is_refused_before_anything_is_written(empty_folder, monkeypatch):
+def test_run_too_many_gpus_per_trial_is_rejected_before_writing(empty_folder, monkeypatch):
     monkeypatch.setattr("hpo.workflows.prepare.gpu_names", lambda: ["one", "two"])
     study = build_study({"name": "s", "gpus_per_trial": 4})
     with pytest.raises(UserError, match=r"^gpus_per_trial: is more GPUs than one machine has.*there are 2"):
@@ -76,7 +76,7 @@ def test_a_trial_of_more_gpus_than_there_are_is_refused_before_anything_is_writt
     assert not list(empty_folder.iterdir())
 
 
-def test_each_value_of_a_choice_has_its_best_models_test_score(done):
+def test_run_choice_scores_best_model_of_each_value_on_test(done):
     *_, place = done
     space = SPACE | {"parameters": SPACE["parameters"] | CHOICE}
     run(build_study(settings(place / "corpus", name="choice", space=space, keep_checkpoints=1)), quiet=True)
@@ -85,7 +85,7 @@ def test_each_value_of_a_choice_has_its_best_models_test_score(done):
     assert all(group.test is not None for group in groups)
 
 
-def test_the_row_has_every_cell_of_dev_and_test(done):
+def test_run_row_has_every_cell_of_dev_and_test(done):
     _, row, folder, _ = done
     for split in ("dev", "test"):
         assert list(row.scores[split]) == list(VARIANTS)
@@ -93,7 +93,7 @@ def test_the_row_has_every_cell_of_dev_and_test(done):
     assert read_matrix(folder.matrix).rows == (row,)
 
 
-def test_the_row_is_the_best_epoch_of_the_best_trial(done):
+def test_run_row_is_best_epoch_of_best_trial(done):
     _study, row, folder, _ = done
     trials = read_trials(read_lines(folder.trials))
     assert len(trials) == 4
@@ -104,7 +104,7 @@ def test_the_row_is_the_best_epoch_of_the_best_trial(done):
     assert row.hyperparameters["learning_rate"] == winner.params["learning_rate"]
 
 
-def test_only_the_best_models_stay_and_no_state_of_ray(done):
+def test_run_finished_study_keeps_best_models_and_no_ray_state(done):
     _, _, folder, _ = done
     kept = {path.name for path in folder.path.iterdir()}
     assert kept - {"default"} == {
@@ -122,14 +122,14 @@ def test_only_the_best_models_stay_and_no_state_of_ray(done):
     assert sorted(path.name for path in folder.best.iterdir()) == ["1", "2"]
 
 
-def test_each_trial_and_the_scores_are_there_for_tensorboard(done):
+def test_run_tensorboard_has_a_run_per_trial_and_the_scores(done):
     _, _, folder, _ = done
     runs = sorted(folder.tensorboard.iterdir())
     assert [run.name for run in runs] == ["scores", *(f"trial-{number:04}" for number in range(4))]
     assert all(next(run.glob("events.out.tfevents.*")).stat().st_size > 100 for run in runs)
 
 
-def test_the_best_model_is_a_pipeline_as_it_is(done):
+def test_run_best_model_loads_as_transformers_pipeline(done):
     from transformers import pipeline
 
     _, _, folder, _ = done
@@ -137,7 +137,7 @@ def test_the_best_model_is_a_pipeline_as_it_is(done):
     assert all(each["entity"][:2] in ("B-", "I-") for each in found)
 
 
-def test_the_best_model_has_a_card(done):
+def test_run_best_model_has_a_model_card(done):
     _study, row, folder, _ = done
     card = (folder.best / "1" / "README.md").read_text()
     assert card.startswith("---\npipeline_tag: token-classification\n")
@@ -163,20 +163,20 @@ def test_export_confirms_the_best_model_with_seqeval(done):
     )
 
 
-def test_the_best_model_scores_the_same_when_it_is_evaluated_alone(done):
+def test_evaluate_best_model_equals_its_row(done):
     study, row, folder, _ = done
     scores = evaluate_checkpoint(folder.best / "1", study.data, study.tags, study.seed)
     assert {split: scores[split] for split in ("dev", "test")} == row.scores
 
 
-def test_a_checkpoint_is_refused_on_labels_it_was_not_trained_on(done, tmp_path):
+def test_evaluate_other_labels_is_rejected(done, tmp_path):
     _, _, folder, _ = done
     (tmp_path / "train.jsonl").write_text('{"tokens": ["Ada"], "ner_tags": ["B-PER"]}\n')
     with pytest.raises(UserError, match="labels must be those of the tag family"):
         evaluate_checkpoint(folder.best / "1", str(tmp_path), "conll", 42)
 
 
-def test_the_study_is_written_resolved_with_its_environment(done):
+def test_run_writes_resolved_study_and_environment(done):
     study, row, folder, _ = done
     assert stored_study(folder) == study
     environment = json.loads(folder.environment.read_text())
@@ -184,14 +184,14 @@ def test_the_study_is_written_resolved_with_its_environment(done):
     assert environment["versions"]["ray"] != "not installed"
 
 
-def test_a_study_that_is_done_is_shown_and_not_run_again(done):
+def test_run_finished_study_returns_row_without_running(done):
     study, row, folder, _ = done
     before = folder.trials.stat().st_mtime_ns
     assert run(study, Console(quiet=True)) == row
     assert folder.trials.stat().st_mtime_ns == before
 
 
-def test_another_study_of_the_same_name_is_refused_with_what_differs(done):
+def test_run_other_settings_under_same_name_reports_differences(done):
     study, _, _, _ = done
     other = study.model_copy(update={"trials": 5, "seed": 7})
     with pytest.raises(UserError) as refused:
@@ -199,13 +199,13 @@ def test_another_study_of_the_same_name_is_refused_with_what_differs(done):
     assert [issue.message.partition(" with ")[2] for issue in refused.value.issues] == ["trials=4", "seed=42"]
 
 
-def test_a_name_that_is_taken_gets_a_number(done):
+def test_with_free_name_taken_name_appends_number(done):
     study, _, _, _ = done
     assert with_free_name(study).name == "small"
     assert with_free_name(study.model_copy(update={"trials": 5})).name == "small-2"
 
 
-def test_the_grid_finds_its_rows_that_are_done(done):
+def test_plan_rows_finished_rows_keep_their_names(done):
     study, _, _, _ = done
     options = settings(study.data) | {"name": None}
     planned = plan_rows(options, GridRows("cased,uncased", "suc-original", "asha,random"))
@@ -215,7 +215,7 @@ def test_the_grid_finds_its_rows_that_are_done(done):
     assert len({each.name for each in planned}) == 4
 
 
-def test_the_rows_of_a_grid_take_what_its_study_file_says(empty_folder):
+def test_plan_rows_study_file_sets_shared_fields(empty_folder):
     file = empty_folder / "base.yaml"
     file.write_text("trials: 3\ntags: conll\nalgorithm: random\nsubsample: {train: 0.5}\n"
                     "fixed: {lr_gamma: 0.5, lr_schedule: exponential}\n")  # fmt: skip
@@ -234,7 +234,7 @@ def test_the_rows_of_a_grid_take_what_its_study_file_says(empty_folder):
     assert len(plan_rows({}, GridRows(algorithms="asha,pbt"), file)) == 14
 
 
-def test_a_name_in_the_study_file_of_a_grid_stands_before_its_rows(empty_folder):
+def test_plan_rows_name_in_study_file_is_prefix(empty_folder):
     file = empty_folder / "base.yaml"
     file.write_text("name: suc\ntrials: 3\ntrain_on: uncased\n")
     planned = plan_rows({}, GridRows(tags="conll,finer", algorithms="asha,pbt"), file)
@@ -243,7 +243,7 @@ def test_a_name_in_the_study_file_of_a_grid_stands_before_its_rows(empty_folder)
     ]  # fmt: skip
 
 
-def test_a_study_without_a_successful_trial_ends_with_the_reasons(done, tmp_path, monkeypatch):
+def test_run_without_successful_trial_reports_reasons(done, tmp_path, monkeypatch):
     from transformers import AutoModelForTokenClassification
 
     _, _, folder, place = done
@@ -261,7 +261,7 @@ def test_a_study_without_a_successful_trial_ends_with_the_reasons(done, tmp_path
     assert [trial.state for trial in trials] == [State.FAILED] * 2
 
 
-def test_a_split_that_a_family_empties_is_refused(tmp_path):
+def test_read_corpus_split_emptied_by_family_is_rejected(tmp_path):
     line = '{"tokens": ["Ada"], "ner_tags": ["B-person"], "auto_tags": ["B-LOC"]}\n'
     for split in ("train", "dev"):
         (tmp_path / f"{split}.jsonl").write_text(line)
@@ -277,9 +277,7 @@ def test_a_split_that_a_family_empties_is_refused(tmp_path):
     ],
     ids=str,
 )
-def test_what_only_some_trials_would_fail_by_is_refused_before_any_starts(
-    empty_folder, monkeypatch, values, message
-):
+def test_run_searched_value_unsupported_by_model_is_rejected(empty_folder, monkeypatch, values, message):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     data = write_corpus(empty_folder / "corpus", {"train": 20, "dev": 5})
     parameters = {name: {"type": "choice", "values": each} for name, each in values.items()}
@@ -289,7 +287,7 @@ def test_what_only_some_trials_would_fail_by_is_refused_before_any_starts(
     assert not StudyFolder("small").path.exists()
 
 
-def test_training_on_dev_too_makes_train_longer(tmp_path):
+def test_read_corpus_train_splits_with_dev_extends_train(tmp_path):
     data = write_corpus(tmp_path / "corpus", {"train": 30, "dev": 10, "test": 10})
     study = build_study(settings(data, train_splits=["train", "dev"], subsample={"train": 0.5}))
     corpus, _ = read_corpus(study)
@@ -301,7 +299,7 @@ def test_training_on_dev_too_makes_train_longer(tmp_path):
     }
 
 
-def test_a_study_needs_no_test_split(done, tmp_path, monkeypatch):
+def test_read_corpus_without_test_split_succeeds(done, tmp_path, monkeypatch):
     study, _, _folder, place = done
     data = shutil.copytree(place / "corpus", tmp_path / "corpus")
     (data / "test.jsonl").unlink()
@@ -313,13 +311,13 @@ def test_a_study_needs_no_test_split(done, tmp_path, monkeypatch):
     ("hyperparameter", "values", "asked"),
     [("lora_r", [0, 8], 8), ("pooling", ["mean", "first"], "mean"), ("classifier_dropout", [0.3, 0.1], 0.3)],
 )
-def test_a_model_is_asked_for_what_any_trial_may_ask(hyperparameter, values, asked):
+def test_demanding_value_choice_returns_value_that_needs_support(hyperparameter, values, asked):
     space = {"parameters": {hyperparameter: {"type": "choice", "values": values}}}
     domain = build_study({"space": space}).space.parameters[hyperparameter]
     assert demanding_value(hyperparameter, domain) == asked
 
 
-def test_labels_and_windows_can_be_searched_and_each_model_is_scored_as_it_was_trained(empty_folder):
+def test_run_searched_label_scheme_and_max_length_score_each_model_as_trained(empty_folder):
     data = write_corpus(empty_folder / "corpus", {"train": 150, "dev": 50, "test": 40})
     choices = {"label_scheme": ["plain", "bilou"], "max_length": [12, 64]}
     space = {
@@ -353,7 +351,7 @@ def test_labels_and_windows_can_be_searched_and_each_model_is_scored_as_it_was_t
     assert any(note.startswith("max_length 12, context 0: train: ") for note in notes)
 
 
-def test_a_window_that_the_model_cannot_read_is_refused_before_anything_is_written(empty_folder):
+def test_run_max_length_above_model_limit_is_rejected_before_writing(empty_folder):
     data = write_corpus(empty_folder / "corpus", {"train": 5, "dev": 5})
     rule = r"max_length: must be at most 256, the longest input of tiny \(got 300"
     with pytest.raises(UserError, match=rule):

@@ -74,7 +74,7 @@ def state(hpo, name="s"):
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_every_backend_is_made_from_its_settings_and_does_what_all_do(name):
+def test_backend_every_type_has_the_interface_and_storable_settings(name):
     settings = read_settings(name, None, {})
     backend = BACKENDS[name].build(settings)
     for verb in ("submit", "status", "logs", "stop"):
@@ -83,7 +83,7 @@ def test_every_backend_is_made_from_its_settings_and_does_what_all_do(name):
     assert BACKENDS[name].settings.model_validate(kept) == settings
 
 
-def test_an_unknown_backend_is_refused_with_those_that_are_known(hpo):
+def test_submit_unknown_backend_lists_known_ones(hpo):
     code, _, err = hpo("submit", "--backend", "pbs")
     assert code == 2
     assert err == "--backend: unknown backend (got 'pbs'; known: local, slurm, ray)\n"
@@ -102,7 +102,7 @@ def test_an_unknown_backend_is_refused_with_those_that_are_known(hpo):
         (["--study", "../x"], "--study: "),
     ],
 )
-def test_what_a_backend_does_not_take_is_told_and_nothing_is_written(hpo, words, told):
+def test_submit_option_unknown_to_backend_is_rejected_before_writing(hpo, words, told):
     code, _, err = hpo("submit", *words)
     assert code == 2
     assert told in err
@@ -110,7 +110,7 @@ def test_what_a_backend_does_not_take_is_told_and_nothing_is_written(hpo, words,
     assert not Path("results").exists()
 
 
-def test_a_study_outlives_the_terminal_and_says_how_far_it_is(hpo, driver):
+def test_submit_local_study_outlives_terminal_and_reports_progress(hpo, driver):
     driver(seconds=20)
     code, out, _ = hpo("submit", "--trials", "3", "--study", "s")
     assert code == 0
@@ -133,7 +133,7 @@ def test_a_study_outlives_the_terminal_and_says_how_far_it_is(hpo, driver):
     assert read_submission(StudyFolder("s")).job != submission.job
 
 
-def test_following_a_log_ends_with_the_job(hpo, driver):
+def test_logs_follow_ends_with_the_job(hpo, driver):
     driver(seconds=1, code=1)
     hpo("submit", "--trials", "3", "--study", "s")
     code, out, _ = hpo("logs", "s", "-f")
@@ -141,7 +141,7 @@ def test_following_a_log_ends_with_the_job(hpo, driver):
     wait_for(lambda: state(hpo) == "failed")
 
 
-def test_a_process_number_that_is_used_again_is_not_mistaken_for_the_driver(hpo, driver):
+def test_status_reused_process_number_is_not_the_driver(hpo, driver):
     driver()
     hpo("submit", "--trials", "3", "--study", "s")
     wait_for(lambda: state(hpo) != "running")
@@ -157,7 +157,7 @@ def test_a_process_number_that_is_used_again_is_not_mistaken_for_the_driver(hpo,
         other.kill()
 
 
-def test_a_job_on_another_machine_is_not_judged_from_here(hpo, driver):
+def test_status_job_on_another_host_is_unknown(hpo, driver):
     driver()
     hpo("submit", "--trials", "3", "--study", "s")
     folder = StudyFolder("s")
@@ -166,7 +166,7 @@ def test_a_job_on_another_machine_is_not_judged_from_here(hpo, driver):
     assert json.loads(hpo("status", "s", "--json")[1])["detail"] == "runs on elsewhere"
 
 
-def test_a_study_that_was_never_submitted_says_so(hpo):
+def test_status_study_never_submitted_reports_it(hpo):
     folder = StudyFolder("s")
     write_text(folder.study, build_study({"name": "s"}).to_yaml())
     for command in ("status", "logs", "stop"):
@@ -176,7 +176,7 @@ def test_a_study_that_was_never_submitted_says_so(hpo):
     assert hpo("status") == (0, "no submitted studies yet; submit one with: hpo submit\n", "")
 
 
-def test_a_corpus_with_faults_is_told_before_anything_is_submitted(hpo, driver):
+def test_submit_invalid_corpus_is_rejected_before_submission(hpo, driver):
     driver()
     Path("corpus.conll").write_text("a B-PER x\n")
     code, _, err = hpo("submit", "--data", "nowhere.jsonl", "--study", "s")
@@ -185,7 +185,7 @@ def test_a_corpus_with_faults_is_told_before_anything_is_submitted(hpo, driver):
     assert not StudyFolder("s").submission.exists()
 
 
-def test_a_dry_run_prints_the_script_and_the_cost_and_submits_nothing(hpo, monkeypatch):
+def test_submit_dry_run_prints_script_and_cost_only(hpo, monkeypatch):
     monkeypatch.setattr("hpo.models.build.count_parameters", lambda model: 1_000_000)
     code, out, err = hpo("submit", "--backend", "slurm", "--nodes", "2", "--time", "06:00:00", "--dry-run")
     assert code == 0
@@ -197,7 +197,7 @@ def test_a_dry_run_prints_the_script_and_the_cost_and_submits_nothing(hpo, monke
     assert "#SBATCH --array=0-1\n" in out
 
 
-def test_a_grid_asks_of_a_job_what_a_submission_does(hpo):
+def test_grid_job_options_equal_those_of_submit(hpo):
     rows = ("grid", "--train-on", "cased,uncased", "--dry-run", "--nodes", "2", "--gpus", "4", "--cpus", "16")
     words = ("--time", "06:00:00", "--partition", "gpu")
     code, out, err = hpo(*rows, *words, "--backend", "slurm")
@@ -214,7 +214,7 @@ def test_a_grid_asks_of_a_job_what_a_submission_does(hpo):
     )
 
 
-def test_a_trial_of_more_gpus_than_a_node_of_the_job_has_is_not_submitted(hpo):
+def test_submit_gpus_per_trial_above_node_is_rejected(hpo):
     words = ("--backend", "slurm", "--nodes", "2", "--gpus-per-trial", "4", "--dry-run", "--study", "s")
     code, _, err = hpo("submit", *words, "--gpus", "2")
     assert (code, err) == (
@@ -224,7 +224,7 @@ def test_a_trial_of_more_gpus_than_a_node_of_the_job_has_is_not_submitted(hpo):
     )
 
 
-def test_without_slurm_a_submission_ends_with_one_line(hpo, monkeypatch):
+def test_submit_without_sbatch_prints_one_line(hpo, monkeypatch):
     monkeypatch.setenv("PATH", "")
     code, _, err = hpo("submit", "--backend", "slurm", "--study", "s")
     assert (code, err.count("\n")) == (2, 1)
@@ -232,7 +232,7 @@ def test_without_slurm_a_submission_ends_with_one_line(hpo, monkeypatch):
     assert not StudyFolder("s").path.exists()
 
 
-def test_without_rays_job_api_the_extra_is_named(hpo, monkeypatch):
+def test_submit_without_ray_job_api_names_the_extra(hpo, monkeypatch):
     monkeypatch.setattr(ray_jobs, "find_spec", lambda name: None)
     code, _, err = hpo("submit", "--backend", "ray", "--study", "s")
     assert code == 2
@@ -243,14 +243,14 @@ def test_without_rays_job_api_the_extra_is_named(hpo, monkeypatch):
     "code, state",
     [(None, "stopped"), (130, "stopped"), (143, "stopped"), (1, "failed"), (2, "failed")],
 )
-def test_what_became_of_a_job_follows_from_its_exit_code(empty_folder, code, state):
+def test_status_after_exit_follows_from_exit_code(empty_folder, code, state):
     folder = StudyFolder("s")
     assert status_after_exit(folder, code).state == state
     write_json(folder.matrix, {})
     assert status_after_exit(folder, code).state == JobState.DONE
 
 
-def test_a_job_that_submitted_itself_again_is_known_by_its_new_name(empty_folder):
+def test_read_submission_resubmitted_job_has_new_number(empty_folder):
     folder = StudyFolder("s")
     facts = {"study": "s", "backend": "slurm", "settings": {}, "submitted": ""}
     write_submission(folder, Submission(job="7", log="results/s/cluster/job-7.log", **facts))
@@ -259,7 +259,7 @@ def test_a_job_that_submitted_itself_again_is_known_by_its_new_name(empty_folder
 
 
 @pytest.mark.slow
-def test_a_real_search_runs_in_the_background_to_its_end(hpo):
+def test_submit_local_real_search_finishes(hpo):
     Path("s.yaml").write_text(
         yaml.safe_dump({"name": "s", "trials": 2, "fixed": {"epochs": 1}, "subsample": {"train": 0.3}})
     )

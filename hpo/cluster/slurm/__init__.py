@@ -1,0 +1,1 @@
+"""The SLURM backend: site profiles, job scripts, submission."""

@@ -42,7 +42,7 @@ SCRIPTS = {
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_the_whole_text_of_a_script(name):
+def test_render_script_text_equals_golden_file(name):
     """To change it on purpose: write `render_script`'s text to the golden file, and read the difference."""
     studies, site = SCRIPTS[name]
     text = render_script(Job(studies, PROGRAMS), load_site_profile(None, site))
@@ -50,7 +50,7 @@ def test_the_whole_text_of_a_script(name):
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_bash_finds_no_fault_in_a_script(name):
+def test_render_script_is_valid_bash(name):
     subprocess.run(["bash", "-n", GOLDEN / f"{name}.sh"], check=True)
 
 
@@ -60,7 +60,7 @@ HOSTILE += ("'", '"', "#", "\\", "")
 
 @pytest.mark.parametrize("field", ["partition", "account", "qos", "constraint", "memory"])
 @pytest.mark.parametrize("value", HOSTILE)
-def test_a_hostile_word_is_refused(field, value):
+def test_site_profile_hostile_word_is_rejected(field, value):
     with pytest.raises(UserError) as refusal:
         load_site_profile(None, {field: value})
     assert field in str(refusal.value)
@@ -81,12 +81,12 @@ def test_a_hostile_word_is_refused(field, value):
         {"node": 2},
     ],
 )
-def test_a_hostile_or_mistaken_setting_is_refused(setting):
+def test_site_profile_hostile_or_invalid_setting_is_rejected(setting):
     with pytest.raises(UserError):
         load_site_profile(None, setting)
 
 
-def test_a_profile_is_told_its_faults_by_line(tmp_path):
+def test_site_profile_file_reports_problems_with_lines(tmp_path):
     profile = tmp_path / "site.yaml"
     profile.write_text("partition: gpu\naccount: $(id)\nnodez: 2\n")
     with pytest.raises(UserError) as refusal:
@@ -96,14 +96,14 @@ def test_a_profile_is_told_its_faults_by_line(tmp_path):
     assert second.startswith(f"{profile}:3: nodez: unknown key")
 
 
-def test_options_win_over_a_profile(tmp_path):
+def test_site_profile_options_override_file(tmp_path):
     profile = tmp_path / "site.yaml"
     profile.write_text("partition: gpu\nnodes: 4\ntime: 90\n")
     assert load_site_profile(profile, {"nodes": 2}) == SiteProfile(partition="gpu", nodes=2, time="90")
 
 
 @pytest.mark.parametrize("name", ["../x", "x/../../y", "a b", "$(id)", "x\n", "", "-x"])
-def test_a_study_that_is_no_name_makes_no_script(name):
+def test_render_script_invalid_study_name_is_rejected(name):
     with pytest.raises(UserError):
         render_script(Job((name,), PROGRAMS), SiteProfile())
 
@@ -176,7 +176,7 @@ def wait_for(path):
         time.sleep(0.05)
 
 
-def test_one_node_runs_the_driver_and_ends_with_its_exit_code(start):
+def test_job_one_node_exits_with_driver_code(start):
     code, said = finish(start(HPO_STUB_CODE=3))
     assert code == 3, said
     assert written("called") == ["resume s"]
@@ -188,7 +188,7 @@ def test_one_node_runs_the_driver_and_ends_with_its_exit_code(start):
     assert '{"job":"4321","exit":3}' in written("results/s/cluster/jobs.jsonl")
 
 
-def test_several_nodes_start_ray_on_ports_of_the_job_with_slurms_own_counts(start):
+def test_job_several_nodes_start_ray_with_job_ports_and_slurm_counts(start):
     code, said = finish(start(site={"nodes": 2}))
     assert code == 0, said
     words = written("ray")
@@ -202,7 +202,7 @@ def test_several_nodes_start_ray_on_ports_of_the_job_with_slurms_own_counts(star
     assert f"HPO_RAY_ADDRESS=10.1.2.3:{port}" in written("environment")
 
 
-def test_two_jobs_on_a_machine_have_no_port_in_common(start):
+def test_job_two_jobs_share_no_port(start):
     taken = []
     for job, restarts in (("4321", "0"), ("4322", "0"), ("4321", "1"), ("5520", "0")):
         code, said = finish(start(site={"nodes": 2}, SLURM_JOB_ID=job, SLURM_RESTART_COUNT=restarts))
@@ -216,13 +216,13 @@ def test_two_jobs_on_a_machine_have_no_port_in_common(start):
     assert all(1024 < port < 32768 for ports in taken for port in ports)
 
 
-def test_a_head_that_did_not_start_is_no_success(start):
+def test_job_head_not_started_is_not_success(start):
     code, said = finish(start(site={"nodes": 2}, RAY_STUB_FAILS=1))
     assert code == 1
     assert "Ray did not start" in said
 
 
-def test_at_usr1_the_driver_is_stopped_and_the_job_queued_again(start):
+def test_job_usr1_stops_driver_and_requeues(start):
     process = start(HPO_STUB_S=30)
     wait_for("mode")
     time.sleep(0.3)
@@ -234,7 +234,7 @@ def test_at_usr1_the_driver_is_stopped_and_the_job_queued_again(start):
     assert written("results/s/cluster/restarts") == ["1"]
 
 
-def test_a_job_restarts_so_often_and_no_more(start):
+def test_job_restarts_are_limited(start):
     StudyFolder("s").cluster.mkdir(parents=True)
     StudyFolder("s").restarts.write_text("10\n")
     process = start(HPO_STUB_S=30)
@@ -247,7 +247,7 @@ def test_a_job_restarts_so_often_and_no_more(start):
     assert "interrupted after 10 restarts" in said
 
 
-def test_a_driver_that_does_not_stop_in_time_is_killed_and_the_job_queued_again(start):
+def test_job_driver_not_stopping_is_killed_and_requeued(start):
     process = start(site={"notice_s": 30}, HPO_STUB_S=600, HPO_STUB_DEAF=1)
     wait_for("mode")
     script = Path("job.sh").read_text()
@@ -260,7 +260,7 @@ def test_a_driver_that_does_not_stop_in_time_is_killed_and_the_job_queued_again(
     assert written("scontrol") == ["requeue 4321"]
 
 
-def test_a_job_that_the_scheduler_starts_again_too_often_gives_up(start):
+def test_job_restarted_by_scheduler_too_often_gives_up(start):
     StudyFolder("s").cluster.mkdir(parents=True)
     StudyFolder("s").restarts.write_text("11\n")
     code, said = finish(start())
@@ -269,7 +269,7 @@ def test_a_job_that_the_scheduler_starts_again_too_often_gives_up(start):
     assert not Path("called").exists()
 
 
-def test_an_array_element_submits_itself_again_where_jobs_cannot_be_requeued(start):
+def test_job_array_element_without_requeue_resubmits_itself(start):
     array = {"SLURM_ARRAY_JOB_ID": 4000, "SLURM_ARRAY_TASK_ID": 1}
     process = start(("s", "t"), {"requeue": False}, HPO_STUB_S=30, **array)
     wait_for("mode")
@@ -282,7 +282,7 @@ def test_an_array_element_submits_itself_again_where_jobs_cannot_be_requeued(sta
 
 
 @pytest.mark.parametrize("word", ["stop", "TERM"])
-def test_a_job_that_was_told_to_stop_does_not_start_again(start, word):
+def test_job_asked_to_stop_does_not_restart(start, word):
     process = start(HPO_STUB_S=30)
     wait_for("mode")
     time.sleep(0.3)
@@ -303,7 +303,7 @@ def hostile_scratch():
     folder.rmdir()
 
 
-def test_what_a_profile_holds_reaches_no_shell_but_its_lines_of_shell(start, hostile_scratch):
+def test_render_script_profile_values_are_never_executed(start, hostile_scratch):
     site = {
         "container": ["env", "$(touch PWNED)", "; touch PWNED", "it's", '"'],
         "modules": ["cuda/12.4"],
@@ -325,7 +325,7 @@ PRINTABLE = st.text(LETTERS, min_size=1)
 
 
 @given(st.lists(PRINTABLE.filter(str.strip), min_size=1, max_size=4))
-def test_any_printable_word_of_a_container_comes_through_bash_as_it_is(words):
+def test_render_script_container_words_pass_bash_unchanged(words):
     script = render_script(Job(("s",), PROGRAMS), SiteProfile(container=tuple(words)))
     lines = script.split("\n")
     (line,) = [each for each in lines if each.startswith("container=(")]
@@ -338,7 +338,7 @@ def test_any_printable_word_of_a_container_comes_through_bash_as_it_is(words):
     assert done.stdout.split("\0")[:-1] == words
 
 
-def test_a_profile_is_validated_like_every_other_file(tmp_path):
+def test_validate_file_recognizes_site_profile(tmp_path):
     profile = tmp_path / "site.yaml"
     profile.write_text("partition: gpu\nnotice_s: 5\n")
     with pytest.raises(UserError, match=rf"{profile}:2: notice_s"):
