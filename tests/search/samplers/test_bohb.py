@@ -86,9 +86,9 @@ def test_density_bandwidths_match_hand_computed_reference_rule():
 
 
 @given(st.floats(0, 1), st.floats(1e-3, 10), st.floats(1e-6, 1 - 1e-6))
-def test_truncated_normal_matches_scipy(mean, spread, share):
-    expected = stats.truncnorm.ppf(share, -mean / spread, (1 - mean) / spread, loc=mean, scale=spread)
-    assert truncated_normal(mean, spread, share) == pytest.approx(expected, abs=1e-6)
+def test_truncated_normal_matches_scipy(mean, spread, quantile):
+    expected = stats.truncnorm.ppf(quantile, -mean / spread, (1 - mean) / spread, loc=mean, scale=spread)
+    assert truncated_normal(mean, spread, quantile) == pytest.approx(expected, abs=1e-6)
 
 
 def test_density_draws_are_near_points_and_inside_the_domain(measure):

@@ -93,7 +93,7 @@ class SimulatedSearch:
     def step(self, trial, measure):
         epoch = int(trial.epochs) + 1
         if (trial.number, epoch) in self.failures:
-            self.controller.on_trial_end(trial.number, State.FAILED, "as if")
+            self.controller.on_trial_end(trial.number, State.FAILED, "simulated failure")
         elif self.controller.on_result(trial.number, measure(epoch, self.f1_of(trial.number, epoch))):
             if epoch < self.max_epochs:
                 return
