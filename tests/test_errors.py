@@ -1,4 +1,4 @@
-"""How a mistake reads."""
+"""The text of issues and errors."""
 
 from hpo.errors import EXIT_FAILED, EXIT_INVALID, Issue, StudyFailed, UserError, unknown
 

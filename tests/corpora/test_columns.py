@@ -1,4 +1,4 @@
-"""Column files in the shapes in which they are found."""
+"""Column files in the forms that occur in practice."""
 
 from __future__ import annotations
 

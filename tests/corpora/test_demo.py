@@ -1,4 +1,4 @@
-"""The demo corpus is the same everywhere, well formed, and as troublesome as it says."""
+"""The demo corpus is deterministic, well formed, and has the documented difficulties."""
 
 from __future__ import annotations
 

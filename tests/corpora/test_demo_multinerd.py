@@ -1,4 +1,4 @@
-"""The demo with MultiNERD's types: all fifteen in every split, in both families, and ambiguous."""
+"""The MultiNERD demo corpus: all fifteen types in every split, in both families, with ambiguous words."""
 
 from collections import Counter
 

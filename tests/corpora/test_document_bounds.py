@@ -1,4 +1,4 @@
-"""A reader tells which neighbouring sentences are of one document, where its format says so."""
+"""Readers assign documents to sentences if the format marks document boundaries."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""One contract for every file format: what it reads, and where it says that something is wrong."""
+"""The contract of every file format: what it reads, and where it reports issues."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def write_csv_lists(rows: Rows) -> str:
 
 @dataclass(frozen=True)
 class Contract:
-    """How a format is written, and on which line its second sentence (or that one's second token) stands.
+    """How a format is written, and the line of its second sentence (or of that sentence's second token).
 
-    ``shortened`` makes a row of the second sentence too short, ``unequal`` takes one of its labels away;
-    where a format cannot show the one without the other, both are the same.
+    ``shortened`` makes a row of the second sentence too short, ``unequal`` removes one of its labels; in
+    some formats the two are the same.
     """
 
     write: Callable[[Rows], str]
@@ -99,7 +99,7 @@ def read(path: Path, options: CorpusOptions | None = None) -> tuple[Sentence, ..
 
 
 def issues_of(path: Path, options: CorpusOptions | None = None) -> list[tuple[str, str]]:
-    """Where and which rule, of every problem that reading finds."""
+    """Return location and message of every issue."""
     with pytest.raises(UserError) as caught:
         load(str(path), split_dev=False, options=options)
     assert caught.value.exit_code == 2
@@ -335,8 +335,8 @@ def test_read_hipe_ends_sentences_at_flags_and_documents(tmp_path: Path) -> None
 
 def test_read_hipe_uses_given_column(tmp_path: Path) -> None:
     path = write_flagged(tmp_path / "train.tsv", ["Ajax\tB-pers\tB-pers.myth\t_"])
-    told = CorpusOptions(columns=Columns(label="NE-FINE-LIT"))
-    assert read(path, told)[0].labels == ("B-pers.myth",)
+    given = CorpusOptions(columns=Columns(label="NE-FINE-LIT"))
+    assert read(path, given)[0].labels == ("B-pers.myth",)
     wrong = CorpusOptions(columns=Columns(label="NE-OTHER"))
     assert issues_of(path, wrong) == [(f"{path}:1", "header lacks a column")]
 

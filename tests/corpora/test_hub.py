@@ -1,4 +1,4 @@
-"""Datasets of the `datasets` library, saved in a folder or fetched by name; the network is never asked."""
+"""Datasets of the `datasets` library, from a saved folder or by name; no test uses the network."""
 
 from __future__ import annotations
 
@@ -76,31 +76,31 @@ def test_load_missing_column_raises(tmp_path: Path) -> None:
 
 
 class Loader:
-    """Stands for the hub, and remembers what it was asked for."""
+    """Replaces the hub, and records the requests."""
 
     def __init__(self, splits: Mapping[str, Any] | Exception) -> None:
         self.splits = splits
-        self.asked: list[tuple[str, str | None]] = []
+        self.requests: list[tuple[str, str | None]] = []
 
     def __call__(self, path: str, config: str | None) -> Mapping[str, Any]:
-        self.asked.append((path, config))
+        self.requests.append((path, config))
         if isinstance(self.splits, Exception):
             raise self.splits
         return self.splits
 
 
 @pytest.mark.parametrize(
-    ("data", "asked"),
+    ("data", "expected"),
     [
         ("KBLab/sucx3_ner:original_cased", ("KBLab/sucx3_ner", "original_cased")),
         ("someone/news", ("someone/news", None)),
         ("conll2003", ("eriktks/conll2003", "conll2003")),
     ],
 )
-def test_read_passes_name_and_configuration_to_loader(data: str, asked: tuple[str, str | None]) -> None:
+def test_read_passes_name_and_configuration_to_loader(data: str, expected: tuple[str, str | None]) -> None:
     loader = Loader({"train": make([["Lund"]], [[1]], CLASSES)})
     splits, _ = hub.read(data, CorpusOptions(), Diagnostics(), loader)
-    assert loader.asked == [asked]
+    assert loader.requests == [expected]
     assert splits[0].sentences[0].labels == ("B-LOC",)
 
 
@@ -108,7 +108,7 @@ def test_read_multinerd_uses_known_label_names_and_languages() -> None:
     rows = make([["York"], ["Lund", "y", "z"]], [[5], [0, 3, 30]], lang=["en", "sv"])
     loader = Loader({"train": rows, "validation": rows})
     splits, _ = hub.read("Babelscape/multinerd:sv", CorpusOptions(), Diagnostics(), loader)
-    assert loader.asked == [("Babelscape/multinerd", None)]
+    assert loader.requests == [("Babelscape/multinerd", None)]
     assert [split.name for split in splits] == ["train", "dev"]
     assert [sentence.labels for sentence in splits[0].sentences] == [("O", "B-ORG", "I-VEHI")]
 
@@ -143,14 +143,14 @@ def test_read_programming_error_keeps_its_type() -> None:
 
 
 def test_read_script_dataset_uses_parquet_export(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[dict[str, Any]] = []
+    calls: list[dict[str, Any]] = []
 
     def load_dataset(path: str, **kwargs: Any) -> Any:
-        asked.append(kwargs)
+        calls.append(kwargs)
         if "revision" not in kwargs:
             raise RuntimeError("Dataset scripts are no longer supported, but found b.py")
         return {"train": make([["Lund"]], [["B-LOC"]])}
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     hub.read("a/b:c", CorpusOptions(), Diagnostics())
-    assert asked == [{"name": "c"}, {"data_dir": "c", "revision": hub.EXPORT_REVISION}]
+    assert calls == [{"name": "c"}, {"data_dir": "c", "revision": hub.EXPORT_REVISION}]

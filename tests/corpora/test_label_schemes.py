@@ -1,4 +1,4 @@
-"""Label schemes: what is found, what is read, and that nothing is lost on the way to IOB2."""
+"""Label schemes are detected, and converted to IOB2 without loss."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ chunks = st.lists(st.tuples(st.sampled_from((*KINDS, OUTSIDE)), st.integers(1, 4
 
 
 def write_iob2(found: list[Chunk]) -> list[str]:
-    """The labels of entities that stand one after another; the type `O` is a stretch of none."""
+    """Return IOB2 labels of consecutive chunks; the type `O` is a run of tokens outside entities."""
     labels = []
     for kind, length in found:
         if kind == OUTSIDE:

@@ -1,4 +1,4 @@
-"""Labels that a model may learn are made of IOB2 and read back, as corpora in these schemes are read."""
+"""Model labels are converted from IOB2 and back with the results of the corpus label schemes."""
 
 from itertools import pairwise
 
@@ -85,7 +85,7 @@ def test_to_iob2_of_arbitrary_labels_matches_scheme_reader(name, data):
     read = LABEL_SETS[name].to_iob2(said, offsets)
     reader = LabelConverter(READERS[name])
     expected = [list(reader.to_iob2(each)[0]) for each in in_words(said, offsets, names)]
-    if name == BIO:  # taken as it stands; spans are what seqeval makes of it
+    if name == BIO:  # unchanged; spans follow seqeval
         assert read is said
         gold, _ = encode(expected, TYPES)
         assert np.array_equal(extract(said, offsets).starts, extract(gold, offsets).starts)

@@ -1,4 +1,4 @@
-"""Loading: which files are which split, what is told, cut and pruned."""
+"""Loading: files of splits, options, the dev split and pruning."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hpo.errors import UserError
 
 
 def write(path: Path, words: list[str]) -> Path:
-    """A file of one JSON line per word, each a sentence of its own."""
+    """Write one JSON line, a sentence, for each word."""
     lines = [json.dumps({"tokens": [word], "ner_tags": ["B-LOC"]}) for word in words]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
@@ -70,8 +70,8 @@ def test_load_ambiguous_test_files_takes_the_one_named_like_the_others(tmp_path:
     assert corpus.splits["test"][0].tokens == ("news.2015.test",)
     assert "test is news.2015.test.jsonl" in corpus.notes[0]
     assert "news.test-allmasked.jsonl: ignored" in corpus.notes[1]
-    told = CorpusOptions(splits={"wiki": "wiki.test.jsonl", "test-allmasked": "news.test-allmasked.jsonl"})
-    assert list(load(str(tmp_path), options=told).splits) == ["test-allmasked", "wiki"]
+    given = CorpusOptions(splits={"wiki": "wiki.test.jsonl", "test-allmasked": "news.test-allmasked.jsonl"})
+    assert list(load(str(tmp_path), options=given).splits) == ["test-allmasked", "wiki"]
 
 
 def test_load_two_files_for_one_split_raises(tmp_path: Path) -> None:
@@ -99,10 +99,11 @@ def test_load_options_take_precedence_over_corpus_yaml(tmp_path: Path) -> None:
     write(tmp_path / "one.data", ["one"])
     write(tmp_path / "two.data", ["two"])
     (tmp_path / "corpus.yaml").write_text(
-        "name: told\nformat: jsonl\noutside: 0\nsplits: {train: one.data, test: two.data}\n", encoding="utf-8"
+        "name: given\nformat: jsonl\noutside: 0\nsplits: {train: one.data, test: two.data}\n",
+        encoding="utf-8",
     )
     corpus = load(str(tmp_path))
-    assert (corpus.name, list(corpus.splits)) == ("told", ["train", "test"])
+    assert (corpus.name, list(corpus.splits)) == ("given", ["train", "test"])
     assert load(str(tmp_path), options=CorpusOptions(name="mine")).name == "mine"
 
 
@@ -197,8 +198,8 @@ def test_load_demo_can_be_pruned() -> None:
 def test_load_split_aliases_are_normalized(tmp_path: Path) -> None:
     write(tmp_path / "a.jsonl", ["a"])
     write(tmp_path / "b.jsonl", ["b"])
-    told = CorpusOptions(splits={"Validation": "b.jsonl", "training": "a.jsonl", "wikipedia": "b.jsonl"})
-    assert list(load(str(tmp_path), options=told).splits) == ["train", "dev", "wikipedia"]
+    given = CorpusOptions(splits={"Validation": "b.jsonl", "training": "a.jsonl", "wikipedia": "b.jsonl"})
+    assert list(load(str(tmp_path), options=given).splits) == ["train", "dev", "wikipedia"]
 
 
 @pytest.mark.parametrize(
@@ -239,15 +240,15 @@ def test_load_unpaired_surrogate_in_id_can_be_split(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "labels"),
+    ("given", "labels"),
     [
         ("bio", ("B-PER", "B-PER")), ("BIO", ("B-PER", "B-PER")), ("iob", ("B-PER", "I-PER")),
         ("auto", ("B-PER", "I-PER")), ("iob1", ("B-PER", "I-PER")),
     ],
 )  # fmt: skip
-def test_load_accepts_scheme_aliases(tmp_path: Path, told: str, labels: tuple[str, ...]) -> None:
-    rows = {"bio": "B-PER B-PER", "iob": "I-PER I-PER", "auto": "I-PER I-PER"}[told.lower().rstrip("1")]
+def test_load_accepts_scheme_aliases(tmp_path: Path, given: str, labels: tuple[str, ...]) -> None:
+    rows = {"bio": "B-PER B-PER", "iob": "I-PER I-PER", "auto": "I-PER I-PER"}[given.lower().rstrip("1")]
     line = json.dumps({"tokens": ["Ada", "Berg"], "ner_tags": rows.split()})
     (tmp_path / "test.jsonl").write_text(line, encoding="utf-8")
-    (tmp_path / "corpus.yaml").write_text(f"scheme: {told}\n", encoding="utf-8")
+    (tmp_path / "corpus.yaml").write_text(f"scheme: {given}\n", encoding="utf-8")
     assert load(str(tmp_path), split_dev=False).splits["test"][0].labels == labels

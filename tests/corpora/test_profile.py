@@ -1,4 +1,4 @@
-"""What a profile counts, and how it is told."""
+"""Profiles count corpora, and are formatted as text and JSON."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ def test_profile_shared_counts_sentences_of_second_split() -> None:
 
 
 def test_profile_to_json_is_serializable() -> None:
-    told = json.loads(json.dumps(profile(CORPUS).to_json()))
-    assert told["splits"]["train"]["types"] == {"LOC": 3, "PER": 2}
-    assert told["notes"] == ["a note"]
+    parsed = json.loads(json.dumps(profile(CORPUS).to_json()))
+    assert parsed["splits"]["train"]["types"] == {"LOC": 3, "PER": 2}
+    assert parsed["notes"] == ["a note"]
 
 
 def test_format_profile_aligns_columns() -> None:
-    told = format_profile(profile(CORPUS))
-    assert told[0] == "ort  sha256 abababababab"
-    assert len({len(line) for line in told[2:5]}) == 1
-    assert told[6:10] == [
+    text = format_profile(profile(CORPUS))
+    assert text[0] == "ort  sha256 abababababab"
+    assert len({len(line) for line in text[2:5]}) == 1
+    assert text[6:10] == [
         "type         train  test",
         "LOC              3     2",
         "PER              2     2",
         "(automatic)      2     0",
     ]
-    assert told[10:] == ["2 sentences are in both train/test", "note: a note"]
+    assert text[10:] == ["2 sentences are in both train/test", "note: a note"]
 
 
 def test_profile_data_reports_issues_and_keeps_source_splits(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The public corpora: each is read with exactly the counts that were measured on its files."""
+"""Public corpora are read with exactly the counts measured on their files."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def test_counts_cover_every_folder() -> None:
 def test_load_masked_split_has_test_tokens_without_labels() -> None:
     file = "HIPE-2022-v2.1-ajmc-test-allmasked-en.tsv"
     test = load(str(DATA / "ajmc" / "en")).splits["test"]
-    told = load(str(DATA / "ajmc" / "en"), options=CorpusOptions(splits={"test-allmasked": file}))
-    assert counts_of(profile(told)) == {"test-allmasked": (238, 6052, 0)}
-    assert [s.tokens for s in told.splits["test-allmasked"]] == [s.tokens for s in test]
+    given = load(str(DATA / "ajmc" / "en"), options=CorpusOptions(splits={"test-allmasked": file}))
+    assert counts_of(profile(given)) == {"test-allmasked": (238, 6052, 0)}
+    assert [s.tokens for s in given.splits["test-allmasked"]] == [s.tokens for s in test]
 
 
 def test_load_finer_ignores_wikipedia_test_file() -> None:

@@ -141,7 +141,7 @@ def test_apply_unlisted_types_raise_at_their_locations():
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "given"),
     [
         ("types: [A, A]", r"mine.yaml:4: types: duplicate entity type: A"),
         ("types: [B]", r"mine.yaml:5: mapping: maps to unlisted types: A"),
@@ -153,10 +153,10 @@ def test_apply_unlisted_types_raise_at_their_locations():
         ("types: [A]\nmapings: {}", r"mine.yaml:5: mapings: unknown key"),
     ],
 )
-def test_load_family_invalid_file_raises_with_line(tmp_path, changed, told):
+def test_load_family_invalid_file_raises_with_line(tmp_path, changed, given):
     path = tmp_path / "mine.yaml"
     path.write_text(f"name: mine\ntitle: Mine\ndescription: a test\n{changed}\nmapping: {{a: A}}\n", "utf-8")
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=given):
         families.load_family(str(path))
 
 

@@ -1,4 +1,4 @@
-"""The case variants keep labels and token counts, and draw alike wherever a sentence stands."""
+"""Case variants keep labels and token counts, and their draws do not depend on the position."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text to be labelled: words with their places, and what a file is taken for."""
+"""Plain text is tokenized with offsets, and the format of input files is detected."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Where the YAML files that a user names are found."""
+"""Presets are found by name in the working directory, the checkout or the package."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""YAML as this project reads it, and problems at their lines."""
+"""YAML 1.2 scalars, and issues with their lines."""
 
 from pathlib import Path
 
