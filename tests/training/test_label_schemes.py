@@ -75,12 +75,12 @@ def test_checkpoint_scores_equal_those_of_training(learned, corpus):
     _, measured, folder, _ = learned
     best = max(measured, key=lambda each: each.sort_key)
     scores = score_checkpoint(folder, corpus, ("dev", "test"))["dev"]["cased"]
-    reading, split = predict_split(load_checkpoint(folder), corpus, "dev")
+    predictions, split = predict_split(load_checkpoint(folder), corpus, "dev")
     assert (scores.f1, scores.precision) == (best.f1, best.precision)
     assert scores.gold == (split.labels % 2 == 1).sum()  # every B-
-    assert reading.gold.max() < 5 and reading.predicted.max() < 5
+    assert predictions.gold.max() < 5 and predictions.predicted.max() < 5
     cased = np.bincount(split.forms[0], minlength=len(split.encoding_sentences))
-    assert reading.accuracy(cased) == best.accuracy
+    assert predictions.accuracy(cased) == best.accuracy
 
 
 def test_predicted_spans_give_the_scores_of_the_checkpoint(learned, corpus, sentences):
