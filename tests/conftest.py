@@ -1,4 +1,4 @@
-"""What tests of several rooms share."""
+"""Fixtures that several test packages share."""
 
 import random
 
@@ -19,7 +19,7 @@ settings.load_profile("steady")
 
 @pytest.fixture(scope="session")
 def measure():
-    """Makes a measurement of an epoch, an F1 and a loss."""
+    """Function that makes a measurement from an epoch, an F1 and a loss."""
 
     def make(epoch, f1, loss=0.5):
         return Measurement(
@@ -32,7 +32,7 @@ def measure():
 
 @pytest.fixture
 def empty_folder(tmp_path, monkeypatch):
-    """A working directory of its own, for what looks under results/ or in the working directory."""
+    """An empty working directory, for code that uses results/ or the working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -43,7 +43,7 @@ PLACES = ("Uppsala", "Åbo", "São Paulo", "Rose")
 
 
 def make_sentences(count: int, seed: int = 0) -> tuple[Sentence, ...]:
-    """Sentences whose labels follow from their words."""
+    """Return random sentences whose labels are a function of their words."""
     draw = random.Random(seed)
     sentences = []
     for number in range(count):

@@ -1,4 +1,4 @@
-"""Batches hold each row once, change with the epoch, and waste little on padding."""
+"""Batch samplers draw each window once per epoch, repeat by seed and epoch, and leave little padding."""
 
 import numpy as np
 import pytest
@@ -56,7 +56,7 @@ def test_packed_batch_sampler_draws_the_batches_of_the_random_one():
 
 
 def test_packed_batch_sampler_ignores_lengths_when_drawing():
-    """Means of batches of similar length spread as far as lengths do, of random ones less by √32."""
+    """Mean lengths of length-grouped batches vary as lengths do, those of random batches less by √32."""
     spread = [
         np.std([SENTENCES[each.windows].mean() for each in kind(SENTENCES, 32, seed=1)])
         for kind in (LengthGroupedBatchSampler, PackedBatchSampler)
@@ -67,17 +67,17 @@ def test_packed_batch_sampler_ignores_lengths_when_drawing():
 
 @pytest.mark.parametrize("size, parts", [(4, 4), (8, 8), (16, 4), (32, 8)])
 def test_micro_batches_of_a_packed_batch_are_no_larger_than_padded_ones(size, parts):
-    """None takes more than as many padded rows would, but for the slack of a line."""
-    for placement in PackedBatchSampler(SENTENCES, size, seed=3, accumulation_steps=parts):
-        lines = -(-placement.height // parts)
-        padded = -(-len(placement.windows) // parts) * (1.05 * SENTENCES[placement.windows].max() + 1)
-        assert lines * placement.width <= padded
+    """A part is at most as large as its windows padded, apart from the slack of a row."""
+    for plan in PackedBatchSampler(SENTENCES, size, seed=3, accumulation_steps=parts):
+        rows = -(-plan.height // parts)
+        padded = -(-len(plan.windows) // parts) * (1.05 * SENTENCES[plan.windows].max() + 1)
+        assert rows * plan.width <= padded
 
 
 def test_packed_batch_sampler_with_batch_size_above_corpus_size_draws_one_batch():
     lengths = np.arange(3, 40)
-    (placement,) = PackedBatchSampler(lengths, 4096, seed=1)
-    assert sorted(placement.windows) == list(range(37))
+    (plan,) = PackedBatchSampler(lengths, 4096, seed=1)
+    assert sorted(plan.windows) == list(range(37))
 
 
 @pytest.mark.parametrize("size", [4, 8, 16, 32, 128])
@@ -99,18 +99,18 @@ def test_length_grouped_batch_sampler_leaves_little_padding():
 def test_packing_plan_places_windows_without_overlap(lengths, size, kind, count):
     lengths = np.array(lengths)
     for own in range(count):
-        for placement in kind(lengths, size, seed=2, rank=own, world_size=count):
-            taken = np.zeros((placement.height, placement.width), int)
-            for row, line, column in zip(placement.windows, placement.rows, placement.columns, strict=True):
+        for plan in kind(lengths, size, seed=2, rank=own, world_size=count):
+            taken = np.zeros((plan.height, plan.width), int)
+            for row, line, column in zip(plan.windows, plan.rows, plan.columns, strict=True):
                 taken[line, column : column + lengths[row]] += 1
             assert taken.max() == 1
-            assert taken.sum() == lengths[placement.windows].sum(), "none is cut off"
-            assert taken[:, 0].all() and taken[:, -1].any(), "no line and no column is padding alone"
+            assert taken.sum() == lengths[plan.windows].sum(), "windows are complete"
+            assert taken[:, 0].all() and taken[:, -1].any(), "every row and the last column hold subtokens"
 
 
 def test_pack_batches_of_equal_lengths_leaves_no_padding():
-    (placement,) = pack_batches(np.arange(32)[None], np.full(32, 64))
-    assert placement.height * placement.width == 32 * 64
+    (plan,) = pack_batches(np.arange(32)[None], np.full(32, 64))
+    assert plan.height * plan.width == 32 * 64
 
 
 @kinds
@@ -119,15 +119,15 @@ def test_batch_sampler_shares_of_all_processes_make_up_the_batch(kind, count, si
     lengths = np.random.default_rng(0).integers(3, 90, 50)
     whole = lists(kind(lengths, size, seed=3))
     shares = [list(kind(lengths, size, seed=3, rank=own, world_size=count)) for own in range(count)]
-    assert {len(each) for each in shares} == {len(whole)}, "all take as many steps"
+    assert {len(each) for each in shares} == {len(whole)}, "processes take equally many steps"
     for rows, parts in zip(whole, zip(*shares, strict=True), strict=True):
         real = [each.windows.tolist() for each in parts if each.labelled]
         assert sorted(row for part in real for row in part) == rows
         sizes = [len(part) for part in real] + [0] * (count - len(real))
         assert max(sizes) - min(sizes) <= 1
-        assert all(len(each.windows) for each in parts), "none goes without"
+        assert all(len(each.windows) for each in parts), "every process has a window"
         weights = [lengths[part].sum() for part in real] + [0] * (count - len(real))
-        assert max(weights) - min(weights) <= lengths[rows].max(), "nor with all the long ones"
+        assert max(weights) - min(weights) <= lengths[rows].max(), "lengths are balanced"
 
 
 @kinds

@@ -1,4 +1,4 @@
-"""Context is text of the same document in the sentence's own form; it is read and never scored."""
+"""Context is text of the same document in the form of the sentence; it is read and never scored."""
 
 import numpy as np
 from hypothesis import given
@@ -29,7 +29,7 @@ def sentence(text, document="", labels=None):
 
 
 def read(split, tokenizer, number, name="cased"):
-    """Context, sentence and context as one row holds them, in words."""
+    """Return the context before, the sentence and the context after, decoded from its window."""
     row = int(np.flatnonzero(split.window_encodings == split.forms[FORMS.index(name), number])[0])
     place = slice(split.window_offsets[row], split.window_offsets[row + 1])
     ids, own = split.ids[place][1:-1], split.tokens[place][1:-1] != UNSCORED
@@ -44,8 +44,8 @@ TEXTS = ("Ada walked home", "Grace walked in Uppsala", "slowly home today", "tod
 def test_context_includes_neighbouring_sentences_on_both_sides(tokenizer):
     sentences = [sentence(each) for each in TEXTS]
     split = encode(sentences, tokenizer, max_length=256, context=64)
-    before, own, behind = read(split, tokenizer, 1)
-    assert (before, own, behind) == (TEXTS[0], TEXTS[1], f"{TEXTS[2]} {TEXTS[3]}")
+    before, own, after = read(split, tokenizer, 1)
+    assert (before, own, after) == (TEXTS[0], TEXTS[1], f"{TEXTS[2]} {TEXTS[3]}")
 
 
 def test_context_stops_at_document_bounds(tokenizer):
@@ -62,16 +62,16 @@ def test_context_consists_of_whole_tokens_up_to_its_size(tokenizer):
     sentences = [sentence(each) for each in TEXTS]
     for context in range(0, 12):
         split = encode(sentences, tokenizer, max_length=256, context=context)
-        before, _, behind = read(split, tokenizer, 1)
+        before, _, after = read(split, tokenizer, 1)
         left, right = TEXTS[0].split(), f"{TEXTS[2]} {TEXTS[3]}".split()
-        for words, told in ((left[::-1], before.split()[::-1]), (right, behind.split())):
+        for words, actual in ((left[::-1], before.split()[::-1]), (right, after.split())):
             expected, size = [], 0
             for word in words:
                 size += sizes[word]
                 if size > context:
                     break
                 expected.append(word)
-            assert told == expected, context
+            assert actual == expected, context
 
 
 def test_context_has_the_form_of_its_sentence(tokenizer):
@@ -81,7 +81,7 @@ def test_context_has_the_form_of_its_sentence(tokenizer):
     for name in FORMS:
         expected = tuple(" ".join(form(each, name).tokens) for each in sentences)
         assert read(split, tokenizer, 1, name) == expected
-    # It holds no entity, and is yet not the same where its context's entities are lower-cased.
+    # The sentence has no entity, but its context has one, which the forms write differently.
     assert len(set(split.forms[:, 1])) == 3
 
 
@@ -169,7 +169,7 @@ def test_long_sentence_note_counts_labels_lost_by_truncation(tokenizer):
         )
         for each in (64, 12)
     ]
-    # Of 24 tokens ten stand behind the twelfth subtoken; of 6 in entities four.
+    # Ten of 24 tokens follow the twelfth subtoken, four of 6 in entities.
     assert notes == [
         None,
         "train: 1 of 3 sentences are longer than a window and are split into several; "

@@ -1,4 +1,4 @@
-"""Every label stands on the subtoken it belongs to, in every form, however the sentence is cut."""
+"""Encoded sentences keep every label at its token, in every form and for every maximum length."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Windows become batches: padded, or several to a line, with the labels that an alignment gives."""
+"""Window datasets build padded and packed batches with the labels of an alignment."""
 
 import numpy as np
 import torch
@@ -30,14 +30,12 @@ def test_padded_batch_is_as_wide_as_its_longest_window(corpus):
 def test_packed_batch_follows_the_packing_plan(corpus):
     split = corpus.split("train")
     rows = WindowDataset(split, split.forms[0], corpus.pad_id, "first", pooled=True)
-    placement = next(iter(PackedBatchSampler(rows.lengths, 32, seed=1)))
-    batch = rows.packed_batch(placement)
-    assert {tuple(each.shape) for each in batch.values()} == {(placement.height, placement.width)}
-    assert placement.height < 32
-    empty = np.ones((placement.height, placement.width), bool)
-    for number, (row, line, column) in enumerate(
-        zip(placement.windows, placement.rows, placement.columns, strict=True), 1
-    ):
+    plan = next(iter(PackedBatchSampler(rows.lengths, 32, seed=1)))
+    batch = rows.packed_batch(plan)
+    assert {tuple(each.shape) for each in batch.values()} == {(plan.height, plan.width)}
+    assert plan.height < 32
+    empty = np.ones((plan.height, plan.width), bool)
+    for number, (row, line, column) in enumerate(zip(plan.windows, plan.rows, plan.columns, strict=True), 1):
         length = rows.lengths[row]
         place = (int(line), slice(int(column), int(column + length)))
         single = rows.padded_batch([row], pooled=True)
@@ -47,7 +45,7 @@ def test_packed_batch_follows_the_packing_plan(corpus):
         assert batch["positions"][place].tolist() == list(range(length))
         words = single["token_starts"][0]
         assert torch.equal(batch["token_starts"][place], torch.where(words < 0, words, words + column))
-        assert empty[place].all(), "no two rows stand on one place"
+        assert empty[place].all(), "windows do not overlap"
         empty[place] = False
     paddings = {
         "input_ids": corpus.pad_id,
@@ -89,7 +87,7 @@ def test_label_subtokens_all_continues_b_with_i(corpus):
     assert np.array_equal(labels[first], split.labels[split.tokens[first]])
     token = split.labels[split.tokens[rest]]
     assert np.array_equal(labels[rest], np.where(token % 2 == 1, token + 1, token))
-    assert (token % 2 == 1).any(), "the corpus must have a B- over several subtokens for this to say anything"
+    assert (token % 2 == 1).any(), "the corpus must have a B- token of several subtokens"
 
 
 def test_window_dataset_of_two_forms_contains_every_sentence_twice(corpus):

@@ -1,4 +1,4 @@
-"""A small random model of each family in a folder of its own, with a tokenizer of the family's real class."""
+"""Fixtures: a folder with a small random model and a real tokenizer class for each model family."""
 
 import pytest
 import torch
@@ -88,7 +88,7 @@ def byte_pairs(texts):
 
 
 def make(family, texts):
-    """A tokenizer and a model; only T5's is saved as it is published, without a head."""
+    """Return a tokenizer and a model; T5 has no head, as published checkpoints have none."""
     if family == "bert":
         tokenizer = BertTokenizerFast(vocab=wordpiece(texts), do_lower_case=False)
         kind, config = BertForTokenClassification, BertConfig(**WIDTHS, vocab_size=len(tokenizer))
@@ -129,7 +129,7 @@ def make(family, texts):
 
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory, sentences):
-    """The folder of each family's model."""
+    """The model folder of each family."""
     texts = [" ".join(form) for s in sentences for form in (s.tokens, [t.lower() for t in s.tokens])]
     made = {}
     for family in FAMILIES:
@@ -158,7 +158,7 @@ def family_tokenizer(folder):
 
 @pytest.fixture(scope="session")
 def encoded(tmp_path_factory, sentences, family_tokenizer):
-    """The small corpus as the family reads it, cut into windows here and there."""
+    """A small corpus encoded for the family; some sentences need several windows."""
     splits = {"train": sentences[:60], "dev": sentences[60:80]}
     folder = tmp_path_factory.mktemp("encoded")
     return write_corpus(folder, splits, LABELS, family_tokenizer, EncodingOptions(max_length=48, seed=42))

@@ -1,4 +1,4 @@
-"""A sentence is what a family's own tokenizer makes of it, and every label stands where it belongs."""
+"""Encoded sentences equal the output of each family's tokenizer, and labels align with its subtokens."""
 
 import json
 
@@ -31,7 +31,7 @@ def encode(sentences, tokenizer, max_length, context=0):
 
 
 def tokenizer_output(tokenizer, words):
-    """What a tokenizer of its own makes of a sentence, and which word each subtoken is of."""
+    """Return the tokenizer's ids of a sentence and the word number of each subtoken."""
     if tokenizer.is_fast:
         encoded = tokenizer([words], is_split_into_words=True)
         return encoded["input_ids"][0], encoded.word_ids(0)
@@ -104,14 +104,14 @@ def test_label_alignment_of_every_family_begins_at_the_first_subtoken(family_tok
     every, first = (label_subtokens(split, alignment) for alignment in ("all", "first"))
     assert (split.window_encodings[0], split.tokens[-1]) == (0, UNSCORED)
     cased = slice(split.window_offsets[0], split.window_offsets[1])
-    said = {}
+    trained = {}
     for token, of_all, of_first in zip(split.tokens[cased], every[cased], first[cased], strict=True):
-        said.setdefault(int(token), []).append((int(of_all), int(of_first)))
-    assert set(said.pop(UNSCORED, [])) <= {(IGNORE_INDEX, IGNORE_INDEX)}
-    wanted = {0: (0, 0), 1: (1, 2), 2: (2, 2), 3: (0, 0)}
-    for token, (begin, rest) in wanted.items():
-        assert said[token] == [(begin, begin), *[(rest, IGNORE_INDEX)] * (len(said[token]) - 1)]
-    assert len(said[2]) > 1 or family_tokenizer.__class__.__name__ == "BertTokenizer"
+        trained.setdefault(int(token), []).append((int(of_all), int(of_first)))
+    assert set(trained.pop(UNSCORED, [])) <= {(IGNORE_INDEX, IGNORE_INDEX)}
+    expected_labels = {0: (0, 0), 1: (1, 2), 2: (2, 2), 3: (0, 0)}
+    for token, (begin, rest) in expected_labels.items():
+        assert trained[token] == [(begin, begin), *[(rest, IGNORE_INDEX)] * (len(trained[token]) - 1)]
+    assert len(trained[2]) > 1 or family_tokenizer.__class__.__name__ == "BertTokenizer"
 
 
 def test_longest_window_is_limited_by_absolute_positions(family, folder, family_tokenizer):

@@ -1,4 +1,4 @@
-"""Models from folders: a head of another size is drawn anew, anything else that does not fit is refused."""
+"""Models are built from folders: a head of another size is initialized, other mismatches are errors."""
 
 import json
 
@@ -15,7 +15,7 @@ NAMES = ("O", "B-a", "I-a")
 
 @pytest.fixture
 def folder(tmp_path):
-    """A small model that was trained on five labels."""
+    """The folder of a small model with five labels."""
     config = BertConfig(
         vocab_size=40, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
         max_position_embeddings=16, num_labels=5,

@@ -1,4 +1,4 @@
-"""Checkpoints that cannot be read end in a word to the user."""
+"""Invalid checkpoint folders raise a user error."""
 
 import pytest
 from transformers import BertConfig

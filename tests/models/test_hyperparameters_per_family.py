@@ -1,4 +1,4 @@
-"""On every family a hyperparameter's value reaches the modules that it names, or is refused by its name."""
+"""In every model family a hyperparameter is set in its modules, or raises an error with its name."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def build(folder, seed=1, **hyperparameters):
 
 
 def dropouts(model):
-    """The probabilities of the dropouts inside the encoder: of attention weights, and the others."""
+    """Return the dropout rates in the encoder: of attention weights, and of other modules."""
     attention, hidden = set(), set()
     for name, part in model.base_model.named_modules():
         if isinstance(part, torch.nn.Dropout):

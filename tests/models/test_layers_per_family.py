@@ -24,7 +24,7 @@ shapes = pytest.mark.parametrize("shape", SHAPES)
 
 
 def part_of_model(name):
-    """Where a weight stands: in the head, in a layer by its number, or beside."""
+    """Return the part of the model that a weight belongs to: head, layer by number, or rest."""
     layer = re.search(r"\.(?:layer|block)\.(\d+)\.", name)
     return "head" if name.startswith("classifier.") else f"layer {layer[1]}" if layer else "rest"
 

@@ -1,4 +1,4 @@
-"""LoRA trains its own matrices and the head; what is written is a plain model, its adapter beside it."""
+"""LoRA trains its matrices and the head; the saved model is an ordinary one, with the adapter beside it."""
 
 import json
 import shutil
@@ -36,7 +36,7 @@ QUERY_KEY = {
     "t5": ("q", "k"),
     "byt5": ("q", "k"),
 }
-RECIPE = TrainingConfig(
+LORA_CONFIG = TrainingConfig(
     learning_rate=5e-3, epochs=2, batch_size=16, evals_per_epoch=2, lora_r=4, lora_alpha=8,
     lora_dropout=0.1, lora_targets="query, key",
 )  # fmt: skip
@@ -118,9 +118,9 @@ def run(folder, encoded, training_config, *, state=None, reports=100, keep=lambd
 
 @pytest.fixture(scope="module")
 def learned(folder, encoded, tmp_path_factory):
-    """What a run measured, and the folder of its best."""
+    """The measurements of a run, and the folder of its best model."""
     target = tmp_path_factory.mktemp("kept") / "best"
-    return run(folder, encoded, RECIPE, keep=lambda measurement: target), target
+    return run(folder, encoded, LORA_CONFIG, keep=lambda measurement: target), target
 
 
 def test_saved_lora_model_is_merged_and_scores_as_in_training(learned, encoded):
@@ -156,18 +156,18 @@ def test_saved_adapter_on_the_base_model_equals_the_merged_model(learned, folder
 def test_interrupted_lora_run_resumes_exactly(learned, folder, encoded, tmp_path, cut):
     uncut, _ = learned
     state = tmp_path / "state"
-    assert run(folder, encoded, RECIPE, state=state, reports=cut) == uncut[:cut]
-    held = load_file(state / WEIGHTS)  # what is trained, and nothing that can be read again
-    model = build(folder, **RECIPE.model_dump(include={"lora_r", "lora_targets"}))
+    assert run(folder, encoded, LORA_CONFIG, state=state, reports=cut) == uncut[:cut]
+    held = load_file(state / WEIGHTS)  # trained weights only
+    model = build(folder, **LORA_CONFIG.model_dump(include={"lora_r", "lora_targets"}))
     assert set(held) == {name for name, weight in model.named_parameters() if weight.requires_grad}
     assert sum(map(torch.numel, held.values())) < sum(map(torch.numel, model.parameters())) / 4
     torch.manual_seed(999)
-    assert run(folder, encoded, RECIPE, state=state) == uncut[cut:]
+    assert run(folder, encoded, LORA_CONFIG, state=state) == uncut[cut:]
 
 
 def test_resumed_lora_run_applies_a_changed_dropout(folder, encoded, tmp_path, monkeypatch):
     state = tmp_path / "state"
-    run(folder, encoded, RECIPE, state=state, reports=1)
+    run(folder, encoded, LORA_CONFIG, state=state, reports=1)
     seen = set()
     training_step = NerTrainer.training_step
 
@@ -176,7 +176,7 @@ def test_resumed_lora_run_applies_a_changed_dropout(folder, encoded, tmp_path, m
         return training_step(self, model, *args, **kwargs)
 
     monkeypatch.setattr(NerTrainer, "training_step", looked)
-    run(folder, encoded, RECIPE.model_copy(update={"lora_dropout": 0.4}), state=state, reports=1)
+    run(folder, encoded, LORA_CONFIG.model_copy(update={"lora_dropout": 0.4}), state=state, reports=1)
     assert seen == {0.4}
 
 
@@ -194,7 +194,7 @@ def test_merged_weights_leaves_the_model_unchanged(folder):
 
 
 def test_lora_with_pooling_head_trains_and_scores(folder, encoded, tmp_path):
-    training_config = RECIPE.model_copy(update={"pooling": "mean", "epochs": 1})
+    training_config = LORA_CONFIG.model_copy(update={"pooling": "mean", "epochs": 1})
     measured = run(folder, encoded, training_config, keep=lambda measurement: tmp_path / "best")
     model = load_checkpoint(tmp_path / "best")
     assert isinstance(model, PooledTagger) and not lora_layers(model)
@@ -217,14 +217,14 @@ def test_saved_model_runs_as_its_model_card_describes(learned, family, encoded, 
     whole = tmp_path / "whole"
     shutil.copytree(learned[1], whole)
     shutil.copytree(encoded.tokenizer, whole, dirs_exist_ok=True)
-    said = render_usage(RECIPE, "bio", encoded.has_fast_tokenizer)
+    usage = render_usage(LORA_CONFIG, "bio", encoded.has_fast_tokenizer)
     text = "today Ada Lindqvist walked in Uppsala ."
-    assert ("hpo predict" in said) == (family == "byt5")
+    assert ("hpo predict" in usage) == (family == "byt5")
     if family == "byt5":
         with pytest.raises(ValueError, match="aggregation"):
             pipeline("ner", str(whole), aggregation_strategy="first")(text)
     else:
-        assert 'aggregation_strategy="first"' in said
+        assert 'aggregation_strategy="first"' in usage
         pipeline("ner", str(whole), aggregation_strategy="first")(text)
     (found,) = predict(whole, [tokenize_line(text, "1")])
     assert found.tokens == tuple(text.split())

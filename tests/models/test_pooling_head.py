@@ -1,4 +1,4 @@
-"""A pooled head reads what its name says, is trained and scored by it, and comes back from disk as it was."""
+"""The pooling head pools the subtokens of each token, in training and when loaded from disk."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ from hpo.training.trainer import train
 POOLINGS = ("last", "mean", "first-last")
 WORDS = torch.tensor([[-1, 1, 1, 1, 4, 5, 5, -1], [0, -1, 2, 2, -1, -1, -1, -1]])
 SPANS = {(0, 1): (1, 3), (0, 4): (4, 4), (0, 5): (5, 6), (1, 0): (0, 0), (1, 2): (2, 3)}
-"""By row and first subtoken: the first and the last."""
+"""First and last subtoken of each token, by row and first subtoken."""
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
@@ -47,9 +47,7 @@ def test_window_dataset_gives_token_starts_for_pooling(encoded):
     batch = rows.__getitems__([0, 1, 2, len(rows) - 1])
     words, labels = batch["token_starts"], batch["labels"]
     columns = torch.arange(words.shape[1])
-    assert torch.equal(
-        labels != IGNORE_INDEX, words == columns
-    )  # a label stands at each token's first subtoken
+    assert torch.equal(labels != IGNORE_INDEX, words == columns)  # a label at each token's first subtoken
     assert (words[batch["attention_mask"] == 0] == -1).all()
     for line, row in enumerate([0, 1, 2, len(rows) - 1]):
         tokens = split.tokens[split.window_offsets[row] : split.window_offsets[row + 1]]
@@ -71,7 +69,7 @@ def test_pooled_logits_equal_the_classifier_of_pooled_states(folder, encoded, po
         [0, 1, 2, 3]
     )
     with torch.no_grad():
-        said = model(**batch)
+        output = model(**batch)
         hidden = model.encoder(batch["input_ids"], attention_mask=batch["attention_mask"])[0]
         for row in range(4):
             words = batch["token_starts"][row]
@@ -79,10 +77,10 @@ def test_pooled_logits_equal_the_classifier_of_pooled_states(folder, encoded, po
                 states = hidden[row][words == first]
                 read = {"last": states[-1], "mean": states.mean(0),
                         "first-last": torch.cat([states[0], states[-1]])}[pooling]  # fmt: skip
-                assert torch.allclose(said.logits[row, first], model.classifier(read), atol=1e-5)
+                assert torch.allclose(output.logits[row, first], model.classifier(read), atol=1e-5)
     gold = batch["labels"] != IGNORE_INDEX
-    expected = torch.nn.functional.cross_entropy(said.logits[gold], batch["labels"][gold])
-    assert said.loss.item() == pytest.approx(expected.item(), abs=1e-6)
+    expected = torch.nn.functional.cross_entropy(output.logits[gold], batch["labels"][gold])
+    assert output.loss.item() == pytest.approx(expected.item(), abs=1e-6)
 
 
 @pytest.fixture(scope="module", params=POOLINGS)

@@ -24,22 +24,21 @@ def test_learning_rate_of_every_family_follows_the_schedule(
     training_config = TrainingConfig(
         learning_rate=1e-3, epochs=4, batch_size=24, evals_per_epoch=1, **hyperparameters
     )
-    said = dict.fromkeys(("f1", "precision", "recall", "accuracy", "loss"), 0.5)
-    monkeypatch.setattr("hpo.training.dev_evaluator.DevEvaluator.evaluate", lambda *args: said)
+    scores = dict.fromkeys(("f1", "precision", "recall", "accuracy", "loss"), 0.5)
+    monkeypatch.setattr("hpo.training.dev_evaluator.DevEvaluator.evaluate", lambda *args: scores)
     _, seen = run_and_record(folder, encoded, training_config, learn=False)
-    pace = len(seen["rates"]) // 4
-    timeline = TrainingSteps.of(training_config, pace)
-    assert seen["rates"] == [
-        pytest.approx([1e-3 * lr_multiplier(training_config, timeline, step)] * 2) for step in range(4 * pace)
-    ]
-    rise = math.ceil(
-        training_config.warmup_ratio * 4 * pace
-        or training_config.warmup_epochs * pace
+    steps_per_epoch = len(seen["rates"]) // 4
+    steps = TrainingSteps.of(training_config, steps_per_epoch)
+    multipliers = [lr_multiplier(training_config, steps, step) for step in range(4 * steps_per_epoch)]
+    assert seen["rates"] == [pytest.approx([1e-3 * multiplier] * 2) for multiplier in multipliers]
+    warmup_steps = math.ceil(
+        training_config.warmup_ratio * 4 * steps_per_epoch
+        or training_config.warmup_epochs * steps_per_epoch
         or training_config.warmup_steps
-    )  # the warm-up really warms, in whichever form it is given
-    assert rise >= 2
-    rising = [rates[0] for rates in seen["rates"][:rise]]
-    assert rising == pytest.approx([1e-3 * step / rise for step in range(rise)])
+    )
+    assert warmup_steps >= 2
+    rising = [rates[0] for rates in seen["rates"][:warmup_steps]]
+    assert rising == pytest.approx([1e-3 * step / warmup_steps for step in range(warmup_steps)])
 
 
 def test_patience_of_every_family_ends_the_run(folder, encoded, run_and_record):
@@ -59,13 +58,15 @@ def test_adaptive_schedule_of_every_family_cools_down_and_restarts(
         cooldown_epochs=3, cooldown_restarts=restarts, early_stopping_metric="loss",
     )  # fmt: skip
     losses = iter([3.0, 4.0, 2.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0])
-    said = {"f1": 0.5, "precision": 0.5, "recall": 0.5, "accuracy": 0.5}
+    scores = {"f1": 0.5, "precision": 0.5, "recall": 0.5, "accuracy": 0.5}
     monkeypatch.setattr(
-        "hpo.training.dev_evaluator.DevEvaluator.evaluate", lambda *args: said | {"loss": next(losses)}
+        "hpo.training.dev_evaluator.DevEvaluator.evaluate", lambda *args: scores | {"loss": next(losses)}
     )
     measured, seen = run_and_record(folder, encoded, training_config, learn=False)
-    pace = len(seen["rates"]) // len(measured)
+    steps_per_epoch = len(seen["rates"]) // len(measured)
     at = [rates[0] for rates in seen["rates"]]
-    assert at[2 * pace] == pytest.approx(1e-3) and at[3 * pace - 1] < 1e-3  # cools down after epoch 2
-    assert (at[3 * pace] == pytest.approx(1e-3)) == restarts
+    assert (
+        at[2 * steps_per_epoch] == pytest.approx(1e-3) and at[3 * steps_per_epoch - 1] < 1e-3
+    )  # cools down after epoch 2
+    assert (at[3 * steps_per_epoch] == pytest.approx(1e-3)) == restarts
     assert len(measured) == (7 if restarts else 5)
