@@ -62,7 +62,7 @@ def without_time(trial):
     )
 
 
-def test_the_same_seed_with_one_worker_gives_the_same_trials_and_scores(tmp_path):
+def test_run_with_the_same_seed_and_one_worker_is_reproducible(tmp_path):
     write_part_of_the_demo(tmp_path / "train.jsonl")
     for name in ("one", "two"):
         options = ("--trials", 14, "--epochs", 4, "--workers", 1, "--study", name)
@@ -75,7 +75,7 @@ def test_the_same_seed_with_one_worker_gives_the_same_trials_and_scores(tmp_path
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_every_algorithm_comes_to_a_matrix_on_the_demo(tmp_path, algorithm):
+def test_run_with_each_algorithm_prints_a_matrix(tmp_path, algorithm):
     write_part_of_the_demo(tmp_path / "train.jsonl")
     options = ("--alg", algorithm, "--trials", 6, "--epochs", 3, "--study", "s", "--data", "train.jsonl")
     done = hpo("run", *options, cwd=tmp_path)
@@ -90,7 +90,7 @@ def test_every_algorithm_comes_to_a_matrix_on_the_demo(tmp_path, algorithm):
     assert (folder.best / "1" / "model.safetensors").exists()
 
 
-def test_a_killed_driver_loses_no_trial_that_had_ended(tmp_path):
+def test_resume_after_a_killed_driver_keeps_ended_trials(tmp_path):
     command = [*PREFIX, "run", "--trials", "8", "--epochs", "2", "--study", "killed"]
     with (tmp_path / "log").open("w") as log:
         driver = subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, stdout=log, stderr=log)
@@ -134,11 +134,11 @@ def scored(demo, training_config, train_on, folder):
     return {variant: scores.f1 for variant, scores in score_checkpoint(folder, demo, ["dev"])["dev"].items()}
 
 
-def test_a_bad_configuration_of_the_demo_stays_under_one_half(demo, tmp_path):
+def test_bad_configuration_on_the_demo_scores_below_one_half(demo, tmp_path):
     assert scored(demo, BAD, "cased", tmp_path / "best")["cased"] < 0.5
 
 
-def test_the_demo_shows_the_published_pattern(demo, tmp_path):
+def test_demo_scores_follow_the_published_pattern(demo, tmp_path):
     f1 = {
         name: scored(demo, GOOD, name, tmp_path / name) for name in ("cased", "uncased", "uncased-cased-mix")
     }

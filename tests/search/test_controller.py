@@ -1,4 +1,4 @@
-"""The head of a search, driven by a fake objective in the place of Ray."""
+"""Tests of the trial controller, with a made-up objective instead of Ray."""
 
 import json
 import os
@@ -23,7 +23,7 @@ SPACE = {
 }
 
 RANGE = {"parameters": {"learning_rate": SPACE["parameters"]["learning_rate"]}}
-"""Without a choice, of whose values each would keep a model."""
+"""A space without choices, each value of which would keep a checkpoint."""
 
 
 def study_of(**options):
@@ -49,7 +49,7 @@ class Died(Exception):
 
 
 def work(controller, measure, allowed=None):
-    """One worker: runs trials until there are no more, or dies when as many lines were written."""
+    """Run trials like a worker until none is left, or raise after ``allowed`` journal lines."""
 
     def live():
         if allowed is not None and len(list(read_lines(controller.folder.trials))) >= allowed:
@@ -79,7 +79,7 @@ def run_whole(folder, measure, **options):
 
 
 @pytest.mark.parametrize("algorithm", ["asha", "hyperband", "bohb", "random", "grid"])
-def test_a_search_spends_its_trials_and_no_more(folder, measure, algorithm):
+def test_controller_runs_exactly_the_trials_of_the_study(folder, measure, algorithm):
     controller = run_whole(folder, measure, algorithm=algorithm)
     size = 6 if algorithm == "grid" else 9
     assert [trial.number for trial in controller.trials] == list(range(size))
@@ -90,7 +90,7 @@ def test_a_search_spends_its_trials_and_no_more(folder, measure, algorithm):
     assert all(trial.epochs in (1, 3) for trial in stopped)
 
 
-def test_the_journal_holds_all_that_the_conductor_knows(folder, measure):
+def test_journal_after_every_change_restores_the_trials(folder, measure):
     controller = TrialController(study_of(), folder)
     controller.add_listener(
         lambda trial: read_back.append(read_trials(read_lines(folder.trials)) == controller.trials)
@@ -101,7 +101,7 @@ def test_the_journal_holds_all_that_the_conductor_knows(folder, measure):
     assert all(read_back)
 
 
-def test_closing_leaves_one_line_per_trial_that_says_the_same(folder, measure):
+def test_close_of_a_finished_search_writes_one_line_per_trial(folder, measure):
     controller = run_whole(folder, measure)
     controller.close()
     assert [line["trial"] for line in read_lines(folder.trials)] == list(range(9))
@@ -111,7 +111,7 @@ def test_closing_leaves_one_line_per_trial_that_says_the_same(folder, measure):
     assert again.next_trial() is None
 
 
-def test_closing_an_unfinished_search_leaves_its_journal(folder, measure):
+def test_close_of_an_unfinished_search_keeps_the_journal(folder, measure):
     controller = TrialController(study_of(), folder)
     trial = controller.next_trial()
     controller.on_result(trial.number, measure(1, 0.5))
@@ -127,7 +127,7 @@ def uninterrupted(tmp_path_factory, measure):
     return controller.trials, list(read_lines(folder.trials))
 
 
-def test_a_death_after_any_line_changes_nothing_that_is_found(folder, measure, uninterrupted):
+def test_restart_after_any_journal_line_gives_the_same_trials(folder, measure, uninterrupted):
     trials, lines = uninterrupted
     for cut in range(len(lines) + 1):
         folder.path.mkdir(exist_ok=True)
@@ -141,7 +141,7 @@ def test_a_death_after_any_line_changes_nothing_that_is_found(folder, measure, u
         assert not ended & set(proposed), "no trial that ended is run again"
 
 
-def test_a_death_at_every_few_lines_in_one_search_changes_nothing_either(folder, measure, uninterrupted):
+def test_repeated_restarts_give_the_same_trials(folder, measure, uninterrupted):
     trials, lines = uninterrupted
     controller, deaths = None, 0
     for allowed in range(12, 10 * len(lines), 12):
@@ -155,7 +155,7 @@ def test_a_death_at_every_few_lines_in_one_search_changes_nothing_either(folder,
     assert controller.trials == trials
 
 
-def test_trials_that_were_running_come_again_first_with_their_parameters_and_seeds(folder, measure):
+def test_restart_resumes_running_trials_first_with_the_same_parameters(folder, measure):
     before = TrialController(study_of(), folder)
     first = [before.next_trial() for _ in range(3)]
     before.on_result(0, measure(1, 0.5))
@@ -168,13 +168,13 @@ def test_trials_that_were_running_come_again_first_with_their_parameters_and_see
     assert after.next_trial().number == 3
 
 
-def test_every_trial_has_a_seed_of_its_own_that_fits_in_31_bits(folder, measure):
+def test_trial_seeds_are_distinct_and_fit_in_31_bits(folder, measure):
     seeds = [trial.seed for trial in run_whole(folder, measure).trials]
     assert len(set(seeds)) == len(seeds)
     assert all(0 <= seed < 2**31 for seed in seeds)
 
 
-def test_a_trial_ends_once_and_is_not_heard_after_that(folder, measure):
+def test_on_result_and_on_trial_end_ignore_an_ended_trial(folder, measure):
     controller = TrialController(study_of(), folder)
     controller.next_trial()
     controller.on_trial_end(0, State.FAILED, "first")
@@ -183,7 +183,7 @@ def test_a_trial_ends_once_and_is_not_heard_after_that(folder, measure):
     assert (controller.trials[0].state, controller.trials[0].reason) == (State.FAILED, "first")
     assert read_trials(read_lines(folder.trials)) == controller.trials
     controller.next_trial()
-    assert controller.on_result(1, measure(1, 0.1)), "a failed trial stands in no rung"
+    assert controller.on_result(1, measure(1, 0.1)), "failed trials leave every rung"
 
 
 def start(controller, count):
@@ -195,7 +195,7 @@ def checkpoint(folder, number):
     folder.checkpoint(number).mkdir(parents=True, exist_ok=True)
 
 
-def test_a_failed_trial_is_never_among_the_best(folder, measure):
+def test_best_excludes_failed_trials(folder, measure):
     controller = TrialController(study_of(algorithm="random", keep_checkpoints=1), folder)
     start(controller, 2)
     controller.on_result(0, measure(1, 0.9))
@@ -206,7 +206,7 @@ def test_a_failed_trial_is_never_among_the_best(folder, measure):
     assert CheckpointThreshold.from_json(read_json(folder.threshold)).kth_best == (0.2, -0.5)
 
 
-def test_the_bar_is_the_worst_of_the_kept_and_stands_once_enough_have_ended(folder, measure):
+def test_threshold_is_the_worst_of_the_top_k_once_k_trials_ended(folder, measure):
     controller = TrialController(study_of(algorithm="random", keep_checkpoints=2), folder)
     start(controller, 4)
     for number, f1 in enumerate([0.3, 0.5, 0.4, 0.1]):
@@ -217,14 +217,14 @@ def test_the_bar_is_the_worst_of_the_kept_and_stands_once_enough_have_ended(fold
     assert TrialController(study_of(algorithm="random", keep_checkpoints=2), folder).best == controller.best
 
 
-def test_a_running_trial_raises_no_bar_since_it_may_yet_fail(folder, measure):
+def test_threshold_ignores_running_trials(folder, measure):
     controller = TrialController(study_of(algorithm="random", keep_checkpoints=1), folder)
     start(controller, 2)
     controller.on_result(0, measure(1, 0.9))
     assert not folder.threshold.exists()
 
 
-def test_a_worker_writes_what_reaches_the_bar_and_nothing_below_it(folder, measure):
+def test_checkpoint_dir_below_the_threshold_is_none(folder, measure):
     controller = TrialController(study_of(algorithm="random", keep_checkpoints=1), folder)
     run = TrialRunner(controller.study, folder, encoded=folder.path, model="tiny")
     assert run.checkpoint_dir(7, {}, measure(1, 0.0)) == folder.checkpoint(7)
@@ -236,7 +236,7 @@ def test_a_worker_writes_what_reaches_the_bar_and_nothing_below_it(folder, measu
     assert run.checkpoint_dir(7, {}, measure(1, 0.6, loss=9.0)) == folder.checkpoint(7)
 
 
-def test_checkpoints_of_the_best_and_of_running_trials_stay_and_others_go(folder, measure):
+def test_on_trial_end_keeps_only_top_and_open_checkpoints(folder, measure):
     controller = TrialController(study_of(algorithm="random", keep_checkpoints=2, space=RANGE), folder)
     start(controller, 5)
     for number in range(5):
@@ -258,7 +258,7 @@ CHOICES = {
 }
 
 
-def test_the_best_of_each_value_of_a_choice_is_written_and_stays_to_be_scored(folder, measure):
+def test_checkpoint_of_the_best_trial_per_value_is_kept(folder, measure):
     study = study_of(algorithm="random", keep_checkpoints=1, space=CHOICES)
     controller, run = (
         TrialController(study, folder),
@@ -285,7 +285,7 @@ def test_the_best_of_each_value_of_a_choice_is_written_and_stays_to_be_scored(fo
     )
 
 
-def test_where_runs_are_repeated_no_model_stays_for_a_value(folder, measure):
+def test_top_k_with_several_seeds_keeps_no_checkpoint_per_value(folder, measure):
     study = study_of(
         algorithm="grid",
         keep_checkpoints=1,
@@ -300,7 +300,7 @@ def test_where_runs_are_repeated_no_model_stays_for_a_value(folder, measure):
     assert controller._top_k.always_kept == []
 
 
-def test_each_of_the_final_best_has_its_checkpoint_whatever_fails(folder, measure):
+def test_best_trials_have_checkpoints_after_failures(folder, measure):
     study = study_of(algorithm="random", keep_checkpoints=2, trials=6, space=RANGE)
     controller, run = (
         TrialController(study, folder),
@@ -317,7 +317,7 @@ def test_each_of_the_final_best_has_its_checkpoint_whatever_fails(folder, measur
     assert all(folder.checkpoint(trial.number).exists() for trial in controller.best)
 
 
-def test_a_cut_off_trial_keeps_its_checkpoint_which_may_be_its_best(folder, measure):
+def test_restart_keeps_the_checkpoint_of_an_interrupted_trial(folder, measure):
     controller = TrialController(study_of(), folder)
     start(controller, 1)
     checkpoint(folder, 0)

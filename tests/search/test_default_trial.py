@@ -1,4 +1,4 @@
-"""The default configuration as trial 0, and configurations that are repeated under several seeds."""
+"""Tests of the default trial, and of configurations repeated under several seeds."""
 
 import os
 
@@ -29,7 +29,7 @@ SPACE = {
 }
 DEFAULTS = {"learning_rate": 5e-5, "batch_size": 8}
 RANGE = {"parameters": {"learning_rate": SPACE["parameters"]["learning_rate"]}}
-"""Without a choice, of whose values each would keep a model."""
+"""A space without choices, each value of which would keep a checkpoint."""
 
 
 def study_of(**options):
@@ -55,9 +55,7 @@ def worst_first(trial, epoch):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_every_algorithm_tries_the_defaults_first_and_to_their_end_however_bad_they_are(
-    tmp_path, measure, algorithm
-):
+def test_default_trial_comes_first_and_is_never_stopped(tmp_path, measure, algorithm):
     def curve(params):
         score = 0.0 if params == DEFAULTS else 0.5 + params["learning_rate"]
         return [measure(epoch, score * epoch / 10) for epoch in range(1, 10)]
@@ -76,19 +74,19 @@ def test_every_algorithm_tries_the_defaults_first_and_to_their_end_however_bad_t
 
 
 @pytest.mark.parametrize("algorithm", ["pbt", "pb2"])
-def test_in_a_population_of_two_the_other_member_alone_may_copy(tmp_path, measure, algorithm):
+def test_population_of_two_never_changes_the_default_trial(tmp_path, measure, algorithm):
     study = study_of(algorithm=algorithm, trials=2, population_size=2)
     controller = TrialController(study, StudyFolder("s", tmp_path))
     work(controller, measure, lambda trial, epoch: 0.1 * epoch if trial.number else 0.01)
     assert not any(trial.changes for trial in controller.trials), "a better member has nothing to copy"
 
 
-def test_a_study_may_do_without(tmp_path):
+def test_study_without_baseline_starts_with_its_first_point(tmp_path):
     controller = TrialController(study_of(baseline=False), StudyFolder("s", tmp_path))
     assert controller.next_trial().params == SPACE["points_to_evaluate"][0]
 
 
-def test_a_grid_tries_the_defaults_once_where_they_are_one_of_its_points(tmp_path, measure):
+def test_grid_containing_the_defaults_tries_them_once(tmp_path, measure):
     choice = {"type": "choice", "values": [3e-5, 5e-5]}
     space = {"parameters": SPACE["parameters"] | {"learning_rate": choice}, "fixed": {"epochs": 9}}
     controller = TrialController(study_of(space=space, algorithm="grid"), StudyFolder("s", tmp_path))
@@ -110,15 +108,15 @@ def test_a_grid_tries_the_defaults_once_where_they_are_one_of_its_points(tmp_pat
         ({"type": "choice", "values": ["cosine", "linear"]}, "linear", "linear"),
     ],
 )
-def test_a_default_outside_of_what_is_searched_is_moved_to_what_is_nearest(domain, value, nearest):
+def test_nearest_moves_a_value_into_the_domain(domain, value, nearest):
     assert Parameter(**domain).nearest(value) == nearest
 
 
-def test_the_defaults_of_a_space_are_the_recipes():
+def test_space_defaults_are_those_of_the_training_config():
     assert Space.model_validate(SPACE).defaults == DEFAULTS
 
 
-def test_the_model_of_the_defaults_is_written_and_stays_however_many_are_better(tmp_path, measure):
+def test_checkpoint_of_the_default_trial_is_always_kept(tmp_path, measure):
     folder = StudyFolder("s", tmp_path)
     controller = TrialController(study_of(algorithm="random", keep_checkpoints=1, space=RANGE), folder)
     run = TrialRunner(controller.study, folder, encoded=folder.path, model="tiny")
@@ -133,7 +131,7 @@ def test_the_model_of_the_defaults_is_written_and_stays_however_many_are_better(
     assert run.checkpoint_dir(3, {}, measure(2, 0.0)) is None
 
 
-def test_who_led_after_so_many_trials_stays_to_be_scored(tmp_path, measure):
+def test_checkpoint_of_the_best_after_ten_trials_is_kept(tmp_path, measure):
     folder = StudyFolder("s", tmp_path)
     controller = TrialController(
         study_of(algorithm="random", keep_checkpoints=1, space=RANGE, baseline=False), folder
@@ -146,7 +144,7 @@ def test_who_led_after_so_many_trials_stays_to_be_scored(tmp_path, measure):
     assert sorted(path.name for path in folder.complete_checkpoints()) == ["11", "3"]
 
 
-def test_a_leader_at_a_milestone_is_the_best_of_the_trials_up_to_there(measure):
+def test_best_after_counts_returns_the_best_of_the_first_n_trials(measure):
     trials = [Trial(n, {}, 0, State.COMPLETE, [measure(1, n / 100)]) for n in range(60)]
     trials[26].state = State.FAILED
     leaders = best_after_counts(trials, 50)
@@ -155,7 +153,7 @@ def test_a_leader_at_a_milestone_is_the_best_of_the_trials_up_to_there(measure):
 
 
 @pytest.mark.parametrize("algorithm", ["grid", "random"])
-def test_each_configuration_is_run_under_the_same_seeds(tmp_path, measure, algorithm):
+def test_study_with_seeds_runs_each_configuration_under_all_seeds(tmp_path, measure, algorithm):
     study = study_of(algorithm=algorithm, seeds=3, trials=4, seed=7)
     controller = TrialController(study, StudyFolder("s", tmp_path))
     work(controller, measure, worst_first)
@@ -169,7 +167,7 @@ def test_each_configuration_is_run_under_the_same_seeds(tmp_path, measure, algor
     assert controller.finished
 
 
-def test_a_grid_with_seeds_ends_when_it_is_tried_through(tmp_path, measure):
+def test_grid_with_seeds_ends_when_it_is_complete(tmp_path, measure):
     space = SPACE | {"points_to_evaluate": []}
     study = study_of(algorithm="grid", seeds=2, trials=50, space=space)
     controller = TrialController(study, StudyFolder("s", tmp_path))
@@ -178,19 +176,19 @@ def test_a_grid_with_seeds_ends_when_it_is_tried_through(tmp_path, measure):
 
 
 @pytest.mark.parametrize("algorithm", [name for name, each in ALGORITHMS.items() if not each.repeats])
-def test_an_algorithm_that_stops_or_changes_trials_takes_no_seeds(algorithm):
+def test_study_with_seeds_for_a_stopping_algorithm_raises(algorithm):
     with pytest.raises(
         UserError, match=f"{algorithm} tries no configuration twice.*hpo rerank STUDY --seeds 5"
     ):
         study_of(algorithm=algorithm, seeds=5)
 
 
-def test_seeds_that_would_not_fit_are_refused():
+def test_study_with_seeds_beyond_32_bits_raises():
     with pytest.raises(UserError, match="seed \\+ seeds"):
         study_of(algorithm="grid", seeds=5, seed=2**32 - 1)
 
 
-def test_a_driver_that_dies_among_the_seeds_goes_on_as_if_it_had_not(tmp_path, measure):
+def test_restart_between_seeds_gives_the_same_trials(tmp_path, measure):
     study = study_of(algorithm="random", seeds=3, trials=3)
     whole = TrialController(study, StudyFolder("s", tmp_path / "whole"))
     work(whole, measure, worst_first)

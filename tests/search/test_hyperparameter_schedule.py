@@ -1,14 +1,14 @@
-"""Which hyperparameters led to the winner's weights, on lineages made by hand."""
+"""Tests of hyperparameter schedules on handmade lineages of trials."""
 
 import pytest
 
-from hpo.search.hyperparameter_schedule import params_at_best_epoch, winning_schedule
+from hpo.search.hyperparameter_schedule import params_at, params_at_best_epoch, winning_schedule
 from hpo.search.trial import ParamsChange, Trial
 
 
 @pytest.fixture
 def lived(measure):
-    """A trial that is best at its last epoch, unless told otherwise."""
+    """Return a function that makes a trial whose best epoch is ``best``, by default the last."""
 
     def make(number, params, changes=(), epochs=4, best=None):
         trial = Trial(number, params, number, changes=list(changes))
@@ -20,13 +20,13 @@ def lived(measure):
     return make
 
 
-def test_a_trial_that_never_changed_has_one_segment(lived):
+def test_winning_schedule_without_changes_has_one_segment(lived):
     trial = lived(0, {"x": 1})
     assert winning_schedule([trial], trial) == [{"from_epoch": 0.0, "params": {"x": 1}}]
     assert params_at_best_epoch(trial) == {"x": 1}
 
 
-def test_before_a_copy_the_knobs_are_the_donors(lived):
+def test_winning_schedule_before_a_copy_is_the_donors(lived):
     donor = lived(0, {"x": 1})
     winner = lived(1, {"x": 3}, [ParamsChange(0.0, {"x": 2}, None), ParamsChange(2, {"x": 3}, 0)])
     assert winning_schedule([donor, winner], winner) == [
@@ -35,7 +35,7 @@ def test_before_a_copy_the_knobs_are_the_donors(lived):
     ]
 
 
-def test_donors_have_donors_and_what_they_did_later_does_not_count(lived):
+def test_winning_schedule_follows_donors_of_donors(lived):
     first = lived(0, {"x": 9}, [ParamsChange(0.0, {"x": 1}, None), ParamsChange(3, {"x": 9}, 2)])
     second = lived(
         1,
@@ -50,25 +50,30 @@ def test_donors_have_donors_and_what_they_did_later_does_not_count(lived):
     ]
 
 
-def test_what_changed_after_the_best_does_not_count(lived):
+def test_winning_schedule_ignores_changes_after_the_best(lived):
     donor = lived(0, {"x": 1})
     winner = lived(1, {"x": 3}, [ParamsChange(0.0, {"x": 2}, None), ParamsChange(2, {"x": 3}, 0)], best=2)
     assert winning_schedule([donor, winner], winner) == [{"from_epoch": 0.0, "params": {"x": 2}}]
     assert params_at_best_epoch(winner) == {"x": 2}
 
 
-def test_a_change_without_a_donor_stays_in_the_trials_own_line(lived):
+def test_winning_schedule_without_donor_stays_with_the_trial(lived):
     winner = lived(0, {"x": 2}, [ParamsChange(0.0, {"x": 1}, None), ParamsChange(2, {"x": 2}, None)])
     assert [each["from_epoch"] for each in winning_schedule([winner], winner)] == [0.0, 2]
 
 
-def test_a_trial_that_began_as_a_copy_has_its_donors_past(lived):
+def test_winning_schedule_of_a_copied_trial_starts_with_its_donor(lived):
     donor = lived(0, {"x": 1})
     winner = lived(1, {"x": 2}, [ParamsChange(3, {"x": 2}, 0)])
     assert [each["params"]["x"] for each in winning_schedule([donor, winner], winner)] == [1, 2]
 
 
-def test_a_change_that_changed_nothing_makes_no_segment(lived):
+def test_winning_schedule_merges_equal_segments(lived):
     donor = lived(0, {"x": 1})
     winner = lived(1, {"x": 1}, [ParamsChange(0.0, {"x": 2}, None), ParamsChange(2, {"x": 1}, 0)])
     assert winning_schedule([donor, winner], winner) == [{"from_epoch": 0.0, "params": {"x": 1}}]
+
+
+def test_params_at_a_change_are_those_before_it(lived):
+    trial = lived(0, {"x": 2}, [ParamsChange(0.0, {"x": 1}, None), ParamsChange(2, {"x": 2}, None)])
+    assert [params_at(trial, epoch)["x"] for epoch in (0, 1, 2, 2.5, 3)] == [1, 1, 1, 2, 2]

@@ -1,4 +1,4 @@
-"""A driver that is killed again and again decides as one that never was."""
+"""Tests that a repeatedly killed driver makes the same decisions as an uninterrupted one."""
 
 import json
 import math
@@ -27,7 +27,7 @@ KILLS = 50
 
 
 class Killed(BaseException):
-    """Not an Exception: nothing of ours may catch it."""
+    """A BaseException, so that no handler in the package catches it."""
 
 
 @pytest.fixture(autouse=True)
@@ -41,20 +41,20 @@ def f1_of(params, epoch):
 
 
 def work(controller, measure, at_risk):
-    """One worker, as the real one works: a snapshot before each report, and the report again after a cut."""
+    """Run trials like a worker: write a snapshot before each report, and report it again after a restart."""
     while (trial := controller.next_trial()) is not None:
-        told = trial.worker_config()
+        config = trial.worker_config()
         place = controller.folder.snapshot(trial.number)
         snapshot = read_snapshot(place)
         if (
             snapshot
-            and snapshot.last.epoch > told["reported_epoch"]
+            and snapshot.last.epoch > config["reported_epoch"]
             and not controller.on_result(trial.number, snapshot.last)
         ):
             continue
         done = int(snapshot.last.epoch) if snapshot else 0
         for epoch in range(done + 1, 10):
-            measurement = measure(epoch, f1_of(told["params"], epoch))
+            measurement = measure(epoch, f1_of(config["params"], epoch))
             place.mkdir(parents=True, exist_ok=True)
             (place / SNAPSHOT_FILE).write_text(json.dumps(Snapshot(measurement, measurement, 1).to_json()))
             at_risk()
@@ -85,7 +85,7 @@ def study_of(algorithm):
 
 
 def torn(append, chance):
-    """A journal that may die in the middle of a line, or just after one."""
+    """A journal whose process may die within a line or after it."""
 
     def risky(self, line, *, durable=False):
         draw = chance.random()
@@ -101,9 +101,7 @@ def torn(append, chance):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_after_many_kills_every_decision_is_that_of_the_run_that_was_never_killed(
-    tmp_path, measure, monkeypatch, algorithm
-):
+def test_driver_killed_many_times_makes_the_same_decisions(tmp_path, measure, monkeypatch, algorithm):
     whole = TrialController(study_of(algorithm), StudyFolder("s", tmp_path / "whole"))
     work(whole, measure, lambda: None)
 

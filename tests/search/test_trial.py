@@ -1,4 +1,4 @@
-"""Trials, and the lines that they are put together from."""
+"""Tests of trials and of reading them from the journal."""
 
 import json
 
@@ -22,7 +22,7 @@ def end(number, state, reason=""):
     return {"trial": number, "state": state, "reason": reason}
 
 
-def test_a_trial_is_put_together_from_its_lines(measure):
+def test_read_trials_merges_the_lines_of_a_trial(measure):
     first, second = measure(1, 0.3), measure(2, 0.2)
     lines = [
         start(1, x=2.5),
@@ -37,22 +37,22 @@ def test_a_trial_is_put_together_from_its_lines(measure):
     ]
 
 
-def test_a_second_start_takes_the_place_of_the_first(measure):
+def test_read_trials_with_a_second_start_replaces_the_first(measure):
     lines = [start(0, x=1), {"trial": 0, "measurements": [measure(1, 0.3).to_json()]}, start(0, x=1)]
     assert read_trials(lines) == [Trial(0, {"x": 1}, 100)]
 
 
 @pytest.mark.parametrize("state", State)
-def test_one_line_per_trial_says_the_same_as_its_many_lines(state, measure):
+def test_to_json_round_trips_through_read_trials(state, measure):
     trial = Trial(3, {"x": 1e-5, "y": "a", "z": 4}, 2**40, state, [measure(0.25, 0.1 + 0.2)], "why\nnot")
     assert read_trials([json.loads(json.dumps(trial.to_json()))]) == [trial]
 
 
-def test_no_lines_are_no_trials():
+def test_read_trials_without_lines_is_empty():
     assert read_trials([]) == []
 
 
-def test_the_best_measurement_is_the_best_of_all_epochs_with_loss_to_break_ties(measure):
+def test_best_breaks_f1_ties_by_loss(measure):
     trial = Trial(0, {}, 0)
     assert trial.best is None
     assert trial.epochs == 0
@@ -61,7 +61,7 @@ def test_the_best_measurement_is_the_best_of_all_epochs_with_loss_to_break_ties(
     assert trial.epochs == 4
 
 
-def test_of_equal_epochs_the_first_is_the_best(measure):
+def test_best_of_equal_measurements_is_the_first(measure):
     trial = Trial(0, {}, 0, measurements=[measure(1, 0.5), measure(2, 0.5)])
     assert trial.best.epoch == 1
 
@@ -70,7 +70,7 @@ def test_of_equal_epochs_the_first_is_the_best(measure):
     st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([0.1, 0.2])), max_size=8),
     st.randoms(),
 )
-def test_trials_are_ranked_by_f1_then_loss_then_number_whatever_their_order(measure, scores, random):
+def test_rank_trials_sorts_by_f1_then_loss_then_number(measure, scores, random):
     trials = [Trial(n, {}, 0, measurements=[measure(1, *score)]) for n, score in enumerate(scores)]
     expected = sorted(trials, key=lambda trial: (-trial.best.f1, trial.best.loss, trial.number))
     random.shuffle(trials)

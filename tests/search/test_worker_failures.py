@@ -1,4 +1,4 @@
-"""A worker or a machine dies in the middle of a search: its trial goes on elsewhere, and is not lost."""
+"""Tests of worker failures: the trial is resumed on another worker."""
 
 import json
 import os
@@ -45,18 +45,18 @@ def snapshot(folder, number, measurement):
 
 
 def work(controller, measure, dies):
-    """One worker that snapshots, then reports, and dies where ``dies`` says so."""
+    """Run trials like a worker that writes a snapshot, reports it, and dies when ``dies`` returns True."""
     while (trial := controller.next_trial()) is not None:
-        told = trial.worker_config()
+        config = trial.worker_config()
         found = read_snapshot(controller.folder.snapshot(trial.number))
         if (
             found
-            and found.last.epoch > told["reported_epoch"]
+            and found.last.epoch > config["reported_epoch"]
             and not controller.on_result(trial.number, found.last)
         ):
             continue
         for epoch in range(int(found.last.epoch) + 1 if found else 1, 10):
-            f1 = round(0.5 - abs(told["params"]["learning_rate"] - 3e-4) * 20 + 0.04 * epoch, 6)
+            f1 = round(0.5 - abs(config["params"]["learning_rate"] - 3e-4) * 20 + 0.04 * epoch, 6)
             snapshot(controller.folder, trial.number, measure(epoch, f1))
             if dies(trial, epoch):
                 controller.on_worker_failure(trial.number, "its node died")
@@ -75,7 +75,7 @@ def fates(controller):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_search_that_lost_workers_decides_as_one_that_did_not(tmp_path, measure, algorithm):
+def test_search_with_worker_failures_makes_the_same_decisions(tmp_path, measure, algorithm):
     whole = TrialController(study_of(algorithm=algorithm), StudyFolder("s", tmp_path / "whole"))
     work(whole, measure, lambda trial, epoch: False)
     seen = set()
@@ -92,7 +92,7 @@ def test_a_search_that_lost_workers_decides_as_one_that_did_not(tmp_path, measur
     assert lossy.finished
 
 
-def test_a_trial_goes_on_from_its_snapshot_before_any_other_starts(controller, folder, measure):
+def test_on_worker_failure_resumes_from_the_snapshot_first(controller, folder, measure):
     controller.next_trial()
     for epoch in (1, 2, 3):
         controller.on_result(0, measure(epoch, 0.5))
@@ -104,14 +104,14 @@ def test_a_trial_goes_on_from_its_snapshot_before_any_other_starts(controller, f
     assert {"trial": 0, "lost": "its node died"} in list(read_lines(folder.trials))
 
 
-def test_a_trial_without_a_snapshot_begins_again(controller, measure):
+def test_on_worker_failure_without_snapshot_restarts_the_trial(controller, measure):
     controller.next_trial()
     controller.on_result(0, measure(1, 0.5))
     controller.on_worker_failure(0, "its node died")
     assert controller.next_trial().measurements == []
 
 
-def test_a_trial_is_taken_up_so_often_and_then_has_failed(controller, folder):
+def test_on_worker_failure_after_the_limit_fails_the_trial(controller, folder):
     controller.next_trial()
     for _ in range(MAX_WORKER_FAILURES):
         controller.on_worker_failure(0, "its worker died")
@@ -122,7 +122,7 @@ def test_a_trial_is_taken_up_so_often_and_then_has_failed(controller, folder):
     assert controller.next_trial().number == 1
 
 
-def test_losses_are_counted_across_restarts_and_stay_in_the_written_out_journal(controller, folder):
+def test_failures_are_counted_across_restarts_and_journaled(controller, folder):
     controller.next_trial()
     controller.on_worker_failure(0, "its node died")
     controller.close()
@@ -135,14 +135,14 @@ def test_losses_are_counted_across_restarts_and_stay_in_the_written_out_journal(
     assert read_trials(read_lines(folder.trials)) == after.trials
 
 
-def test_a_trial_that_has_ended_is_not_lost(controller):
+def test_on_worker_failure_of_an_ended_trial_is_ignored(controller):
     controller.next_trial()
     controller.on_trial_end(0, State.COMPLETE)
     controller.on_worker_failure(0, "its node died")
     assert (controller.trials[0].state, controller.trials[0].failures) == (State.COMPLETE, 0)
 
 
-def test_a_search_is_not_over_while_a_trial_runs_that_may_yet_lose_its_worker(controller):
+def test_no_trials_left_is_false_while_a_trial_runs(controller):
     controller.next_trial()
     controller.next_trial()
     assert controller.exhausted
