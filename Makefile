@@ -83,10 +83,10 @@ fix: $(INSTALLED)  ## fix style with ruff and regenerate options.mk
 	@$(BIN)/ruff format .
 	@$(BIN)/python -m hpo.cli.make_options
 
-docs: $(INSTALLED)  ## build the documentation into site/; installs what it needs
+docs: $(INSTALLED)  ## build the documentation into build/site/; installs what it needs
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: --no-binary=seqeval \
 		--constraint constraints.txt --editable '.[dev,docs]'
-	@$(BIN)/mkdocs build --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(INSTALLED)  ## measure speed, memory and disk use against alternatives; writes results/bench.md
 	@$(BIN)/python -m benchmarks speed $(call flag,DATA,data) $(call flag,TAGS,tags) $(call flag,SEED,seed) \
