@@ -1,78 +1,69 @@
-"""The functions that the command line calls, for Python: ``import hpo`` and ``hpo.run_study(…)``.
+"""The Python interface: ``import hpo`` offers the functions behind the command line, such as `run_study`.
 
-Nothing here is heavy before it is called. Every mistake in what is given is a `hpo.UserError`, whose text
-says where, the rule, the value and what to do; nothing has been started then.
+Invalid input raises `UserError`, whose text states location, problem, value and fix; nothing has been
+written then. A study that runs without a result raises `StudyFailed`, one that the user stops
+`StudyInterrupted`. Libraries such as torch are imported only when a function needs them.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.config.study import Study, stored_study
-from hpo.config.study import build_study as build_from
-from hpo.config.study import load_study as load_file
-from hpo.corpora.sentences import Corpus
+from hpo.config.study import build_study as build_from_fields
+from hpo.config.study import load_study as load_from_file
+from hpo.config.training_config import TrainingConfig
+from hpo.corpora.sentences import Corpus, Sentence
+from hpo.corpora.spans import Scores
 from hpo.corpora.tag_families import TagFamily, load_family
-from hpo.errors import StudyFailed
+from hpo.errors import Issue, StudyFailed, StudyInterrupted, UserError
 from hpo.evaluation.matrix import MatrixRow
+from hpo.inference.prediction import Prediction, Span
 from hpo.storage.study_folder import StudyFolder
 
-if TYPE_CHECKING:  # these bring torch
+if TYPE_CHECKING:  # these import torch
     from hpo.evaluation.checkpoint_scores import VariantScores
     from hpo.evaluation.significance import Comparison
-    from hpo.inference.predict import Prediction
     from hpo.reporting.seeds import SeededConfiguration
+
+__all__ = [
+    "Corpus", "Issue", "MatrixRow", "Prediction", "Scores", "Sentence", "Span", "Study", "StudyFailed",
+    "StudyInterrupted", "TagFamily", "TrainingConfig", "UserError",
+    "build_study", "compare", "evaluate", "list_studies", "load_corpus", "load_study", "load_tags",
+    "matrix_rows", "predict", "render_matrix", "replay_study", "rerank_study", "resume_study", "run_grid",
+    "run_study", "show_study",
+]  # fmt: skip
 
 
 def build_study(**fields: Any) -> Study:
-    """A study from its fields, those of a study file; what is left out takes its default.
+    """Return a study with these fields, which are the keys of a study file; the others take their defaults.
 
     ``hpo.build_study(data="my-corpus", tags="conll", trials=20, fixed={"epochs": 3})``
-
-    Raises
-    ------
-    UserError
-        with every problem, each at its field.
     """
-    return build_from(fields)
+    return build_from_fields(fields)
 
 
 def load_study(file: str | Path, **fields: Any) -> Study:
-    """A study from a YAML file; fields that are given win over the file's.
-
-    Raises
-    ------
-    UserError
-        with every problem of the file, each at its line.
-    """
-    return load_file(Path(file), fields)
+    """Return the study of a YAML file; ``fields`` override it."""
+    return load_from_file(Path(file), fields)
 
 
 def run_study(study: Study | str | Path | None = None, *, quiet: bool = False, **fields: Any) -> MatrixRow:
-    """Search, score the best models, and give the study's row of the result matrix.
+    """Search, score the best models and return the study's row of the result matrix.
 
-    ``study`` is one that was built, the path of a study file, or left out; ``fields`` win over it. The same
-    settings again go on with a study that was interrupted, and give the row of one that is done. Where
-    no name is given, it is made of the settings. Progress is shown on standard error, unless ``quiet``.
-    Everything is written under ``results/NAME`` in the working directory; the best model is the folder
-    ``results/NAME/best/1``.
-
-    Raises
-    ------
-    UserError
-        if a setting, the corpus, the family or the model is refused; nothing has been written then.
-    StudyFailed
-        if no trial succeeded.
-    StudyInterrupted
-        if the user stopped it; `resume_study` goes on.
+    ``study`` is a `Study`, the path of a study file, or None; ``fields`` override it. Rerunning with the same
+    settings resumes an interrupted study and returns the row of a finished one. Without a name, the study
+    gets one that is derived from its settings. Everything is written to ``results/NAME`` in the working
+    directory, the best model to ``results/NAME/best/1``. Progress goes to standard error, unless ``quiet``.
     """
     from hpo.workflows.resolve import with_free_name, with_warm_start
     from hpo.workflows.run import run
 
     if isinstance(study, Study):
-        resolved = build_from(study.model_dump(mode="json") | fields) if fields else study
+        resolved = build_from_fields(study.model_dump(mode="json") | fields) if fields else study
     elif study is not None:
         resolved = load_study(study, **fields)
     else:
@@ -84,13 +75,7 @@ def run_study(study: Study | str | Path | None = None, *, quiet: bool = False, *
 
 
 def resume_study(name: str, *, quiet: bool = False) -> MatrixRow:
-    """Go on with a study under ``results/`` that was interrupted, where it was; else as `run_study`.
-
-    Raises
-    ------
-    UserError
-        if there is no such study, or another process runs it.
-    """
+    """Resume an interrupted study under ``results/`` and return its row of the result matrix."""
     from hpo.workflows.run import run
 
     return run(stored_study(StudyFolder(name)), quiet=quiet)
@@ -104,24 +89,17 @@ def run_grid(
     quiet: bool = False,
     **fields: Any,
 ) -> list[MatrixRow]:
-    """A study for every variant × family × algorithm, one after the other; those that are done are skipped.
+    """Run a study for every combination of case variant, tag family and algorithm; skip finished ones.
 
-    Each is a name, several with commas between them, or a list; ``fields`` are those of every study.
-
-    Raises
-    ------
-    UserError
-        if a study is refused; none has been started then.
-    StudyFailed
-        after all have run, with the reason of each that failed; the rows of the others are `matrix_rows`.
+    Each of the three is a list or a string with commas; ``fields`` apply to every study. If studies fail,
+    the others still run, and `StudyFailed` states every reason at the end.
     """
     from hpo.workflows.grid import GridRows, plan_rows, run_rows
 
     variants, families, searches = (
         names if isinstance(names, str) else ",".join(names) for names in (train_on, tags, algorithms)
     )
-    studies = plan_rows(fields, GridRows(variants, families, searches))
-    rows, failures = run_rows(studies, quiet=quiet)
+    rows, failures = run_rows(plan_rows(fields, GridRows(variants, families, searches)), quiet=quiet)
     if failures:
         raise StudyFailed(issue for failure in failures for issue in failure.issues)
     return rows
@@ -130,61 +108,31 @@ def run_grid(
 def rerank_study(
     name: str, *, top: int = 5, seeds: int = 5, quiet: bool = False
 ) -> list[SeededConfiguration]:
-    """Train the best configurations of a study, and the default one, under fresh seeds; the best mean first.
-
-    They stand by their means on dev. Each has its parameters, and every F1 on dev and test with mean
-    and population standard deviation. Interrupted, it goes on where it was when it is called again.
-
-    Raises
-    ------
-    UserError
-        if the study is not done, cannot be reranked, or was reranked with other numbers.
-    StudyFailed
-        if no run succeeded.
-    StudyInterrupted
-        if the user stopped it.
-    """
+    """Retrain the ``top`` configurations of a study and the default one under new seeds, best mean first."""
     from hpo.workflows.rerank import rerank
 
     return rerank(name, top, seeds, quiet=quiet)
 
 
 def replay_study(name: str, *, quiet: bool = False) -> tuple[Path, Mapping[str, VariantScores]]:
-    """Train one model from scratch with the schedule that a study of ``pbt`` or ``pb2`` found.
-
-    Gives the model's folder, and its scores by split, then by variant.
-
-    Raises
-    ------
-    UserError
-        if the study has no schedule.
-    StudyFailed
-        if the training diverged.
-    """
-    import sys
-
+    """Train a model with the hyperparameter schedule that PBT or PB2 found; return its folder and scores."""
     from hpo.workflows.replay import replay
 
     return replay(name, lambda line: None if quiet else print(line, file=sys.stderr))
 
 
 def list_studies() -> list[dict[str, Any]]:
-    """A summary of each study, oldest first: state, trials, epochs, best dev F1 and test F1."""
+    """Return a summary of each study under ``results/``, oldest first."""
     from hpo.reporting.study_list import summarize_studies
 
     return summarize_studies()
 
 
 def show_study(name: str) -> dict[str, Any]:
-    """A study whole: ``summary``, ``settings``, ``environment``, ``row``, and ``trials`` with measurements.
+    """Return ``summary``, ``settings``, ``environment``, ``row`` and ``trials`` of a study.
 
-    F1, precision and recall are micro scores in [0, 1], losses mean cross entropies in nats, ``seconds``
-    count from a trial's start.
-
-    Raises
-    ------
-    UserError
-        if there is no such study.
+    F1, precision and recall are micro scores in [0, 1], losses are mean cross entropies in nats, and
+    ``seconds`` count from the start of a trial.
     """
     from hpo.reporting.study_list import describe_study
 
@@ -192,14 +140,9 @@ def show_study(name: str) -> dict[str, Any]:
 
 
 def matrix_rows(*names: str) -> list[MatrixRow]:
-    """The rows of the result matrix of some studies, or of all that are done.
+    """Return the rows of the result matrix of these studies, or of all finished ones.
 
     ``row.f1("test", "cased")`` is one cell, a micro F1 in [0, 1].
-
-    Raises
-    ------
-    UserError
-        if a named study is missing or not done, or none is done at all.
     """
     from hpo.reporting.study_list import collect_rows
 
@@ -207,7 +150,7 @@ def matrix_rows(*names: str) -> list[MatrixRow]:
 
 
 def render_matrix(rows: Iterable[MatrixRow]) -> str:
-    """Rows as the markdown tables that ``hpo matrix`` prints: dev, test, winning hyperparameters."""
+    """Return rows as the markdown tables of ``hpo matrix``: dev, test and winning hyperparameters."""
     from hpo.reporting.report import render_matrices
 
     return render_matrices(list(rows))
@@ -216,14 +159,9 @@ def render_matrix(rows: Iterable[MatrixRow]) -> str:
 def evaluate(
     checkpoint: str | Path, data: str | Path, tags: str | Path, *, seed: int = 42
 ) -> Mapping[str, VariantScores]:
-    """Score a model folder on the seven case variants of a corpus: scores by split, then by variant.
+    """Score a model folder on the seven case variants of a corpus; return `Scores` by split and variant.
 
-    Each is a `hpo.Scores`: micro, macro and per type, in [0, 1], with span counts. ``seed`` draws the mixes.
-
-    Raises
-    ------
-    UserError
-        if the checkpoint, the corpus or the family is refused, or their labels differ.
+    ``seed`` draws the mixed case variants.
     """
     from hpo.evaluation.checkpoint_scores import evaluate_checkpoint
 
@@ -239,53 +177,31 @@ def compare(
     split: str = "test",
     seed: int = 42,
 ) -> Mapping[str, Comparison]:
-    """Whether the second model folder beats the first on a split: by variant, the difference in F1, its
-    interval of 95 %, and p. ``seed`` draws the mixes and the test.
-
-    Raises
-    ------
-    UserError
-        if a checkpoint, the corpus or the family is refused, or there is no such split.
-    """
+    """Test whether the second model is better than the first: difference in F1, interval and p by variant."""
     from hpo.evaluation.significance import compare_checkpoints
 
-    folders = Path(first), Path(second)
-    return compare_checkpoints(*folders, str(data), str(tags), split=split, seed=seed)
+    return compare_checkpoints(Path(first), Path(second), str(data), str(tags), split=split, seed=seed)
 
 
 def predict(checkpoint: str | Path, texts: str | Iterable[str | Sequence[str]]) -> list[Prediction]:
-    """The entity spans that a model folder finds in a text, or in several, in their order.
+    """Return the entity spans of a text, or of each of several texts, in their order.
 
-    A text is a string, which is split into words (`hpo.inference.tokenize_text.split_words`), or a list of
-    tokens. ``prediction.spans`` have a type, token and character offsets (ends exclusive), the text between
-    them, and a score in (0, 1], the mean probability of their tokens' labels.
-
-    Raises
-    ------
-    UserError
-        if the folder is no checkpoint.
+    A text is a string, which is split into words, or a sequence of tokens.
     """
     from hpo.inference.predict import predict as predict_texts
     from hpo.inference.tokenize_text import from_tokens, tokenize_line
 
-    given = [texts] if isinstance(texts, str) else texts
-    read = (
+    tokenized = (
         tokenize_line(text, str(number)) if isinstance(text, str) else from_tokens(text, str(number))
-        for number, text in enumerate(given, 1)
+        for number, text in enumerate([texts] if isinstance(texts, str) else texts, 1)
     )
-    return list(predict_texts(Path(checkpoint), read))
+    return list(predict_texts(Path(checkpoint), tokenized))
 
 
 def load_corpus(data: str | Path = "demo", tags: str | Path | None = None, *, seed: int = 42) -> Corpus:
-    """A corpus as sentences with IOB2 labels, by split; with ``tags`` in the labels of that tag family.
+    """Return a corpus as sentences with IOB2 labels by split; with ``tags``, in that family's labels.
 
-    ``data`` is ``demo``, a file, a folder or a hub id; where it has no dev split, a tenth of train is cut
-    off by ``seed``. ``corpus.notes`` says what reading did to it.
-
-    Raises
-    ------
-    UserError
-        with every problem of every file, each at its line.
+    If the corpus has no dev split, ``seed`` draws a tenth of train for it; ``corpus.notes`` reports it.
     """
     from hpo.corpora.loading import load
     from hpo.corpora.tag_families import apply
@@ -295,11 +211,5 @@ def load_corpus(data: str | Path = "demo", tags: str | Path | None = None, *, se
 
 
 def load_tags(name: str | Path) -> TagFamily:
-    """A tag family, by its name or as a YAML file: its entity types in order, and what maps to them.
-
-    Raises
-    ------
-    UserError
-        if there is no such family, or its file has problems.
-    """
+    """Return a tag family by its name, or from a YAML file."""
     return load_family(str(name))

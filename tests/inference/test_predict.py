@@ -163,8 +163,8 @@ def test_command_writes_conll_that_loads_as_a_corpus(hpo, checkpoint, empty_fold
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "predict: needs a text or a file (give one of --text and --file)\n"),
-        (("--text", "a", "--file", "b"), "predict: needs a text or a file (give one of --text and --file)\n"),
+        ((), "predict: needs a text or a file (give either --text or --file)\n"),
+        (("--text", "a", "--file", "b"), "predict: needs a text or a file (give either --text or --file)\n"),
         (("--file", "nope"), "nope: no such file\n"),
     ],
 )
