@@ -1,4 +1,4 @@
-"""The command line: mistakes told in a line each, JSON for machines, help with an example."""
+"""The command line: errors in one line each, JSON output, help with an example."""
 
 import json
 import re
@@ -39,12 +39,12 @@ COMMANDS = (
 )
 
 LIGHT = "light"
-"""A study that is done, as far as these commands look."""
+"""The name of a finished study."""
 
 
 @pytest.fixture
 def hpo(empty_folder, monkeypatch, capsys):
-    """Runs the program in an empty folder: its exit code, what it printed, and what it complained of."""
+    """Return a function that runs the program in an empty folder: exit code, output and error output."""
     for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "TRANSFORMERS_VERBOSITY", "TOKENIZERS_PARALLELISM"):
         monkeypatch.setenv(name, "1")
     monkeypatch.setattr("hpo.models.build.count_parameters", lambda model: 1_000_000)
@@ -61,7 +61,7 @@ def hpo(empty_folder, monkeypatch, capsys):
 
 @pytest.fixture
 def done():
-    """Puts a study that is done under results/."""
+    """Return a function that writes a finished study under results/."""
 
     def put(name):
         study = build_study({"name": name})
@@ -78,7 +78,7 @@ def done():
 
 
 @pytest.mark.parametrize(
-    ("words", "complaint"),
+    ("words", "message"),
     [
         ("run --alg ahsa", r"--alg: must be one of asha, .* \(got 'ahsa'\)"),
         ("run --train-on lower", r"--train-on: must be one of cased, .* \(got 'lower'\)"),
@@ -109,16 +109,16 @@ def done():
         ("validate no.yaml", r"no\.yaml: no such file"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_told_in_a_line_and_ends_with_2(hpo, words, complaint):
+def test_command_invalid_input_prints_one_line_and_exits_with_2(hpo, words, message):
     code, out, err = hpo(*words.split())
     assert code == 2
-    assert re.fullmatch(complaint, err.strip()), err
+    assert re.fullmatch(message, err.strip()), err
     assert out == ""
 
 
 @pytest.mark.parametrize("command", ["resume", "show", "matrix"])
 @pytest.mark.parametrize("name", ["../x", "a b", "", "/etc", "..", "a/b"])
-def test_a_hostile_study_name_is_refused_before_any_file_is_touched(hpo, command, name, empty_folder):
+def test_command_hostile_study_name_is_rejected_before_any_file_access(hpo, command, name, empty_folder):
     write_text(empty_folder / "x" / "study.yaml", build_study({}).to_yaml())
     code, _, err = hpo(command, name)
     assert code == 2
@@ -131,14 +131,32 @@ def test_a_hostile_study_name_is_refused_before_any_file_is_touched(hpo, command
 @pytest.mark.parametrize(
     "words", ["run --trials many", "run --nope", "nope", "show", "ls too many", "run --seed"]
 )
-def test_what_cannot_be_parsed_ends_with_2_and_no_traceback(hpo, words):
+def test_command_unparsable_input_exits_with_2_without_traceback(hpo, words):
     code, out, err = hpo(*words.split())
     assert code == 2
     assert "Error" in err
     assert "Traceback" not in out + err
 
 
-def test_a_study_file_tells_every_fault_at_its_line(hpo, empty_folder):
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--alg foo", r"--alg: .*asha, .*\(got 'foo'.*\)"),
+        ("--keep-checkpoints 0", r"--keep-checkpoints: .*\(got 0\)"),
+        ("--fixed batch_size=0", r"--fixed batch_size: .*1.*0.*"),
+        ("--epochs 0", r"--epochs: .*1.*0.*"),
+        ("--subsample train=2", r"--subsample train: .*\(got 2\)"),
+    ],
+)
+def test_run_invalid_option_beside_a_file_is_named_as_typed(hpo, empty_folder, words, message):
+    (empty_folder / "my.yaml").write_text("name: x\n")
+    for command in (["run"], ["run", "my.yaml"], ["submit", "my.yaml"], ["grid", "my.yaml"]):
+        code, _, err = hpo(*command, *words.split())
+        assert code == 2
+        assert re.fullmatch(message, err.splitlines()[0]), err
+
+
+def test_study_file_with_errors_reports_each_at_its_line(hpo, empty_folder):
     (empty_folder / "my.yaml").write_text(
         "name: x\ntrails: 5\ntrials: 0\nspace:\n  parameters:\n"
         "    learning_rate: {type: loguniform, low: 0, high: 1}\n    foo: {type: uniform, low: 1, high: 0}\n"
@@ -151,13 +169,13 @@ def test_a_study_file_tells_every_fault_at_its_line(hpo, empty_folder):
         ]
 
 
-def test_nothing_is_left_on_disk_by_what_was_refused(hpo, empty_folder):
+def test_run_rejected_study_leaves_nothing_on_disk(hpo, empty_folder):
     hpo("run", "--alg", "nope")
     hpo("run", "--tags", "nope", "--dry-run")
     assert list(empty_folder.iterdir()) == []
 
 
-def test_validate_tells_the_good_files_and_the_faults_of_all_the_bad_ones(hpo, empty_folder):
+def test_validate_reports_valid_files_and_all_errors(hpo, empty_folder):
     (empty_folder / "good.yaml").write_text("trials: 3\n")
     (empty_folder / "bad.yaml").write_text("trials: 0\n")
     (empty_folder / "worse.yaml").write_text("a: [\n")
@@ -171,7 +189,7 @@ def test_validate_tells_the_good_files_and_the_faults_of_all_the_bad_ones(hpo, e
 @pytest.mark.parametrize(
     "words", [[], ["--alg", "grid", "--epochs", "2"], ["--model", "tiny", "--study", "1e-5"]]
 )
-def test_a_dry_run_prints_the_study_that_would_be_run_and_its_cost(hpo, words, empty_folder):
+def test_run_dry_run_prints_study_and_cost(hpo, words, empty_folder):
     code, out, _ = hpo("run", "--trials", "7", "--dry-run", *words)
     assert code == 0
     path = empty_folder / "printed.yaml"
@@ -186,27 +204,27 @@ def test_a_dry_run_prints_the_study_that_would_be_run_and_its_cost(hpo, words, e
     assert [each.name for each in empty_folder.iterdir()] == ["printed.yaml"]
 
 
-def test_a_dry_run_of_the_grid_prints_a_study_for_every_row(hpo):
+def test_grid_dry_run_prints_a_study_for_every_row(hpo):
     code, out, _ = hpo("grid", "--tags", "conll,suc-original", "--alg", "asha,random", "--dry-run")
     assert code == 0
     names = re.findall(r"^name: (.*)$", out, flags=re.MULTILINE)
     assert len(set(names)) == len(names) == 2 * 2 * len(VARIANTS)
 
 
-def test_a_default_name_that_another_study_has_taken_gets_a_number(hpo, done):
+def test_run_taken_default_name_gets_a_number(hpo, done):
     first = yaml.safe_load(hpo("run", "--dry-run")[1])["name"]
     done(first)
     assert yaml.safe_load(hpo("run", "--dry-run")[1])["name"] == first
     assert yaml.safe_load(hpo("run", "--dry-run", "--trials", "9")[1])["name"] == f"{first}-2"
 
 
-def test_an_option_that_is_empty_is_as_if_not_given(hpo):
+def test_run_empty_option_equals_no_option(hpo):
     assert hpo("run", "--dry-run", "--alg", "", "--study", "") == hpo("run", "--dry-run")
 
 
 @pytest.mark.parametrize("command", [("run",), ("submit",), ("grid", "--train-on", "cased")])
 @pytest.mark.parametrize(
-    ("told", "trackers"),
+    ("value", "trackers"),
     [
         (None, ["tensorboard"]),
         ("tensorboard, mlflow:sqlite:///r.db", ["tensorboard", "mlflow:sqlite:///r.db"]),
@@ -214,14 +232,14 @@ def test_an_option_that_is_empty_is_as_if_not_given(hpo):
         ("none", []),
     ],
 )
-def test_a_tracker_is_chosen_by_an_option(hpo, command, told, trackers, empty_folder):
-    code, out, _ = hpo(*command, "--dry-run", *(["--tracker", told] if told else []))
+def test_tracker_option_selects_trackers(hpo, command, value, trackers, empty_folder):
+    code, out, _ = hpo(*command, "--dry-run", *(["--tracker", value] if value else []))
     assert code == 0
     printed = out[out.index("name: ") :].partition("\n# ")[0]
     assert parse_yaml(printed, empty_folder).data["trackers"] == trackers
 
 
-def test_options_win_over_a_study_file(hpo, empty_folder):
+def test_run_options_override_study_file(hpo, empty_folder):
     (empty_folder / "my.yaml").write_text("trials: 3\nfixed: {epochs: 4, precision: 'off'}\n")
     _, out, _ = hpo("run", "my.yaml", "--epochs", "2", "--dry-run")
     printed = parse_yaml(out, empty_folder).data
@@ -233,7 +251,7 @@ def test_options_win_over_a_study_file(hpo, empty_folder):
     "words",
     ["ls", "families", "spaces", "spaces --hyperparameters", "corpus demo", "matrix", f"show {LIGHT}"],
 )
-def test_json_is_json_and_nothing_else_is_printed(hpo, done, words):
+def test_command_with_json_prints_only_json(hpo, done, words):
     done(LIGHT)
     code, out, err = hpo(*words.split(), "--json")
     assert (code, err) == (0, "")
@@ -244,25 +262,25 @@ def test_json_is_json_and_nothing_else_is_printed(hpo, done, words):
     "words",
     ["ls", "families", "spaces", "spaces --hyperparameters", "corpus demo", "matrix", f"show {LIGHT}"],
 )
-def test_text_is_printed_without_json(hpo, done, words):
+def test_command_without_json_prints_text(hpo, done, words):
     done(LIGHT)
     code, out, err = hpo(*words.split())
     assert (code, err) == (0, "")
     assert out.strip()
 
 
-def test_a_corpus_with_faults_is_told_and_ends_with_2(hpo, empty_folder):
+def test_corpus_with_errors_exits_with_2(hpo, empty_folder):
     code, out, _ = hpo("corpus", "/no/such", "--json")
     assert code == 2
     assert "no such file or folder" in json.loads(out)["issues"][0]
 
 
-def test_the_list_of_no_studies_says_how_to_make_one(hpo):
+def test_ls_without_studies_prints_a_hint(hpo):
     assert hpo("ls") == (0, "no studies under results/; create one with: hpo run\n", "")
     assert json.loads(hpo("ls", "--json")[1]) == []
 
 
-def test_the_matrix_goes_to_a_file_where_asked(hpo, done, empty_folder):
+def test_matrix_with_out_writes_a_file(hpo, done, empty_folder):
     done(LIGHT)
     assert hpo("matrix", "--out", "a/matrix.md") == (0, "", "")
     assert "0.87500" in (empty_folder / "a" / "matrix.md").read_text()
@@ -272,20 +290,20 @@ def test_the_matrix_goes_to_a_file_where_asked(hpo, done, empty_folder):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_with_an_example_of_itself(hpo, command):
+def test_command_help_has_an_example(hpo, command):
     code, out, _ = hpo(command, "--help")
     assert code == 0
     assert re.search(rf"Example: hpo {command}\b", " ".join(out.split()))
     assert command in hpo("--help")[1]
 
 
-def test_there_is_no_command_without_a_test_of_its_help():
+def test_commands_are_all_tested_for_help():
     assert {command.name or command.callback.__name__ for command in cli.app.registered_commands} == set(
         COMMANDS
     )
 
 
-def test_an_interrupt_says_that_what_was_done_is_kept_and_ends_with_130(hpo, monkeypatch):
+def test_command_interrupted_exits_with_130_and_a_hint(hpo, monkeypatch):
     def interrupt():
         raise KeyboardInterrupt
 
@@ -295,13 +313,13 @@ def test_an_interrupt_says_that_what_was_done_is_kept_and_ends_with_130(hpo, mon
     assert err == "interrupted; finished work is kept: hpo ls, hpo resume STUDY\n"
 
 
-def test_a_reader_that_leaves_early_sees_no_traceback():
+def test_command_with_closed_pipe_prints_no_traceback():
     command = f"{sys.executable} -m hpo spaces --hyperparameters | true"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr == ""
 
 
-def test_what_the_disk_refuses_is_told_in_a_line(hpo, monkeypatch):
+def test_command_with_full_disk_prints_one_line(hpo, monkeypatch):
     def fill():
         raise OSError(28, "No space left on device", "results/s")
 
