@@ -85,42 +85,46 @@ JOB_FLAGS = \
 	$(call flag,REQUEUE,requeue)
 ## Variables of make hpo and make slurm, with their defaults; lists are separated by commas
 ## Data and model:
-##   DATA=demo                  demo, a file, a folder, or a hub id name:config
-##   TAGS=suc-original          a tag family, by name or as a YAML file
-##   TRAIN_ON=cased             the case variant of train and dev
-##   MODEL=tiny                 tiny, a hub id, or a folder with safetensors
-##   DEV_FRACTION=0.1           of train, cut off where a corpus has no dev split
-##   TRAIN_SPLITS=train         what is trained on
-##   SUBSAMPLE=                 share of a split to use, as NAME=VALUE,NAME=VALUE
+##   DATA=demo                  corpus: demo, a file, a folder, or a hub id name:config
+##   TAGS=suc-original          tag family, by name or as a YAML file
+##   TRAIN_ON=cased             case variant to train on: cased, uncased, uncased-cased-mix,
+##                              uncased-cased-both, ne-lower, ne-lower-cased-mix, ne-lower-cased-both
+##   MODEL=tiny                 model to fine-tune: tiny (trained from scratch), a hub id, or a folder
+##                              with safetensors
+##   DEV_FRACTION=0.1           fraction of train that becomes dev if the corpus has no dev split
+##   TRAIN_SPLITS=train         splits to train on
+##   SUBSAMPLE=                 fraction of a split to use, as NAME=VALUE,NAME=VALUE
 ## Search:
-##   ALG=asha                   how trials are chosen and stopped
-##   OBJECTIVE=trained-on       what is maximized: trained-on, a variant, mean(…) or min(…) of several
-##   SAMPLER=optuna             who proposes the configurations of asha
-##   TRIALS=50                  configurations to try
-##   SEEDS=1                    runs of each configuration of grid and random: seed, seed + 1 …
-##   BASELINE=yes               trial 0 is the default configuration, trained to its last epoch and
-##                              scored
-##   SPACE=                     what is searched over, by name, as a YAML file, or written out
-##                              (default: demo for the tiny model, else suc)
-##   WARM_START=                studies whose best are the search's points to evaluate
-##   GRACE_EPOCHS=1             no trial is stopped before
-##   REDUCTION_FACTOR=3         one in so many passes a rung
-##   POPULATION_SIZE=8          members of pbt and pb2; trials are all that are ever started
-##   PERTURBATION_INTERVAL=1    epochs after which members of pbt and pb2 are compared and copied
+##   ALG=asha                   search algorithm: asha, hyperband, bohb, random, grid, pbt, pb2
+##   OBJECTIVE=trained-on       what the search maximizes: trained-on, a case variant, or mean(…) or
+##                              min(…) of several
+##   SAMPLER=optuna             library whose TPE proposes configurations for asha: optuna, hyperopt
+##   TRIALS=50                  number of configurations to try
+##   SEEDS=1                    training runs per configuration of grid and random, with seeds SEED,
+##                              SEED + 1, …
+##   BASELINE=yes               train the default configuration to its last epoch as trial 0
+##   SPACE=                     search space, by name or as a YAML file (default: demo for the tiny
+##                              model, else suc)
+##   WARM_START=                earlier studies whose best configurations are tried first
+##   GRACE_EPOCHS=1             epochs before a trial can be stopped
+##   REDUCTION_FACTOR=3         one in this many trials continues at each rung
+##   POPULATION_SIZE=8          population size of pbt and pb2, at most the number of trials
+##   PERTURBATION_INTERVAL=1    epochs between perturbations in pbt and pb2
 ## Training:
-##   SEED=42                    of the search, the trainings, the mixes and the cut dev split
-##   FIXED=                     hyperparameters that are set; they win over those that the space sets,
-##                              as NAME=VALUE,NAME=VALUE
+##   SEED=42                    random seed of the search, the training runs, the mixed case variants
+##                              and the dev split
+##   FIXED=                     hyperparameters to set; they override those of the search space, as
+##                              NAME=VALUE,NAME=VALUE
 ##   EPOCHS=                    passes over the training data; same as --fixed epochs=… (default: that
 ##                              of the space)
 ## Resources:
-##   WORKERS=                   trials side by side; all cores or GPUs (default: all cores or GPUs)
-##   GPUS_PER_TRIAL=1           what one trial takes: a share of a GPU, or so many; 0 trains on the
-##                              CPU
+##   WORKERS=                   number of trials that run in parallel (default: all cores or GPUs)
+##   GPUS_PER_TRIAL=1           GPUs per trial; a fraction below 1 shares a GPU, 0 trains on the CPU
 ## Output:
-##   STUDY=                     the folder under results/ (default: derived from the settings)
-##   KEEP_CHECKPOINTS=3         how many trials' best models stay on disk
-##   TRACKER=tensorboard        who else is told: tensorboard, mlflow or mlflow:URI, wandb:PROJECT
+##   STUDY=                     folder under results/ (default: derived from the settings)
+##   KEEP_CHECKPOINTS=3         number of best models to keep on disk
+##   TRACKER=tensorboard        experiment trackers: tensorboard, mlflow or mlflow:URI, wandb or
+##                              wandb:PROJECT; none for no tracker
 ##
 ## Variables of make slurm
 ## With --backend slurm:

@@ -49,69 +49,86 @@ class Study(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: Name = option(
-        OUTPUT, "the folder under results/", flag="study", default_text="derived from the settings"
+        OUTPUT, "folder under results/", flag="study", default_text="derived from the settings"
     )
-    data: str = option(DATA, "demo, a file, a folder, or a hub id name:config", "demo", min_length=1)
-    tags: str = option(DATA, "a tag family, by name or as a YAML file", "suc-original", min_length=1)
-    train_on: str = option(DATA, "the case variant of train and dev", "cased")
-    model: str = option(DATA, "tiny, a hub id, or a folder with safetensors", "tiny", min_length=1)
-    algorithm: str = option(SEARCH, "how trials are chosen and stopped", "asha", flag="alg")
+    data: str = option(DATA, "corpus: demo, a file, a folder, or a hub id name:config", "demo", min_length=1)
+    tags: str = option(DATA, "tag family, by name or as a YAML file", "suc-original", min_length=1)
+    train_on: str = option(DATA, f"case variant to train on: {', '.join(VARIANTS)}", "cased")
+    model: str = option(
+        DATA,
+        "model to fine-tune: tiny (trained from scratch), a hub id, or a folder with safetensors",
+        "tiny",
+        min_length=1,
+    )
+    algorithm: str = option(SEARCH, f"search algorithm: {', '.join(ALGORITHMS)}", "asha", flag="alg")
     objective: str = option(
-        SEARCH, "what is maximized: trained-on, a variant, mean(…) or min(…) of several", TRAINED_ON
+        SEARCH,
+        "what the search maximizes: trained-on, a case variant, or mean(…) or min(…) of several",
+        TRAINED_ON,
     )
-    sampler: str = option(SEARCH, "who proposes the configurations of asha", "optuna")
-    trials: int = option(SEARCH, "configurations to try", 50, ge=1, le=100_000)
+    sampler: str = option(
+        SEARCH, f"library whose TPE proposes configurations for asha: {', '.join(TPE_LIBRARIES)}", "optuna"
+    )
+    trials: int = option(SEARCH, "number of configurations to try", 50, ge=1, le=100_000)
     seed: int = option(
-        TRAINING, "of the search, the trainings, the mixes and the cut dev split", 42, ge=0, lt=2**32
+        TRAINING,
+        "random seed of the search, the training runs, the mixed case variants and the dev split",
+        42,
+        ge=0,
+        lt=2**32,
     )
     seeds: int = option(
-        SEARCH, "runs of each configuration of grid and random: seed, seed + 1 …", 1, ge=1, le=1000
+        SEARCH,
+        "training runs per configuration of grid and random, with seeds SEED, SEED + 1, …",
+        1,
+        ge=1,
+        le=1000,
     )
-    baseline: bool = option(
-        SEARCH, "trial 0 is the default configuration, trained to its last epoch and scored", True
-    )
+    baseline: bool = option(SEARCH, "train the default configuration to its last epoch as trial 0", True)
     space: Space = option(
         SEARCH,
-        "what is searched over, by name, as a YAML file, or written out",
+        "search space, by name or as a YAML file",
         default_text="demo for the tiny model, else suc",
     )
     warm_start: tuple[Name, ...] = option(
-        SEARCH, "studies whose best are the search's points to evaluate", ()
+        SEARCH, "earlier studies whose best configurations are tried first", ()
     )
     fixed: Params = option(
         TRAINING,
-        "hyperparameters that are set; they win over those that the space sets",
+        "hyperparameters to set; they override those of the search space",
         {},
         shorthands=("epochs",),
     )
-    grace_epochs: int = option(SEARCH, "no trial is stopped before", 1, ge=1, le=1000)
-    reduction_factor: int = option(SEARCH, "one in so many passes a rung", 3, ge=2, le=100)
+    grace_epochs: int = option(SEARCH, "epochs before a trial can be stopped", 1, ge=1, le=1000)
+    reduction_factor: int = option(SEARCH, "one in this many trials continues at each rung", 3, ge=2, le=100)
     population_size: int = option(
-        SEARCH, "members of pbt and pb2; trials are all that are ever started", 8, ge=2, le=100_000
+        SEARCH, "population size of pbt and pb2, at most the number of trials", 8, ge=2, le=100_000
     )
     perturbation_interval: float = option(
-        SEARCH, "epochs after which members of pbt and pb2 are compared and copied", 1, gt=0, le=1000
+        SEARCH, "epochs between perturbations in pbt and pb2", 1, gt=0, le=1000
     )
-    keep_checkpoints: int = option(OUTPUT, "how many trials' best models stay on disk", 3, ge=1, le=100)
-    dev_fraction: float = option(DATA, "of train, cut off where a corpus has no dev split", 0.1, gt=0, lt=1)
-    train_splits: tuple[SplitName, ...] = option(DATA, "what is trained on", ("train",), min_length=1)
+    keep_checkpoints: int = option(OUTPUT, "number of best models to keep on disk", 3, ge=1, le=100)
+    dev_fraction: float = option(
+        DATA, "fraction of train that becomes dev if the corpus has no dev split", 0.1, gt=0, lt=1
+    )
+    train_splits: tuple[SplitName, ...] = option(DATA, "splits to train on", ("train",), min_length=1)
     subsample: dict[SplitName, Annotated[float, Field(gt=0, le=1)]] = option(
-        DATA, "share of a split to use", {}
+        DATA, "fraction of a split to use", {}
     )
     workers: int | None = option(
         RESOURCES,
-        "trials side by side; all cores or GPUs",
+        "number of trials that run in parallel",
         None,
         ge=1,
         le=100_000,
         default_text="all cores or GPUs",
     )
     gpus_per_trial: float = option(
-        RESOURCES, "what one trial takes: a share of a GPU, or so many; 0 trains on the CPU", 1, ge=0, le=64
+        RESOURCES, "GPUs per trial; a fraction below 1 shares a GPU, 0 trains on the CPU", 1, ge=0, le=64
     )
     trackers: tuple[str, ...] = option(
         OUTPUT,
-        "who else is told: tensorboard, mlflow or mlflow:URI, wandb:PROJECT",
+        "experiment trackers: tensorboard, mlflow or mlflow:URI, wandb or wandb:PROJECT; none for no tracker",
         ("tensorboard",),
         flag="tracker",
     )
