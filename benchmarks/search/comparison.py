@@ -16,21 +16,21 @@ from numpy.typing import NDArray
 from benchmarks.search.contestants import (
     DEFAULT,
     RANDOM,
-    Absent,
-    Arm,
-    our_arms,
-    study_of,
+    Contestant,
+    UnavailableContestant,
+    our_contestants,
+    simulated_study,
 )
-from benchmarks.search.peers import peers
+from benchmarks.search.peers import peer_contestants
 from hpo.simulation.curve_tables import read_curve_table
 from hpo.simulation.surrogate import Surrogate
 from hpo.simulation.tuner import ProgressPoint, simulate
 
 Floats = NDArray[np.float64]
 
-NEAR = 0.99
+NEAR_BEST = 0.99
 """Share of the best F1 that counts as having found it."""
-CHECKPOINTS = (50, 100)
+SCORE_EPOCHS = (50, 100)
 """Epochs spent at which scores are compared."""
 RESAMPLES = 2000
 
@@ -85,20 +85,20 @@ class Row:
     ratio: Interval
 
 
-def play(surrogate: Surrogate, arm: Arm, seed: int, conditions: Conditions) -> Outcome:
+def run_seed(surrogate: Surrogate, contestant: Contestant, seed: int, conditions: Conditions) -> Outcome:
     """One search of one arm, until it has found the best and passed the checkpoints, or spent its epochs."""
-    target = NEAR * surrogate.best
-    budget, last = conditions.budget_epochs, CHECKPOINTS[-1]
+    target = NEAR_BEST * surrogate.best
+    budget, last = conditions.budget_epochs, SCORE_EPOCHS[-1]
 
-    def enough(moment: ProgressPoint) -> bool:
-        return moment.epochs >= budget or (moment.f1 >= target and moment.epochs >= last)
+    def enough(point: ProgressPoint) -> bool:
+        return point.epochs >= budget or (point.f1 >= target and point.epochs >= last)
 
-    study = study_of(surrogate, seed)
-    with arm.start(study) as head:
-        moments = simulate(head, surrogate, conditions.workers, conditions.seconds_per_epoch, until=enough)
+    study = simulated_study(surrogate, seed)
+    with contestant.start(study) as head:
+        progress = simulate(head, surrogate, conditions.workers, conditions.seconds_per_epoch, until=enough)
         trials = head.trials  # type: ignore[attr-defined]
-    first = next((each.epochs for each in moments if each.f1 >= target), None)
-    scores = [max((m.f1 for m in moments if m.epochs <= mark), default=0.0) for mark in CHECKPOINTS]
+    first = next((each.epochs for each in progress if each.f1 >= target), None)
+    scores = [max((m.f1 for m in progress if m.epochs <= mark), default=0.0) for mark in SCORE_EPOCHS]
     return Outcome(
         epochs=min(first or budget, budget),
         found=first is not None and first <= budget,
@@ -113,7 +113,7 @@ def compare_all(
     jobs: int = 1,
     chosen: Callable[[str], bool] = lambda title: True,
     told: Callable[[str], None] = lambda title: None,
-) -> tuple[Surrogate, dict[str, list[Outcome]], list[Absent]]:
+) -> tuple[Surrogate, dict[str, list[Outcome]], list[UnavailableContestant]]:
     """Every arm's outcomes by its title, one per seed, and the arms that are not there.
 
     ``jobs`` processes play seeds side by side; ``told`` hears of each arm that begins. Our default and random
@@ -125,36 +125,38 @@ def compare_all(
         if the table cannot be read.
     """
     surrogate = Surrogate(read_curve_table(conditions.table))
-    arms = (*our_arms(), *peers())
-    absent = [arm for arm in arms if isinstance(arm, Absent)]
+    contestants = (*our_contestants(), *peer_contestants())
+    absent = [contestant for contestant in contestants if isinstance(contestant, UnavailableContestant)]
     outcomes: dict[str, list[Outcome]] = {}
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        for arm in arms:
-            if isinstance(arm, Arm) and (arm.title in (DEFAULT, RANDOM) or chosen(arm.title)):
-                told(arm.title)
-                tasks = [(conditions, arm.title, seed) for seed in range(conditions.seeds)]
-                outcomes[arm.title] = list(pool.map(_play_by_title, tasks, chunksize=5))
+        for contestant in contestants:
+            if isinstance(contestant, Contestant) and (
+                contestant.title in (DEFAULT, RANDOM) or chosen(contestant.title)
+            ):
+                told(contestant.title)
+                tasks = [(conditions, contestant.title, seed) for seed in range(conditions.seeds)]
+                outcomes[contestant.title] = list(pool.map(_run_seed_by_title, tasks, chunksize=5))
     return surrogate, outcomes, absent
 
 
 _loaded: dict[Path, Surrogate] = {}
 
 
-def _play_by_title(task: tuple[Conditions, str, int]) -> Outcome:
-    """As `play`, in a process of its own, which reads the table once."""
+def _run_seed_by_title(task: tuple[Conditions, str, int]) -> Outcome:
+    """As `run_seed`, in a process of its own, which reads the table once."""
     conditions, title, seed = task
     warnings.simplefilter("ignore")  # the libraries' own, about each other
     if conditions.table not in _loaded:
         _loaded[conditions.table] = Surrogate(read_curve_table(conditions.table))
-    arm = next(each for each in (*our_arms(), *peers()) if each.title == title)
-    assert isinstance(arm, Arm)
-    return play(_loaded[conditions.table], arm, seed, conditions)
+    contestant = next(each for each in (*our_contestants(), *peer_contestants()) if each.title == title)
+    assert isinstance(contestant, Contestant)
+    return run_seed(_loaded[conditions.table], contestant, seed, conditions)
 
 
 def summarize(outcomes: dict[str, list[Outcome]]) -> list[Row]:
     """One row per arm, the best mean rank first."""
     titles = list(outcomes)
-    ours = {arm.title for arm in our_arms()}
+    ours = {contestant.title for contestant in our_contestants()}
     epochs = np.array([[each.epochs for each in outcomes[title]] for title in titles])
     last = np.array([[each.scores[-1] for each in outcomes[title]] for title in titles])
     ranks = _ranks(epochs, last)
@@ -168,7 +170,7 @@ def summarize(outcomes: dict[str, list[Outcome]]) -> list[Row]:
             found=sum(each.found for each in outcomes[title]),
             scores=tuple(
                 _interval(np.array([each.scores[mark] for each in outcomes[title]]), draws, np.mean)
-                for mark in range(len(CHECKPOINTS))
+                for mark in range(len(SCORE_EPOCHS))
             ),
             rank=_interval(ranks[place], draws, np.mean),
             ahead=_interval(epochs[base] - epochs[place], draws, np.mean),

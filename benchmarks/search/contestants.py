@@ -21,7 +21,7 @@ Start = Callable[[Study], AbstractContextManager[Tuner]]
 
 
 @dataclass(frozen=True)
-class Arm:
+class Contestant:
     """One way to search: a title, how to start it for a study, and whether it is one of ours."""
 
     title: str
@@ -30,14 +30,14 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Absent:
+class UnavailableContestant:
     """A way to search that cannot be compared here, and why."""
 
     title: str
     reason: str
 
 
-def study_of(surrogate: Surrogate, seed: int) -> Study:
+def simulated_study(surrogate: Surrogate, seed: int) -> Study:
     """A study over a table's space, without points to evaluate or defaults, that ends with its epochs."""
     table = surrogate.table
     options = {
@@ -50,15 +50,17 @@ def study_of(surrogate: Surrogate, seed: int) -> Study:
     return build_study(options | {"baseline": False, "fixed": {"epochs": table.epochs}})
 
 
-def our_arms() -> Iterator[Arm | Absent]:
+def our_contestants() -> Iterator[Contestant | UnavailableContestant]:
     """Every algorithm of ours, with every sampler where it leaves that open."""
     for name, algorithm in ALGORITHMS.items():
         if algorithm.population:
-            yield Absent(algorithm.title, "hands weights on from trial to trial, which no curve tells")
+            yield UnavailableContestant(
+                algorithm.title, "hands weights on from trial to trial, which no curve tells"
+            )
             continue
         for sampler in TPE_LIBRARIES if algorithm.sampler is None else TPE_LIBRARIES[:1]:
             note = f" ({sampler})" if algorithm.sampler is None else ""
-            yield Arm(f"{algorithm.title}{note}", _starter(name, sampler), ours=True)
+            yield Contestant(f"{algorithm.title}{note}", _starter(name, sampler), ours=True)
 
 
 def _starter(algorithm: str, sampler: str) -> Start:

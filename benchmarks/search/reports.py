@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from benchmarks.search.comparison import (
-    CHECKPOINTS,
-    NEAR,
+    NEAR_BEST,
+    SCORE_EPOCHS,
     Conditions,
     Interval,
     Row,
 )
-from benchmarks.search.contestants import Absent
+from benchmarks.search.contestants import UnavailableContestant
 from hpo.simulation.surrogate import NEIGHBOURS, PROBES, Surrogate
 
 PEER_PACKAGES = ("hpbandster", "ConfigSpace", "syne-tune")
@@ -20,7 +20,7 @@ PEER_PACKAGES = ("hpbandster", "ConfigSpace", "syne-tune")
 
 def render(
     rows: Sequence[Row],
-    absent: Sequence[Absent],
+    absent: Sequence[UnavailableContestant],
     surrogate: Surrogate,
     conditions: Conditions,
     versions: Mapping[str, str],
@@ -28,21 +28,21 @@ def render(
     """What was compared and how, the table, and who was left out."""
     facts, told = surrogate.table.conditions, surrogate.leave_one_out_fit()
     weights = ", ".join(f"{name} {weight:g}" for name, weight in surrogate.weights.items())
-    marks = " | ".join(f"F1 at {mark} epochs" for mark in CHECKPOINTS)
+    marks = " | ".join(f"F1 at {mark} epochs" for mark in SCORE_EPOCHS)
     shown = {name: versions[name] for name in ("python", "ray", "optuna", "hyperopt")}
     shown |= {name: _version(name) for name in PEER_PACKAGES}
     lines = [
         "# Searches on a replay table",
         "",
         f"Each search spends up to {conditions.budget_epochs} epochs with {conditions.workers} simulated "
-        f"workers, over {conditions.seeds} seeds. *Found* is the first measurement within {1 - NEAR:.0%} of "
-        f"{surrogate.best:.4f}, the best F1 of {PROBES:,} random configurations on the table. Intervals are "
-        "95 % bootstraps over the seeds. *Ahead* is by how many epochs, on the same seed and in the mean, "
+        f"workers, over {conditions.seeds} seeds. *Found* is the first measurement within "
+        f"{1 - NEAR_BEST:.0%} of {surrogate.best:.4f}, the best F1 of {PROBES:,} random configurations on the "
+        "table. Intervals are 95 % bootstraps over the seeds. *Ahead* is by how many epochs, on the same seed and in the mean, "
         "it found that before our default: an interval over 0 is a peer that beats it. First guesses are "
         "left out, so nobody is told where to start.",
         "",
         f"| search | epochs until found | of random's | found | {marks} | mean rank | ahead, epochs |",
-        "|---|---:|---:|---:|" + "---:|" * (len(CHECKPOINTS) + 2),
+        "|---|---:|---:|---:|" + "---:|" * (len(SCORE_EPOCHS) + 2),
     ]
     for row in rows:
         title = f"**{row.title}**" if row.ours else row.title

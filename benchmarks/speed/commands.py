@@ -51,26 +51,28 @@ def speed(
     from rich.console import Console
 
     from benchmarks.speed.environments import describe_machine
-    from benchmarks.speed.figures import FIGURES, chosen
-    from benchmarks.speed.results_store import enter, publish, read
-    from benchmarks.speed.settings import TRIAL_RUN, Setting, Sizes
+    from benchmarks.speed.figures import FIGURES, select_figures
+    from benchmarks.speed.results_store import read_results, save_figure, write_report
+    from benchmarks.speed.settings import QUICK_SIZES, BenchmarkContext, Sizes
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_INTERRUPTED))  # so that no arm outlives it
-    names = chosen(only.split(","))
+    names = select_figures(only.split(","))
     table = out.with_suffix(".json")
-    read(table)  # refused before an hour of work
+    read_results(table)  # refused before an hour of work
     console = Console(stderr=True, highlight=False)
     profile = profile.resolve() if profile else None
     with TemporaryDirectory(prefix="hpo-bench") as folder:
-        setting = Setting(data, tags, Path(folder), seed, workers, repeat, TRIAL_RUN if quick else Sizes())
-        corpus = setting.material().facts
+        context = BenchmarkContext(
+            data, tags, Path(folder), seed, workers, repeat, QUICK_SIZES if quick else Sizes()
+        )
+        corpus = context.fixture().facts
         for place, name in enumerate(names, 1):
             figure, at, where = FIGURES[name], time.monotonic(), f"{place}/{len(names)} {name}"
             with console.status(where) as status:
                 heard = replace(
-                    setting,
+                    context,
                     profile=profile / name if profile else None,
-                    tell=partial(_tell, status.update, where),
+                    on_progress=partial(_tell, status.update, where),
                 )
                 machine = describe_machine()
                 rows = figure.measure(heard, repeat or figure.repeat)
@@ -82,8 +84,8 @@ def speed(
                 "profiled": profile is not None,
                 "seconds": round(time.monotonic() - at, 1),
             }
-            ledger = enter(table, name, rows, facts)
-            publish(ledger, FIGURES, out.with_suffix(".md"), out.with_name(f"{out.name}-notes.md"))
+            results = save_figure(table, name, rows, facts)
+            write_report(results, FIGURES, out.with_suffix(".md"), out.with_name(f"{out.name}-notes.md"))
             console.print(f"{name}: {facts['seconds']:.0f} s", markup=False)
     table_of(out)
 
@@ -120,11 +122,11 @@ def table_of(out: Out = STEM) -> None:
     Example: python -m benchmarks table
     """
     from benchmarks.speed.figures import FIGURES
-    from benchmarks.speed.results_store import publish, read
+    from benchmarks.speed.results_store import read_results, write_report
 
     print(
-        publish(
-            read(out.with_suffix(".json")),
+        write_report(
+            read_results(out.with_suffix(".json")),
             FIGURES,
             out.with_suffix(".md"),
             out.with_name(f"{out.name}-notes.md"),

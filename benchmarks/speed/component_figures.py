@@ -10,26 +10,26 @@ from typing import Any
 from benchmarks.speed.rows import (
     Row,
     Spread,
-    alone,
     at_least,
     at_most,
-    compared,
+    ratio_row,
+    value_row,
 )
-from benchmarks.speed.settings import Setting
+from benchmarks.speed.settings import BenchmarkContext
 
 T_QUANTILES = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31, 10: 2.26}
 """Of Student's t for a two-sided 95 % interval over so many differences."""
 
 
-def measure_step(setting: Setting, repeat: int) -> list[Row]:
+def measure_step(context: BenchmarkContext, repeat: int) -> list[Row]:
     """A step of a trial, and its arithmetic alone on the same batches."""
-    material, _ = setting.material_of(setting.sizes.short_s)
-    found = setting.arm("step", {"encoded": str(material.encoded), "repeat": repeat}, ours=True)
+    fixture, _ = context.fixture_for_epoch_time(context.sizes.short_epoch_s)
+    found = context.contestant("step", {"encoded": str(fixture.encoded), "repeat": repeat}, ours=True)
     work = f"{found['steps'][0][0]} / {found['steps'][0][1]} steps on the same batches"
     alike = all(ours == bare for ours, bare in found["steps"])
     milliseconds = {name: [1000 * each for each in found[name]] for name in ("ours", "bare", "unclipped")}
     return [
-        compared(
+        ratio_row(
             "one training step, data wait and callbacks included",
             "forward, backward, clipping, step",
             milliseconds["ours"],
@@ -39,7 +39,7 @@ def measure_step(setting: Setting, repeat: int) -> list[Row]:
             work=work,
             alike=alike,
         ),
-        compared(
+        ratio_row(
             "the same",
             "without the clipping that the training configuration asks for",
             milliseconds["ours"],
@@ -51,25 +51,25 @@ def measure_step(setting: Setting, repeat: int) -> list[Row]:
     ]
 
 
-def measure_padding(setting: Setting, repeat: int) -> list[Row]:
+def measure_padding(context: BenchmarkContext, repeat: int) -> list[Row]:
     """Share of real tokens in what the model is given, counted at the model."""
-    material = setting.material()
+    fixture = context.fixture()
     rows = []
-    spec = {"encoded": str(material.encoded), "material": str(material.folder)}
+    spec = {"encoded": str(fixture.encoded), "fixture": str(fixture.folder)}
     ours, peer = (
-        [setting.arm(arm, spec | {"seed": seed})["tokens"] for seed in range(repeat)]
-        for arm in ("our padding", "default padding")
+        [context.contestant(contestant, spec | {"seed": seed})["tokens"] for seed in range(repeat)]
+        for contestant in ("our padding", "default padding")
     )
     for kind, title, limit in (("train", "training", 0.94), ("eval", "evaluation", 0.98)):
-        shares = [[each[kind][0] / each[kind][1] for each in arm] for arm in (ours, peer)]
+        utilization = [[each[kind][0] / each[kind][1] for each in contestant] for contestant in (ours, peer)]
         real = {each[kind][0] for each in (*ours, *peer)}
         rows.append(
             Row(
                 f"real tokens / padded tokens in {title}",
                 "default batching",
-                Spread.of(shares[0]),
-                Spread.of(shares[0]),
-                Spread.of(shares[1]),
+                Spread.of(utilization[0]),
+                Spread.of(utilization[0]),
+                Spread.of(utilization[1]),
                 "",
                 at_least(limit),
                 f"{' / '.join(map(str, sorted(real)))} real tokens",
@@ -79,15 +79,17 @@ def measure_padding(setting: Setting, repeat: int) -> list[Row]:
     return rows
 
 
-def measure_encoding(setting: Setting, repeat: int) -> list[Row]:
+def measure_encoding(context: BenchmarkContext, repeat: int) -> list[Row]:
     """Tokenize, align, store."""
-    found = setting.arm("encoding", {"material": str(setting.material().folder), "repeat": repeat}, ours=True)
+    found = context.contestant(
+        "encoding", {"fixture": str(context.fixture().folder), "repeat": repeat}, ours=True
+    )
     work = (
         f"{found['same']} of {found['encodings']} encodings, three of each sentence, have the same subtokens "
         "and labels"
     )
     return [
-        compared(
+        ratio_row(
             "encoding, sentences/s (tokenize, align, store)",
             "`datasets.map`",
             found["ours"],
@@ -97,7 +99,7 @@ def measure_encoding(setting: Setting, repeat: int) -> list[Row]:
             work=work,
             alike=found["same"] == found["encodings"],
         ),
-        compared(
+        ratio_row(
             "the same, three forms beside the peer's one",
             "`datasets.map` of the cased form alone",
             found["ours"],
@@ -108,15 +110,15 @@ def measure_encoding(setting: Setting, repeat: int) -> list[Row]:
     ]
 
 
-def measure_spans(setting: Setting, repeat: int) -> list[Row]:
+def measure_spans(context: BenchmarkContext, repeat: int) -> list[Row]:
     """Span scores with counts per class."""
-    tokens = setting.sizes.span_tokens
-    found = setting.arm("spans", {"tokens": tokens, "repeat": repeat, "seed": setting.seed}, ours=True)
+    tokens = context.sizes.span_tokens
+    found = context.contestant("spans", {"tokens": tokens, "repeat": repeat, "seed": context.seed}, ours=True)
     work = (
         f"{found['equal']} of {found['of']} score lines equal to the last digit, {found['spans']} gold spans"
     )
     return [
-        compared(
+        ratio_row(
             f"span F1 with per-class counts, {tokens:,} tokens",
             "seqeval",
             found["ours"],
@@ -129,22 +131,22 @@ def measure_spans(setting: Setting, repeat: int) -> list[Row]:
     ]
 
 
-def measure_matrix(setting: Setting, repeat: int) -> list[Row]:
+def measure_matrix(context: BenchmarkContext, repeat: int) -> list[Row]:
     """Seven variants of dev and test."""
     rows = []
     spec = {
-        "material": str(setting.material().folder),
+        "fixture": str(context.fixture().folder),
         "repeat": repeat,
-        "epochs": setting.sizes.model_epochs,
+        "epochs": context.sizes.model_epochs,
     }
     for lower, title, limit in ((False, "cased tokenizer", 4), (True, "lower-casing tokenizer", 9)):
-        found = setting.arm("matrix", spec | {"lower": lower}, ours=True)
+        found = context.contestant("matrix", spec | {"lower": lower}, ours=True)
         work = (
-            f"{found['equal']} of 14 scores equal, at most {found['apart']:.1g} apart; "
+            f"{found['equal']} of 14 scores equal, at most {found['differences']:.1g} apart; "
             f"cased dev F1 {found['f1']:.3f}"
         )
         rows.append(
-            compared(
+            ratio_row(
                 f"matrix, 7 variants × 2 splits, {title}",
                 "14 `Trainer.predict` + seqeval",
                 found["ours"],
@@ -158,20 +160,20 @@ def measure_matrix(setting: Setting, repeat: int) -> list[Row]:
     return rows
 
 
-TUNES_OWN = 200
+RAY_DEFAULT_PENDING_TRIALS = 200
 """Trials that Ray Tune makes ahead by itself when it draws them at random."""
 
 
-def measure_driver(setting: Setting, trials: int, repeat: int) -> list[Row]:
+def measure_driver(context: BenchmarkContext, trials: int, repeat: int) -> list[Row]:
     """What a result costs at the driver, and what the driver keeps in memory."""
-    spec = {"trials": trials, "reports": setting.sizes.reports}
+    spec = {"trials": trials, "reports": context.sizes.reports}
     ours, peer, ahead = [], [], []
     for _ in range(repeat):
-        ours.append(setting.arm("our driver", spec, ours=True))
-        peer.append(setting.arm("bare tune", spec | {"ahead": 1}))
-        ahead.append(setting.arm("bare tune", spec | {"ahead": TUNES_OWN}))
+        ours.append(context.contestant("our driver", spec, ours=True))
+        peer.append(context.contestant("bare tune", spec | {"ahead": 1}))
+        ahead.append(context.contestant("bare tune", spec | {"ahead": RAY_DEFAULT_PENDING_TRIALS}))
     controller = [
-        setting.arm("controller", spec | {"algorithm": name})
+        context.contestant("controller", spec | {"algorithm": name})
         for name in ("random", "asha")
         if name == "random" or trials <= 1000
     ]
@@ -179,10 +181,10 @@ def measure_driver(setting: Setting, trials: int, repeat: int) -> list[Row]:
     alike = all(
         (a["trials"], a["results"]) == (b["trials"], b["results"]) for a, b in zip(ours, peer, strict=True)
     )
-    grown = [[each["grown"] / 2**20 for each in arm] for arm in (ours, peer)]
+    memory_growth = [[each["memory_growth"] / 2**20 for each in contestant] for contestant in (ours, peer)]
     title = f"{trials:,} simulated trials"
     rows = [
-        compared(
+        ratio_row(
             f"driver, time per result, {title}",
             "bare Ray Tune",
             [each["result_ms"] for each in ours],
@@ -192,9 +194,9 @@ def measure_driver(setting: Setting, trials: int, repeat: int) -> list[Row]:
             work=work,
             alike=alike,
         ),
-        compared(
+        ratio_row(
             "the same, trials of the peer made before the clock starts",
-            f"bare Ray Tune, up to {TUNES_OWN} trials ahead",
+            f"bare Ray Tune, up to {RAY_DEFAULT_PENDING_TRIALS} trials ahead",
             [each["result_ms"] for each in ours],
             [each["result_ms"] for each in ahead],
             unit="ms",
@@ -204,19 +206,19 @@ def measure_driver(setting: Setting, trials: int, repeat: int) -> list[Row]:
         Row(
             f"driver, memory growth, {title}",
             "bare Ray Tune",
-            Spread.of(grown[0]),
-            Spread.of(grown[0]),
-            Spread.of(grown[1]),
+            Spread.of(memory_growth[0]),
+            Spread.of(memory_growth[0]),
+            Spread.of(memory_growth[1]),
             "MiB",
-            at_most(max(median(grown[1]), 1.0)),
+            at_most(max(median(memory_growth[1]), 1.0)),
             work,
             alike,
         ),
     ]
     for name, found in zip(("random", "ASHA with TPE"), controller, strict=False):
-        grew = f"memory grew by {found['grown'] / 2**20:.0f} MiB; {found['results']} results"
+        grew = f"memory grew by {found['memory_growth'] / 2**20:.0f} MiB; {found['results']} results"
         rows.append(
-            alone(
+            value_row(
                 f"controller alone, time per result, {title}, {name}",
                 [found["result_ms"]],
                 unit="ms",
@@ -226,17 +228,17 @@ def measure_driver(setting: Setting, trials: int, repeat: int) -> list[Row]:
     return rows
 
 
-def measure_quality(setting: Setting, repeat: int) -> list[Row]:
+def measure_quality(context: BenchmarkContext, repeat: int) -> list[Row]:
     """Dev F1 of trainings that differ in how batches are drawn, on the demo corpus, over the seeds."""
-    demo = replace(setting, data="demo", tags="suc-original", folder=setting.folder / "demo")
-    epochs = setting.sizes.quality_epochs
+    demo = replace(context, data="demo", tags="suc-original", folder=context.folder / "demo")
+    epochs = context.sizes.quality_epochs
     training_config = {"learning_rate": 2e-3, "warmup_ratio": 0.06, "epochs": epochs, "evals_per_epoch": 1}
-    spec = {"encoded": str(demo.material().encoded), "training_config": training_config}
+    spec = {"encoded": str(demo.fixture().encoded), "training_config": training_config}
     found: dict[str, list[dict[str, Any]]] = {"packed": [], "random": [], "similar length": []}
-    for seed in range(setting.sizes.quality_seeds):
-        for kind, arm in found.items():
-            arm.append(setting.arm("quality", spec | {"seed": seed, "batches": kind}))
-    f1 = {kind: [100 * each["last_f1"] for each in arm] for kind, arm in found.items()}
+    for seed in range(context.sizes.quality_seeds):
+        for kind, contestant in found.items():
+            contestant.append(context.contestant("quality", spec | {"seed": seed, "batches": kind}))
+    f1 = {kind: [100 * each["last_f1"] for each in contestant] for kind, contestant in found.items()}
     rows = []
     for kind, asked in (("packed", at_most(0.5)), ("similar length", None)):
         mean, margin = paired_interval(f1[kind], f1["random"])
@@ -248,7 +250,7 @@ def measure_quality(setting: Setting, repeat: int) -> list[Row]:
             Row(figure, "random batches, padded", Spread.of([-mean]), ours, peer, "points", asked, work)
         )
         rows.append(
-            compared(
+            ratio_row(
                 "the same trainings, time",
                 "random batches, padded",
                 *([each["seconds"] for each in found[name]] for name in (kind, "random")),

@@ -16,8 +16,8 @@ from typing import Any
 PR_SET_PDEATHSIG = 1
 """Of ``linux/prctl.h``."""
 
-ARMS: dict[str, str] = {
-    "material": "benchmarks.speed.fixtures:make",
+CONTESTANTS: dict[str, str] = {
+    "fixture": "benchmarks.speed.fixtures:make",
     "our search": "benchmarks.speed.our_search:run",
     "hyperparameter_search": "benchmarks.speed.peers.trainer_search:run",
     "plain loop": "benchmarks.speed.peers.plain_loop:run",
@@ -30,13 +30,13 @@ ARMS: dict[str, str] = {
     "matrix": "benchmarks.speed.peers.predictions:run",
     "our driver": "benchmarks.speed.driver_overhead:run",
     "bare tune": "benchmarks.speed.peers.bare_tune:run",
-    "controller": "benchmarks.speed.driver_overhead:run_conductor",
+    "controller": "benchmarks.speed.driver_overhead:run_controller",
     "quality": "benchmarks.speed.step_figures:train_quality",
 }
 """By name: the module, and its function from a specification to what it measured, both as JSON holds them."""
 
 
-def command_seconds() -> float:
+def seconds_since_start() -> float:
     """Seconds since the arm's process was asked for."""
     return time.time() - float(os.environ["HPO_BENCH_STARTED"])
 
@@ -46,9 +46,9 @@ def main(name: str, folder: Path) -> None:
     _end_with_parent()
     warnings.simplefilter("ignore")  # the libraries' own, about each other
     spec: dict[str, Any] = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
-    module, function = ARMS[name].split(":")
+    module, function = CONTESTANTS[name].split(":")
     result = getattr(import_module(module), function)(spec)
-    result["command_s"] = command_seconds()
+    result["command_s"] = seconds_since_start()
     (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
 
 

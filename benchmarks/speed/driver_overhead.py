@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.processes import resident
+from benchmarks.speed.processes import resident_bytes
 from hpo.config.search_space import Params
 from hpo.config.study import Study, build_study
 from hpo.search.controller import TrialController
@@ -19,17 +19,17 @@ from hpo.simulation.tuner import simulate, temporary_controller
 from hpo.storage.study_folder import StudyFolder
 from hpo.training.measurement import Measurement
 
-KNOB = {"low": 1e-4, "high": 1e-2}
+LEARNING_RATE_RANGE = {"low": 1e-4, "high": 1e-2}
 
 
-def study_of(trials: int, reports: int, algorithm: str = "random") -> Study:
+def reporting_study(trials: int, reports: int, algorithm: str = "random") -> Study:
     """A study over one hyperparameter, all of whose trials report so often."""
-    parameter = {"type": "loguniform"} | KNOB
+    parameter = {"type": "loguniform"} | LEARNING_RATE_RANGE
     space = {"parameters": {"learning_rate": parameter}, "fixed": {"epochs": reports, "evals_per_epoch": 1}}
     return build_study({"name": "driver", "algorithm": algorithm, "trials": trials, "space": space})
 
 
-def measurement_of(epoch: int, params: Params) -> Measurement:
+def dummy_measurement(epoch: int, params: Params) -> Measurement:
     """What a trial that trains nothing reports."""
     return Measurement(
         epoch=float(epoch),
@@ -44,21 +44,21 @@ def measurement_of(epoch: int, params: Params) -> Measurement:
 
 
 @dataclass(frozen=True)
-class Reporting:
+class ReportingTrial:
     """A trial that only reports, once all workers are up."""
 
     reports: int
-    gate: Gate
+    barrier: WorkerBarrier
 
     def __call__(self, trial: dict[str, Any], report: Callable[[Measurement], bool]) -> None:
         """As `TrialRunner.__call__`."""
-        self.gate.wait()
+        self.barrier.wait()
         for epoch in range(1, self.reports + 1):
-            report(measurement_of(epoch, trial["params"]))
+            report(dummy_measurement(epoch, trial["params"]))
 
 
 @dataclass(frozen=True)
-class Gate:
+class WorkerBarrier:
     """Holds the first trial of each worker until all workers are up.
 
     Trials that take no time would else be through, on the first worker that starts, before the second has.
@@ -75,7 +75,7 @@ class Gate:
             time.sleep(0.01)
 
 
-class Tally:
+class ResultCounter:
     """Counts what comes in at a driver, from the first to the last."""
 
     def __init__(self, expected: int) -> None:
@@ -89,54 +89,54 @@ class Tally:
         self.results += 1
         self.last = time.perf_counter()
         if self.results == 1:
-            self.first, self.rss_first = self.last, resident()
+            self.first, self.rss_first = self.last, resident_bytes()
         if self.results == self.expected:
-            self.rss_last = resident()
+            self.rss_last = resident_bytes()
 
     def facts(self) -> dict[str, Any]:
         """Milliseconds per result after the first, and how much memory has grown to the last, in bytes."""
         return {
             "results": self.results,
             "result_ms": (self.last - self.first) / max(1, self.results - 1) * 1000,
-            "grown": self.rss_last - self.rss_first,
+            "memory_growth": self.rss_last - self.rss_first,
         }
 
 
 def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Our driver on Ray Tune. ``spec``: ``trials``, ``reports``, ``workers``, ``folder``."""
-    study = study_of(spec["trials"], spec["reports"])
+    study = reporting_study(spec["trials"], spec["reports"])
     controller = TrialController(study, StudyFolder("driver", Path(spec["folder"])))
-    tally = Tally(study.runs * spec["reports"])
-    controller.add_listener(lambda trial: tally.count() if _just_measured(trial, seen) else None)
+    counter = ResultCounter(study.runs * spec["reports"])
+    controller.add_listener(lambda trial: counter.count() if _has_new_result(trial, seen) else None)
     seen: dict[int, int] = {}
-    gate = Gate(Path(spec["folder"]) / "gate", spec["workers"])
-    run_search(controller, Reporting(spec["reports"], gate), Resources(spec["workers"], 1, 0.0))
-    facts = tally.facts()  # before the journal is written out whole, which happens once
+    barrier = WorkerBarrier(Path(spec["folder"]) / "barrier", spec["workers"])
+    run_search(controller, ReportingTrial(spec["reports"], barrier), Resources(spec["workers"], 1, 0.0))
+    facts = counter.facts()  # before the journal is written out whole, which happens once
     controller.close()
     assert controller.finished
     return facts | {"trials": len(controller.trials)}
 
 
-def _just_measured(trial: Trial, seen: dict[int, int]) -> bool:
+def _has_new_result(trial: Trial, seen: dict[int, int]) -> bool:
     known = seen.get(trial.number, 0)
     seen[trial.number] = len(trial.measurements)
     return len(trial.measurements) > known
 
 
-def run_conductor(spec: Mapping[str, Any]) -> dict[str, Any]:
+def run_controller(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Our controller by itself, without Ray, in simulated time. ``spec``: as `run`, and ``algorithm``."""
-    study = study_of(spec["trials"], spec["reports"], spec["algorithm"])
+    study = reporting_study(spec["trials"], spec["reports"], spec["algorithm"])
 
     def curve(params: Params) -> list[Measurement]:
-        return [measurement_of(epoch, params) for epoch in range(1, spec["reports"] + 1)]
+        return [dummy_measurement(epoch, params) for epoch in range(1, spec["reports"] + 1)]
 
     with temporary_controller(study) as controller:
-        before, at = resident(), time.perf_counter()
-        moments = simulate(controller, curve, spec["workers"])
+        before, at = resident_bytes(), time.perf_counter()
+        progress = simulate(controller, curve, spec["workers"])
         seconds = time.perf_counter() - at
         return {
-            "results": len(moments),
-            "result_ms": seconds / len(moments) * 1000,
-            "grown": resident() - before,
+            "results": len(progress),
+            "result_ms": seconds / len(progress) * 1000,
+            "memory_growth": resident_bytes() - before,
             "trials": len(controller.trials),
         }

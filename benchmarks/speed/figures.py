@@ -19,9 +19,9 @@ from benchmarks.speed.search_figures import (
     measure_disk,
     measure_memory,
     measure_search,
-    measure_share,
+    measure_utilization,
 )
-from benchmarks.speed.settings import Setting
+from benchmarks.speed.settings import BenchmarkContext
 from hpo.errors import unknown
 
 
@@ -29,7 +29,7 @@ from hpo.errors import unknown
 class Figure:
     """One figure: ``measure`` takes it so many times in a setting, ``about`` says how to read it."""
 
-    measure: Callable[[Setting, int], list[Row]]
+    measure: Callable[[BenchmarkContext, int], list[Row]]
     about: str
     repeat: int = 5
 
@@ -63,17 +63,25 @@ FIGURES: dict[str, Figure] = {
     ),
     "spans": Figure(measure_spans, "each on labels in its own form: numbers for ours, names for seqeval."),
     "matrix": Figure(measure_matrix, "both from a model folder and encoded data to 14 scores."),
-    "search-8-short": Figure(lambda s, n: measure_search(s, s.sizes.few, s.sizes.short_s, 0.3, n), _SEARCH),
-    "search-8-long": Figure(lambda s, n: measure_search(s, s.sizes.few, s.sizes.long_s, 0.45, n), _SEARCH),
-    "search-50-short": Figure(lambda s, n: measure_search(s, s.sizes.many, s.sizes.short_s, 0.3, n), _SEARCH),
-    "search-50-long": Figure(lambda s, n: measure_search(s, s.sizes.many, s.sizes.long_s, 0.45, n), _SEARCH),
+    "search-8-short": Figure(
+        lambda s, n: measure_search(s, s.sizes.few_trials, s.sizes.short_epoch_s, 0.3, n), _SEARCH
+    ),
+    "search-8-long": Figure(
+        lambda s, n: measure_search(s, s.sizes.few_trials, s.sizes.long_epoch_s, 0.45, n), _SEARCH
+    ),
+    "search-50-short": Figure(
+        lambda s, n: measure_search(s, s.sizes.many_trials, s.sizes.short_epoch_s, 0.3, n), _SEARCH
+    ),
+    "search-50-long": Figure(
+        lambda s, n: measure_search(s, s.sizes.many_trials, s.sizes.long_epoch_s, 0.45, n), _SEARCH
+    ),
     "disk-asha": Figure(lambda s, n: measure_disk(s, "asha", n), _DISK),
     "disk-pbt": Figure(lambda s, n: measure_disk(s, "pbt", n), _DISK),
     "driver-100": Figure(lambda s, n: measure_driver(s, s.sizes.driver_trials[0], n), _DRIVER),
     "driver-1000": Figure(lambda s, n: measure_driver(s, s.sizes.driver_trials[1], n), _DRIVER),
     "driver-10000": Figure(lambda s, n: measure_driver(s, s.sizes.driver_trials[2], n), _DRIVER),
     "share": Figure(
-        measure_share,
+        measure_utilization,
         "from the first trial's start to the last measurement, two workers; hooks on model and optimizer "
         "tell training and evaluation from all else.",
     ),
@@ -85,7 +93,7 @@ FIGURES: dict[str, Figure] = {
 """In the order of the table."""
 
 
-def chosen(only: Iterable[str]) -> list[str]:
+def select_figures(only: Iterable[str]) -> list[str]:
     """The figures whose names are, or begin with, some words; all where there are no words.
 
     Raises

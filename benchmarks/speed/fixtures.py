@@ -16,8 +16,8 @@ from hpo.storage.journal import read_lines
 
 
 @dataclass(frozen=True)
-class Material:
-    """A corpus in a tag family's labels, under a folder: ``SPLIT.jsonl``, ``encoded/``, ``material.json``."""
+class Fixture:
+    """A corpus in a tag family's labels, under a folder: ``SPLIT.jsonl``, ``encoded/``, ``fixture.json``."""
 
     folder: Path
 
@@ -29,7 +29,7 @@ class Material:
     @property
     def facts(self) -> dict[str, Any]:
         """Name, sha256, tags, label names and number of sentences by split."""
-        return dict(read_json(self.folder / "material.json"))
+        return dict(read_json(self.folder / "fixture.json"))
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -86,7 +86,7 @@ def make(spec: Mapping[str, Any]) -> dict[str, Any]:
         EncodingOptions(max_length=TINY_MAX_LENGTH, seed=spec["seed"]),
     )
     for name, sentences in splits.items():
-        Material(folder).write(name, sentences)
+        Fixture(folder).write(name, sentences)
     facts = {
         "name": corpus.name,
         "sha256": corpus.sha256,
@@ -94,7 +94,7 @@ def make(spec: Mapping[str, Any]) -> dict[str, Any]:
         "label_names": names,
         "sentences": {name: len(sentences) for name, sentences in splits.items()},
     }
-    write_json(folder / "material.json", facts)
+    write_json(folder / "fixture.json", facts)
     return facts
 
 

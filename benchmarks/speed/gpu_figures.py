@@ -30,7 +30,7 @@ from hpo.training import trainer
 from hpo.training.gpu_memory import GpuExhausted, limit_gpu_memory
 from hpo.training.task import TrainingCallbacks, TrainingTask
 
-_gates: list[Any] = []
+_barriers: list[Any] = []
 """Where the processes of a measurement wait for each other; each is given its own copy when it starts."""
 
 
@@ -79,7 +79,9 @@ def measure(out: Path, sizes: Sizes) -> dict[str, Any]:
         config = BertConfig(vocab_size=data.vocabulary, num_labels=len(data.label_names), **sizes.model)
         BertForTokenClassification(config).save_pretrained(str(model))
         spec = {"encoded": str(encoded), "model": str(model), "epochs": sizes.epochs}
-        rates = {name: _in_a_process(arm, spec, sizes.repeat) for name, arm in ARMS.items()}
+        rates = {
+            name: _in_a_process(contestant, spec, sizes.repeat) for name, contestant in CONTESTANTS.items()
+        }
         hourly = {str(count): _trials_per_hour(spec, count) for count in sizes.side_by_side}
     found = {
         "gpu": torch.cuda.get_device_name(0) if gpu else None,
@@ -124,14 +126,18 @@ def _bf16() -> bool:
     return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
 
 
-def _recipe(spec: Mapping[str, Any]) -> TrainingConfig:
+def _training_config(spec: Mapping[str, Any]) -> TrainingConfig:
     return TrainingConfig.model_validate({"epochs": spec["epochs"], "batch_size": 32, "evals_per_epoch": 1})
 
 
 def _train(spec: Mapping[str, Any], data: EncodedCorpus) -> None:
     trainer.train(
         TrainingTask(
-            training_config=_recipe(spec), corpus=data.folder, model=spec["model"], train_on="cased", seed=0
+            training_config=_training_config(spec),
+            corpus=data.folder,
+            model=spec["model"],
+            train_on="cased",
+            seed=0,
         ),
         TrainingCallbacks(lambda measurement: True),
     )
@@ -146,13 +152,13 @@ def _trial_rate(spec: Mapping[str, Any]) -> float:
     def begin(*words: Any) -> Any:
         nonlocal began
         if not began:
-            _settle()
+            _synchronize()
             began = time.perf_counter()
         return step(*words)
 
     def evaluate(*words: Any) -> Any:
         nonlocal train_s, began
-        _settle()
+        _synchronize()
         train_s, began = train_s + time.perf_counter() - began, 0.0
         return inner(*words)
 
@@ -166,7 +172,7 @@ def _trial_rate(spec: Mapping[str, Any]) -> float:
 
 def _plain_rate(spec: Mapping[str, Any]) -> float:
     """The same of a loop that does nothing but what training is: its batches lie ready beforehand."""
-    data, training_config = EncodedCorpus.open(Path(spec["encoded"])), _recipe(spec)
+    data, training_config = EncodedCorpus.open(Path(spec["encoded"])), _training_config(spec)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     rows = _rows(data)
     model = (
@@ -176,7 +182,7 @@ def _plain_rate(spec: Mapping[str, Any]) -> float:
     plans = batch_sampler(rows.lengths, training_config.batch_size, 0)
     ready = [rows.packed_batch(plan) for plan in plans]
     optimizer = torch.optim.AdamW(model.parameters(), lr=training_config.learning_rate, fused=True)
-    _settle()
+    _synchronize()
     began = time.perf_counter()
     for _ in range(spec["epochs"]):
         for batch in ready:
@@ -186,11 +192,11 @@ def _plain_rate(spec: Mapping[str, Any]) -> float:
             torch.nn.utils.clip_grad_norm_(model.parameters(), training_config.max_grad_norm)
             optimizer.step()
             optimizer.zero_grad()
-    _settle()
+    _synchronize()
     return len(rows) * spec["epochs"] / (time.perf_counter() - began)
 
 
-ARMS = {"trial": _trial_rate, "plain": _plain_rate}
+CONTESTANTS = {"trial": _trial_rate, "plain": _plain_rate}
 
 
 def _rows(data: EncodedCorpus) -> WindowDataset:
@@ -200,36 +206,38 @@ def _rows(data: EncodedCorpus) -> WindowDataset:
     )
 
 
-def _settle() -> None:
+def _synchronize() -> None:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
-def _in_a_process(arm: Any, spec: Mapping[str, Any], repeat: int) -> list[float]:
+def _in_a_process(contestant: Any, spec: Mapping[str, Any], repeat: int) -> list[float]:
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return [pool.submit(arm, spec).result() for _ in range(repeat + 1)][1:]  # the first warms up
+        return [pool.submit(contestant, spec).result() for _ in range(repeat + 1)][1:]  # the first warms up
 
 
 def _trials_per_hour(spec: Mapping[str, Any], count: int) -> float | None:
     """Of so many processes that share the GPU alike; None where a trial does not fit into its share."""
     context = get_context("spawn")
-    with ProcessPoolExecutor(count, context, initializer=_enter, initargs=(context.Barrier(count),)) as pool:
+    with ProcessPoolExecutor(
+        count, context, initializer=_set_barrier, initargs=(context.Barrier(count),)
+    ) as pool:
         try:
             for _ in ("warms up", "counts"):
-                spans = list(pool.map(_one_trial, [dict(spec) | {"gpus": 1 / count}] * count))
+                spans = list(pool.map(_run_trial, [dict(spec) | {"gpus": 1 / count}] * count))
         except GpuExhausted:
             return None
     return count * 3600 / (max(end for _, end in spans) - min(begin for begin, _ in spans))
 
 
-def _enter(gate: Any) -> None:
-    _gates.append(gate)
+def _set_barrier(barrier: Any) -> None:
+    _barriers.append(barrier)
 
 
-def _one_trial(spec: Mapping[str, Any]) -> tuple[float, float]:
+def _run_trial(spec: Mapping[str, Any]) -> tuple[float, float]:
     """When a trial began, which all do at once, and when it ended, on the machine's clock."""
-    _gates[0].wait()  # so that each process takes one
+    _barriers[0].wait()  # so that each process takes one
     began = time.monotonic()
-    with limit_gpu_memory(_recipe(spec), spec["gpus"]):
+    with limit_gpu_memory(_training_config(spec), spec["gpus"]):
         _train(spec, EncodedCorpus.open(Path(spec["encoded"])))
     return began, time.monotonic()

@@ -14,13 +14,13 @@ from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.processes import profile_this, resident
+from benchmarks.speed.processes import profile_this_process, resident_bytes
 from hpo.search.worker import TrialRunner, load_libraries
 from hpo.storage.journal import read_lines
 from hpo.training.measurement import Measurement
 
 
-class Watch:
+class TrainingRecorder:
     """Notes a process's training steps and evaluations into a log of JSON lines.
 
     Training is from an optimizer step to the next one, or from the first forward pass after an evaluation;
@@ -108,7 +108,7 @@ class Watch:
                 "eval_s": self._spent["eval"],
                 "real": self._real,
                 "padded": self._padded,
-                "rss": resident(),
+                "rss": resident_bytes(),
             }
         )
 
@@ -119,14 +119,14 @@ class Watch:
 
 
 @lru_cache(maxsize=1)
-def watching(log: Path) -> Watch:
+def process_recorder(log: Path) -> TrainingRecorder:
     """The watch of this process, whose hooks are set once."""
-    profile_this()
-    return Watch(log)
+    profile_this_process()
+    return TrainingRecorder(log)
 
 
 @dataclass(frozen=True)
-class WatchedRun:
+class RecordedTrialRunner:
     """Our trials, watched in their workers."""
 
     run: TrialRunner
@@ -135,17 +135,17 @@ class WatchedRun:
     def __call__(self, trial: dict[str, Any], report: Callable[[Measurement], bool]) -> None:
         """As `TrialRunner.__call__`."""
         load_libraries()  # as the first trial would, and not as the watch's own imports would
-        watch = watching(self.log)
-        watch.begin(trial["number"])
+        recorder = process_recorder(self.log)
+        recorder.begin(trial["number"])
 
         def noted(measurement: Measurement) -> bool:
-            watch.measured(measurement.epoch, measurement.f1)
+            recorder.measured(measurement.epoch, measurement.f1)
             return report(measurement)
 
         self.run(trial, noted)
 
 
-def read_watch(log: Path, slots: int = 1) -> dict[str, Any]:
+def summarize_log(log: Path, slots: int = 1) -> dict[str, Any]:
     """What a log of ``slots`` workers comes to: its trials, their best F1, how the time was spent.
 
     A *gap* is from the last measurement of a trial to the first optimizer step of the trial that comes into
@@ -179,7 +179,7 @@ def read_watch(log: Path, slots: int = 1) -> dict[str, Any]:
         **work,
         "span_s": max((line["time"] for line in done), default=0.0) - min(began, default=0.0),
         "first_begun": min(began, default=0.0),
-        "gaps_s": gaps(runs.values(), slots),
+        "gaps_s": trial_gaps(runs.values(), slots),
         "inside_s": [each["first_step"] - each["begun"] for each in runs.values() if each["first_step"]],
         "rss": [(line["pid"], line["rss"]) for line in sorted(runs.values(), key=lambda each: each["time"])],
         "tokens": {
@@ -189,7 +189,7 @@ def read_watch(log: Path, slots: int = 1) -> dict[str, Any]:
     }
 
 
-def gaps(runs: Iterable[dict[str, Any]], slots: int) -> list[float]:
+def trial_gaps(runs: Iterable[dict[str, Any]], slots: int) -> list[float]:
     """Seconds from each run's end to the first step of the run after it in the same slot.
 
     The slots are not told by the processes, of which there may be one per trial: the n-th run to end makes

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.contestants import command_seconds
-from benchmarks.speed.instrumentation import WatchedRun, read_watch
+from benchmarks.speed.contestants import seconds_since_start
+from benchmarks.speed.instrumentation import RecordedTrialRunner, summarize_log
 from hpo.config.study import Study, build_study
 from hpo.search.checkpoint_store import use_memory_scratch
 from hpo.search.ray.driver import Resources, run_search
@@ -30,15 +30,15 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     from hpo.models.build import state_bytes
     from hpo.search.controller import TrialController
 
-    log = folder / "watch.jsonl"
+    log = folder / "recording.jsonl"
     states = build_scheduler(study).checkpoint_slots(spec["workers"]) * state_bytes(study.model)
     home = use_memory_scratch(StudyFolder(NAME, folder.resolve()), states)
     controller = TrialController(study, home)
-    before, at = command_seconds(), time.time()
+    before, at = seconds_since_start(), time.time()
     try:
         run_search(
             controller,
-            WatchedRun(TrialRunner(study, home, encoded, study.model), log),
+            RecordedTrialRunner(TrialRunner(study, home, encoded, study.model), log),
             Resources(spec["workers"], 1, 0.0),
         )
     finally:
@@ -47,7 +47,7 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     failed = [trial.reason for trial in controller.trials if trial.reason]
     assert controller.finished and not failed, failed
     ended = time.time()
-    return read_watch(log, spec["workers"]) | {
+    return summarize_log(log, spec["workers"]) | {
         "before_s": before,
         "search_s": ended - at,
         "started": at,

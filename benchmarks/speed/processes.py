@@ -30,11 +30,11 @@ RAY, OUTPUT, TEMPORARY = "r", "o", "t"
 """Folders of an arm: Ray's session, its own files, temporary ones; short, as sockets stand in the first."""
 
 
-PROFILED = "HPO_BENCH_PROFILE"
-RECORD = ("record", "--format", "raw", "--rate", "50", "--nonblocking")
+PROFILE_VARIABLE = "HPO_BENCH_PROFILE"
+PY_SPY_OPTIONS = ("record", "--format", "raw", "--rate", "50", "--nonblocking")
 
 
-class ArmFailed(UserError):
+class ContestantFailed(UserError):
     """An arm ended without a result."""
 
     exit_code = EXIT_FAILED
@@ -55,9 +55,9 @@ class Usage:
         for pid in (root, *descendants(root)):
             self._last.update(_written(pid))
         self.written = sum(self._last.values())
-        files = size_of(folder / OUTPUT) + size_of(folder / TEMPORARY)
+        files = disk_bytes(folder / OUTPUT) + disk_bytes(folder / TEMPORARY)
         self.peak_files = max(self.peak_files, files)
-        self.peak_session = max(self.peak_session, size_of(folder / RAY))
+        self.peak_session = max(self.peak_session, disk_bytes(folder / RAY))
         self.peak_shared_memory = max(self.peak_shared_memory, _shared_memory() - shared_before)
 
 
@@ -102,13 +102,13 @@ def _written(pid: int) -> Iterator[tuple[tuple[int, str, str], int]]:
         yield (pid, stat[19] if stat else "", thread.name), int(number.split(": ")[1])
 
 
-def resident() -> int:
+def resident_bytes() -> int:
     """Bytes of memory that this process holds."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def size_of(folder: Path) -> int:
+def disk_bytes(folder: Path) -> int:
     """Bytes that the files under a folder take on the disk; those with several names count once."""
     seen: dict[tuple[int, int], int] = {}
     todo = [str(folder)]
@@ -137,7 +137,7 @@ def _shared_memory() -> int:
 
 
 @contextmanager
-def watched(root: int, folder: Path) -> Iterator[Usage]:
+def track_usage(root: int, folder: Path) -> Iterator[Usage]:
     """Look at a process tree and its folder until the block ends.
 
     What a thread writes in its last `POLL_S` seconds is missed.
@@ -169,7 +169,7 @@ def _own_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def run_arm(
+def run_contestant(
     name: str, spec: Mapping[str, Any], *, threads: int = 1, disk: bool = False, profile: Path | None = None
 ) -> dict[str, Any]:
     """Run a contestant in a fresh process and folder, and return what it measured.
@@ -187,14 +187,14 @@ def run_arm(
         command = [sys.executable, "-m", "benchmarks.speed.contestants", name, str(folder)]
         if profile is not None:
             profile.parent.mkdir(parents=True, exist_ok=True)
-            command = [_py_spy(), *RECORD, "--output", str(profile), "--", *command]
+            command = [_py_spy(), *PY_SPY_OPTIONS, "--output", str(profile), "--", *command]
         with (folder / "log").open("wb") as log:
             started = time.time()
             process = subprocess.Popen(
                 command,
                 env=environment(folder, threads)
                 | {"HPO_BENCH_STARTED": repr(started)}
-                | ({PROFILED: str(profile)} if profile else {}),
+                | ({PROFILE_VARIABLE: str(profile)} if profile else {}),
                 cwd=folder / OUTPUT,
                 stdout=log,
                 stderr=log,
@@ -202,7 +202,7 @@ def run_arm(
             )
             try:
                 if disk:
-                    with watched(process.pid, folder) as usage:
+                    with track_usage(process.pid, folder) as usage:
                         process.wait()
                 else:
                     process.wait()
@@ -214,7 +214,9 @@ def run_arm(
             result: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             last = (folder / "log").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-12:]
-            raise ArmFailed(Issue(f"arm {name}", "ended without a result", None, " | ".join(last))) from None
+            raise ContestantFailed(
+                Issue(f"arm {name}", "ended without a result", None, " | ".join(last))
+            ) from None
         if disk:
             result["usage"] = {key: value for key, value in vars(usage).items() if key[0] != "_"}
         return result
@@ -238,11 +240,11 @@ def environment(folder: Path, threads: int) -> dict[str, str]:
     }
 
 
-def profile_this() -> None:
+def profile_this_process() -> None:
     """Have py-spy record this process to its end where its arm is profiled: it loses sight of workers."""
-    if target := os.environ.get(PROFILED):
+    if target := os.environ.get(PROFILE_VARIABLE):
         output = str(Path(target).with_suffix(f".{os.getpid()}.txt"))
-        command = [_py_spy(), *RECORD, "--output", output, "--pid", str(os.getpid())]
+        command = [_py_spy(), *PY_SPY_OPTIONS, "--output", output, "--pid", str(os.getpid())]
         # It writes when the worker has ended, and Ray kills a worker's children first: so it must be none.
         subprocess.run(
             ["/bin/sh", "-c", '"$@" &', "sh", *command],

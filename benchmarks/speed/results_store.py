@@ -13,7 +13,7 @@ from hpo.storage.atomic import read_json, write_json, write_text
 VERSION = 1
 
 
-def enter(path: Path, name: str, rows: Sequence[Row], facts: Mapping[str, Any]) -> dict[str, Any]:
+def save_figure(path: Path, name: str, rows: Sequence[Row], facts: Mapping[str, Any]) -> dict[str, Any]:
     """Put a figure's rows, and what they were measured on, in place of its old ones; all others stay.
 
     Raises
@@ -21,13 +21,13 @@ def enter(path: Path, name: str, rows: Sequence[Row], facts: Mapping[str, Any]) 
     UserError
         if the file is not one of ours.
     """
-    ledger = read(path)
-    ledger["figures"][name] = {"rows": [row.to_json() for row in rows], **facts}
-    write_json(path, ledger)
-    return ledger
+    results = read_results(path)
+    results["figures"][name] = {"rows": [row.to_json() for row in rows], **facts}
+    write_json(path, results)
+    return results
 
 
-def read(path: Path) -> dict[str, Any]:
+def read_results(path: Path) -> dict[str, Any]:
     """The figures taken so far.
 
     Raises
@@ -38,27 +38,27 @@ def read(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {"version": VERSION, "figures": {}}
     try:
-        ledger = read_json(path)
-        if ledger["version"] == VERSION and isinstance(ledger["figures"], dict):
-            return dict(ledger)
+        results = read_json(path)
+        if results["version"] == VERSION and isinstance(results["figures"], dict):
+            return dict(results)
     except (OSError, ValueError, KeyError, TypeError):
         pass
     raise UserError(Issue(str(path), "is no bench of this version", None, "move it, or give another --out"))
 
 
-def publish(ledger: Mapping[str, Any], order: Iterable[str], path: Path, notes: Path) -> str:
+def write_report(results: Mapping[str, Any], order: Iterable[str], path: Path, notes: Path) -> str:
     """Write the table, and below it the notes where there are any; return it."""
-    text = render(ledger, order)
+    text = render(results, order)
     if notes.exists():
         text += "\n" + notes.read_text(encoding="utf-8")
     write_text(path, text)
     return text
 
 
-def render(ledger: Mapping[str, Any], order: Iterable[str]) -> str:
+def render(results: Mapping[str, Any], order: Iterable[str]) -> str:
     """The table of all figures taken, in the order of the registry, as markdown."""
     order = list(order)
-    taken = {name: ledger["figures"][name] for name in order if name in ledger["figures"]}
+    taken = {name: results["figures"][name] for name in order if name in results["figures"]}
     lines = [
         "# Speed, disk and memory, beside what people would use instead",
         "",
@@ -69,29 +69,31 @@ def render(ledger: Mapping[str, Any], order: Iterable[str]) -> str:
         "| figure | against | measured | asked | met | ours | peer | n | the same work |",
         "|---|---|---|---|---|---|---|---:|---|",
     ]
-    for entry in taken.values():
-        lines += [_line(Row.from_json(row)) for row in entry["rows"]]
+    for figure in taken.values():
+        lines += [_table_line(Row.from_json(row)) for row in figure["rows"]]
     missing = [name for name in order if name not in taken]
     if missing:
         lines += ["", f"Not taken yet: {', '.join(missing)}."]
     lines += ["", "## Conditions", ""]
     lines += [f"- {condition}: {', '.join(names)}" for condition, names in _conditions(taken).items()]
     lines += ["", "## What the figures are", ""]
-    lines += [f"- **{name}**: {entry['about']}" for name, entry in taken.items()]
+    lines += [f"- **{name}**: {figure['about']}" for name, figure in taken.items()]
     return "\n".join(lines) + "\n"
 
 
-def _line(row: Row) -> str:
+def _table_line(row: Row) -> str:
     suffix = "×" if row.is_ratio else f" {row.unit}".rstrip()
     asked = "" if row.asked is None else f"{'≤' if row.asked.at_most else '≥'} {row.asked.value:g}{suffix}"
     met = {None: "", True: "yes", False: "**no**"}[row.met]
     work = row.work if row.alike else f"**not the same:** {row.work}"
-    peer = "" if row.peer is None else f"{_shown(row.peer)} {row.unit}"
-    cells = (row.what, row.against, f"{_shown(row.figure)}{suffix}", asked, met)
-    return f"| {' | '.join((*cells, f'{_shown(row.ours)} {row.unit}', peer, str(row.figure.n), work))} |"
+    peer = "" if row.peer is None else f"{_format_spread(row.peer)} {row.unit}"
+    cells = (row.what, row.against, f"{_format_spread(row.figure)}{suffix}", asked, met)
+    return (
+        f"| {' | '.join((*cells, f'{_format_spread(row.ours)} {row.unit}', peer, str(row.figure.n), work))} |"
+    )
 
 
-def _shown(spread: Spread) -> str:
+def _format_spread(spread: Spread) -> str:
     if spread.n == 1:
         return f"{spread.median:.3g}"
     return f"{spread.median:.3g} [{spread.low:.3g}, {spread.high:.3g}]"
@@ -100,16 +102,16 @@ def _shown(spread: Spread) -> str:
 def _conditions(taken: Mapping[str, Any]) -> dict[str, list[str]]:
     """The figures under each machine, commit, versions and data that they were measured on."""
     grouped: dict[str, list[str]] = {}
-    for name, entry in taken.items():
-        machine, versions = entry["machine"], entry["machine"]["versions"]
+    for name, figure in taken.items():
+        machine, versions = figure["machine"], figure["machine"]["versions"]
         shown = ", ".join(f"{package} {number}" for package, number in versions.items())
-        corpus = entry["corpus"]
+        corpus = figure["corpus"]
         text = (
             f"{machine['cores']} cores of {machine['processor']}; {shown}; commit "
             f"{machine['commit'][:12] or 'unknown'}; corpus {corpus['name']} (sha256 "
             f"{corpus['sha256'][:12]}…, tags {corpus['tags']})"
-            f"{'; sizes for a trial run only' if entry['quick'] else ''}"
-            f"{'; under py-spy' if entry['profiled'] else ''}"
+            f"{'; sizes for a trial run only' if figure['quick'] else ''}"
+            f"{'; under py-spy' if figure['profiled'] else ''}"
         )
         grouped.setdefault(text, []).append(name)
     return grouped

@@ -24,25 +24,25 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Target:
     """A limit that a figure's median is held against."""
 
     value: float
     at_most: bool
 
-    def met_by(self, value: float) -> bool:
+    def is_met_by(self, value: float) -> bool:
         """Whether a value keeps the limit."""
         return value <= self.value if self.at_most else value >= self.value
 
 
-def at_most(value: float) -> Asked:
+def at_most(value: float) -> Target:
     """A limit from above."""
-    return Asked(value, at_most=True)
+    return Target(value, at_most=True)
 
 
-def at_least(value: float) -> Asked:
+def at_least(value: float) -> Target:
     """A limit from below."""
-    return Asked(value, at_most=False)
+    return Target(value, at_most=False)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Row:
     ours: Spread
     peer: Spread | None
     unit: str
-    asked: Asked | None = None
+    asked: Target | None = None
     work: str = ""
     alike: bool = True
     is_ratio: bool = False
@@ -68,7 +68,7 @@ class Row:
     @property
     def met(self) -> bool | None:
         """Whether the median keeps what is asked and the arms did the same; None where nothing is asked."""
-        return None if self.asked is None else self.alike and self.asked.met_by(self.figure.median)
+        return None if self.asked is None else self.alike and self.asked.is_met_by(self.figure.median)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON writes them, and the verdict."""
@@ -80,18 +80,18 @@ class Row:
         fields = {name: value for name, value in written.items() if name != "met"}
         for name in ("figure", "ours", "peer"):
             fields[name] = Spread(**fields[name]) if fields[name] else None
-        fields["asked"] = Asked(**fields["asked"]) if fields["asked"] else None
+        fields["asked"] = Target(**fields["asked"]) if fields["asked"] else None
         return cls(**fields)
 
 
-def compared(
+def ratio_row(
     what: str,
     against: str,
     ours: Sequence[float],
     peer: Sequence[float],
     *,
     unit: str = "s",
-    asked: Asked | None = None,
+    asked: Target | None = None,
     times_as_fast: bool = False,
     work: str = "",
     alike: bool = True,
@@ -122,8 +122,8 @@ def compared(
     )
 
 
-def alone(
-    what: str, values: Sequence[float], *, unit: str, asked: Asked | None = None, work: str = ""
+def value_row(
+    what: str, values: Sequence[float], *, unit: str, asked: Target | None = None, work: str = ""
 ) -> Row:
     """A row of ours without a peer, whose figure is the value itself."""
     spread = Spread.of(values)

@@ -10,23 +10,23 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed.rows import (
-    Asked,
     Row,
     Spread,
-    alone,
+    Target,
     at_least,
     at_most,
-    compared,
+    ratio_row,
+    value_row,
 )
-from benchmarks.speed.settings import Setting
+from benchmarks.speed.settings import BenchmarkContext
 
 PEER = '`hyperparameter_search("ray")`'
 PLAIN = "plain PyTorch loop"
 BATCH = 32
-POINTS = 0.005
+F1_TOLERANCE = 0.005
 """F1 that counts as equal, in the mean over the seeds."""
 
-Found = Mapping[str, Any]
+Result = Mapping[str, Any]
 
 
 def configurations(number: int, seed: int) -> list[dict[str, float]]:
@@ -42,7 +42,7 @@ def configurations(number: int, seed: int) -> list[dict[str, float]]:
 
 
 def study_options(
-    setting: Setting, configs: Sequence[Mapping[str, float]], algorithm: str, seed: int
+    context: BenchmarkContext, configs: Sequence[Mapping[str, float]], algorithm: str, seed: int
 ) -> dict[str, Any]:
     """A study of ours that tries given configurations: they are its points to evaluate."""
     ranges = {"learning_rate": (1e-4, 1e-2, "loguniform"), "weight_decay": (0.0, 0.2, "uniform")}
@@ -51,115 +51,120 @@ def study_options(
     }
     space = {
         "parameters": parameters,
-        "fixed": {"epochs": setting.sizes.epochs, "evals_per_epoch": 1, "batch_size": BATCH},
+        "fixed": {"epochs": context.sizes.epochs, "evals_per_epoch": 1, "batch_size": BATCH},
         "points_to_evaluate": list(configs),
     }
     return {"algorithm": algorithm, "trials": len(configs), "seed": seed, "space": space}
 
 
-def measure_search(setting: Setting, trials: int, epoch_s: float, limit: float, repeat: int) -> list[Row]:
+def measure_search(
+    context: BenchmarkContext, trials: int, epoch_s: float, limit: float, repeat: int
+) -> list[Row]:
     """Our search, the same trials in a plain loop, and the Trainer's search, ``repeat`` times in turn."""
-    material, actual_s = setting.material_of(epoch_s)
-    arms: dict[str, list[Found]] = {"ours": [], "plain": [], "peer": []}
+    fixture, actual_s = context.fixture_for_epoch_time(epoch_s)
+    contestants: dict[str, list[Result]] = {"ours": [], "plain": [], "peer": []}
     for repetition in range(repeat):
-        seed = setting.seed + repetition
+        seed = context.seed + repetition
         configs = configurations(trials, seed)
-        common = {"epochs": setting.sizes.epochs, "seed": seed, "configs": configs}
-        options = {"encoded": str(material.encoded), "study": study_options(setting, configs, "asha", seed)}
-        arms["ours"].append(setting.arm("our search", options, ours=True))
-        peer = common | {"material": str(material.folder), "scheduler": "asha"}
-        arms["peer"].append(setting.arm("hyperparameter_search", peer))
-        follow = {"epochs_by_trial": arms["ours"][-1]["epochs_by_trial"], "encoded": str(material.encoded)}
-        arms["plain"].append(setting.arm("plain loop", common | follow))
+        common = {"epochs": context.sizes.epochs, "seed": seed, "configs": configs}
+        options = {"encoded": str(fixture.encoded), "study": study_options(context, configs, "asha", seed)}
+        contestants["ours"].append(context.contestant("our search", options, ours=True))
+        peer = common | {"fixture": str(fixture.folder), "scheduler": "asha"}
+        contestants["peer"].append(context.contestant("hyperparameter_search", peer))
+        follow = {
+            "epochs_by_trial": contestants["ours"][-1]["epochs_by_trial"],
+            "encoded": str(fixture.encoded),
+        }
+        contestants["plain"].append(context.contestant("plain loop", common | follow))
     title = f"{trials} trials, {actual_s:.1f} s epochs"
-    return _search_rows(arms, title, at_most(limit), trials, setting.workers)
+    return _search_rows(contestants, title, at_most(limit), trials, context.workers)
 
 
 def _search_rows(
-    arms: Mapping[str, Sequence[Found]], title: str, limit: Asked, trials: int, workers: int
+    contestants: Mapping[str, Sequence[Result]], title: str, limit: Target, trials: int, workers: int
 ) -> list[Row]:
-    ours, plain, peer = (arms[name] for name in ("ours", "plain", "peer"))
+    ours, plain, peer = (contestants[name] for name in ("ours", "plain", "peer"))
     work = (
-        f"{_each(ours, 'trials')} / {_each(peer, 'trials')} trials, {_each(ours, 'epochs')} / "
-        f"{_each(peer, 'epochs')} epochs, best dev F1 {_mean(ours, 'best_f1')} / {_mean(peer, 'best_f1')}"
+        f"{_distinct(ours, 'trials')} / {_distinct(peer, 'trials')} trials, {_distinct(ours, 'epochs')} / "
+        f"{_distinct(peer, 'epochs')} epochs, best dev F1 {_mean(ours, 'best_f1')} / {_mean(peer, 'best_f1')}"
     )
     followed = (
-        f"{_each(plain, 'trials')} trials, {_each(plain, 'epochs')} epochs, best dev F1 "
+        f"{_distinct(plain, 'trials')} trials, {_distinct(plain, 'epochs')} epochs, best dev F1 "
         f"{_mean(plain, 'best_f1')}"
     )
     alike = all(found["trials"] == trials for found in (*ours, *peer))
     same_epochs = all(a["epochs"] == b["epochs"] for a, b in zip(ours, plain, strict=True))
-    per_epoch = [[found["search_s"] / found["epochs"] for found in arm] for arm in (ours, peer)]
-    apart = [a["best_f1"] - b["best_f1"] for a, b in zip(ours, peer, strict=True)]
+    per_epoch = [[found["search_s"] / found["epochs"] for found in contestant] for contestant in (ours, peer)]
+    differences = [a["best_f1"] - b["best_f1"] for a, b in zip(ours, peer, strict=True)]
     difference = Row(
         f"best dev F1 apart, {title}",
         PEER,
-        Spread.of([100 * abs(fmean(apart))]),
+        Spread.of([100 * abs(fmean(differences))]),
         Spread.of([100 * each["best_f1"] for each in ours]),
         Spread.of([100 * each["best_f1"] for each in peer]),
         "points",
-        at_most(100 * POINTS),
-        f"mean over {len(apart)} seeds",
+        at_most(100 * F1_TOLERANCE),
+        f"mean over {len(differences)} seeds",
     )
     rows = [
-        compared(
+        ratio_row(
             f"search, {title}",
             PEER,
-            _of(ours, "search_s"),
-            _of(peer, "search_s"),
+            _values(ours, "search_s"),
+            _values(peer, "search_s"),
             asked=limit,
             work=work,
             alike=alike,
         ),
-        compared(
+        ratio_row(
             f"the same, per epoch trained, {title}", PEER, *per_epoch, asked=limit, work=work, alike=alike
         ),
-        compared(
+        ratio_row(
             f"the same, whole command, {title}",
             PEER,
-            _of(ours, "command_s"),
-            _of(peer, "command_s"),
+            _values(ours, "command_s"),
+            _values(peer, "command_s"),
             work=work,
         ),
         difference,
-        compared(
+        ratio_row(
             f"search, {title}",
             PLAIN,
-            _of(ours, "search_s"),
-            _of(plain, "search_s"),
+            _values(ours, "search_s"),
+            _values(plain, "search_s"),
             asked=at_most(1.08),
             work=followed,
             alike=same_epochs,
         ),
-        compared(
+        ratio_row(
             f"the same, from the first trial's start, all imported, {title}",
             PLAIN,
-            _of(ours, "span_s"),
-            _of(plain, "search_s"),
+            _values(ours, "span_s"),
+            _values(plain, "search_s"),
             work=followed,
             alike=same_epochs,
         ),
-        alone(
+        value_row(
             f"the same, share of the workers' time that is training or evaluation, {title}",
-            shares(ours, workers),
+            utilization(ours, workers),
             unit="",
         ),
     ]
     if all(found["gaps_s"] for found in (*ours, *peer)):
-        gaps = [[median(found["gaps_s"]) for found in arm] for arm in (ours, peer)]
+        trial_gaps = [[median(found["gaps_s"]) for found in contestant] for contestant in (ours, peer)]
         inside = [
-            [median(found["inside_s"][workers:] or found["inside_s"]) for found in arm]
-            for arm in (ours, peer)
+            [median(found["inside_s"][workers:] or found["inside_s"]) for found in contestant]
+            for contestant in (ours, peer)
         ]
         rows += [
-            compared(
+            ratio_row(
                 f"end of a trial to first step of the next in its place, {title}",
                 PEER,
-                *gaps,
+                *trial_gaps,
                 asked=at_most(0.1),
-                work=f"{_counted(ours)} / {_counted(peer)} starts, medians",
+                work=f"{_count_gaps(ours)} / {_count_gaps(peer)} starts, medians",
             ),
-            compared(
+            ratio_row(
                 f"the same, inside the worker: trial's call to first step, {title}",
                 PEER,
                 *inside,
@@ -169,50 +174,53 @@ def _search_rows(
     return rows
 
 
-def shares(found: Sequence[Found], workers: int) -> list[float]:
+def utilization(found: Sequence[Result], workers: int) -> list[float]:
     """Training and evaluation of all trials, of what the workers had from the first trial to the last."""
     return [each["work_s"] / (workers * each["span_s"]) for each in found]
 
 
-def measure_share(setting: Setting, repeat: int) -> list[Row]:
+def measure_utilization(context: BenchmarkContext, repeat: int) -> list[Row]:
     """The demo as `make hpo ALG=asha TRIALS=50` has it, whatever corpus the other figures are taken on."""
-    study = {"data": "demo", "algorithm": "asha", "trials": setting.sizes.demo_trials}
-    found = [setting.arm("our search", {"study": study | {"seed": 42 + n}}, ours=True) for n in range(repeat)]
-    done = ", ".join(f"{_each(found, each)} {each}" for each in ("trials", "epochs"))
+    study = {"data": "demo", "algorithm": "asha", "trials": context.sizes.demo_trials}
+    found = [
+        context.contestant("our search", {"study": study | {"seed": 42 + n}}, ours=True)
+        for n in range(repeat)
+    ]
+    done = ", ".join(f"{_distinct(found, each)} {each}" for each in ("trials", "epochs"))
     work = f"{done}, best dev F1 {_mean(found, 'best_f1')}"
-    whole = [each["work_s"] / (setting.workers * (each["before_s"] + each["search_s"])) for each in found]
+    whole = [each["work_s"] / (context.workers * (each["before_s"] + each["search_s"])) for each in found]
     command = Spread.of([each["before_s"] + each["search_s"] for each in found])
-    title = f"{setting.sizes.demo_trials}-trial ASHA demo: share of worker time in training or evaluation"
+    title = f"{context.sizes.demo_trials}-trial ASHA demo: share of worker time in training or evaluation"
     return [
-        alone(title, shares(found, setting.workers), unit="", asked=at_least(0.9), work=work),
-        alone("the same, from the command's start", whole, unit="", work=f"{command.median:.0f} s"),
+        value_row(title, utilization(found, context.workers), unit="", asked=at_least(0.9), work=work),
+        value_row("the same, from the command's start", whole, unit="", work=f"{command.median:.0f} s"),
     ]
 
 
-def measure_memory(setting: Setting, repeat: int) -> list[Row]:
+def measure_memory(context: BenchmarkContext, repeat: int) -> list[Row]:
     """One worker, a small share of the corpus, one epoch a trial; what the process holds after each."""
-    material, _ = setting.material_of(setting.sizes.short_s / 3)
-    trials = setting.sizes.memory_trials
-    grown, first, last, marks = [], [], [], []
+    fixture, _ = context.fixture_for_epoch_time(context.sizes.short_epoch_s / 3)
+    trials = context.sizes.memory_trials
+    memory_growth, first, last, marks = [], [], [], []
     for repetition in range(repeat):
-        options = study_options(setting, configurations(trials, repetition), "random", repetition)
+        options = study_options(context, configurations(trials, repetition), "random", repetition)
         options["space"]["fixed"]["epochs"] = 1
         options["workers"] = 1
-        one = replace(setting, workers=1)
-        found = one.arm("our search", {"encoded": str(material.encoded), "study": options}, ours=True)
+        one = replace(context, workers=1)
+        found = one.contestant("our search", {"encoded": str(fixture.encoded), "study": options}, ours=True)
         pids = {pid for pid, _ in found["rss"]}
         held = [rss / 2**20 for _, rss in found["rss"]]
         assert len(pids) == 1 and len(held) == trials, (pids, len(held))
         first.append(held[0])
         last.append(held[-1])
-        grown.append(held[-1] - held[0])
+        memory_growth.append(held[-1] - held[0])
         marks.append(" ".join(f"{held[min(at, trials) - 1]:.0f}" for at in (1, 2, 10, 25, trials)))
     work = f"MiB after 1, 2, 10, 25 and {trials} trials: {'; '.join(marks)}"
     return [
         Row(
             f"resident memory of a worker, growth from trial 1 to trial {trials}",
             "after its first trial",
-            Spread.of(grown),
+            Spread.of(memory_growth),
             Spread.of(last),
             Spread.of(first),
             "MiB",
@@ -226,63 +234,65 @@ GROWTH_MIB = 4
 """What an allocator may still take without there being growth: under 1 % of a worker, over 49 trials."""
 
 
-def measure_disk(setting: Setting, algorithm: str, repeat: int) -> list[Row]:
+def measure_disk(context: BenchmarkContext, algorithm: str, repeat: int) -> list[Row]:
     """Bytes that a search of many short trials writes, and the most that lie on the disk at once."""
-    material, _ = setting.material_of(setting.sizes.short_s / 3)
-    trials = setting.sizes.disk_trials
+    fixture, _ = context.fixture_for_epoch_time(context.sizes.short_epoch_s / 3)
+    trials = context.sizes.disk_trials
     ours, peer = [], []
     for repetition in range(repeat):
-        seed = setting.seed + repetition
+        seed = context.seed + repetition
         configs = configurations(trials, seed)
-        options = study_options(setting, configs, algorithm, seed)
-        if algorithm == "pbt" and setting.sizes.epochs > 1:
+        options = study_options(context, configs, algorithm, seed)
+        if algorithm == "pbt" and context.sizes.epochs > 1:
             options["population_size"] = trials
         ours.append(
-            setting.arm("our search", {"encoded": str(material.encoded), "study": options}, disk=True)
+            context.contestant("our search", {"encoded": str(fixture.encoded), "study": options}, disk=True)
         )
         spec = {
-            "material": str(material.folder),
+            "fixture": str(fixture.folder),
             "configs": configs,
             "seed": seed,
             "scheduler": algorithm,
-            "epochs": setting.sizes.epochs,
+            "epochs": context.sizes.epochs,
         }
-        peer.append(setting.arm("hyperparameter_search", spec, disk=True))
+        peer.append(context.contestant("hyperparameter_search", spec, disk=True))
     title = f"{trials}-trial {algorithm.upper()} search"
-    work = ", ".join(f"{_each(ours, each)} / {_each(peer, each)} {each}" for each in ("trials", "epochs"))
+    work = ", ".join(
+        f"{_distinct(ours, each)} / {_distinct(peer, each)} {each}" for each in ("trials", "epochs")
+    )
     written, peak, session, shared = (
-        [[each["usage"][name] / 2**20 for each in arm] for arm in (ours, peer)]
+        [[each["usage"][name] / 2**20 for each in contestant] for contestant in (ours, peer)]
         for name in ("written", "peak_files", "peak_session", "peak_shared_memory")
     )
     size = ours[0]["model_bytes"] / 2**20
-    live = trials if algorithm == "pbt" else setting.workers
+    live = trials if algorithm == "pbt" else context.workers
     asked, models = at_most(live + 3), [each / size for each in peak[0]]
     told = f"a model is {size:.1f} MiB; {live} live trials + 3 best"
     return [
-        compared(f"bytes written, {title}", PEER, *written, unit="MiB", asked=at_most(0.1), work=work),
-        alone(f"peak on disk, {title}, in models", models, unit="models", asked=asked, work=told),
-        compared(f"peak on disk, {title}", PEER, *peak, unit="MiB", work=work),
-        compared(f"peak of Ray's session folder (logs), {title}", PEER, *session, unit="MiB"),
-        compared(
+        ratio_row(f"bytes written, {title}", PEER, *written, unit="MiB", asked=at_most(0.1), work=work),
+        value_row(f"peak on disk, {title}, in models", models, unit="models", asked=asked, work=told),
+        ratio_row(f"peak on disk, {title}", PEER, *peak, unit="MiB", work=work),
+        ratio_row(f"peak of Ray's session folder (logs), {title}", PEER, *session, unit="MiB"),
+        ratio_row(
             f"peak in shared memory (no disk), {title}",
             PEER,
-            *([max(x, 0.01) for x in arm] for arm in shared),
+            *([max(x, 0.01) for x in contestant] for contestant in shared),
             unit="MiB",
         ),
     ]
 
 
-def _of(found: Sequence[Found], name: str) -> list[float]:
+def _values(found: Sequence[Result], name: str) -> list[float]:
     return [float(each[name]) for each in found]
 
 
-def _each(found: Sequence[Found], name: str) -> str:
+def _distinct(found: Sequence[Result], name: str) -> str:
     return ", ".join(dict.fromkeys(f"{each[name]:g}" for each in found))
 
 
-def _mean(found: Sequence[Found], name: str) -> str:
+def _mean(found: Sequence[Result], name: str) -> str:
     return f"{fmean(each[name] for each in found):.4f}"
 
 
-def _counted(found: Sequence[Found]) -> int:
+def _count_gaps(found: Sequence[Result]) -> int:
     return sum(len(each["gaps_s"]) for each in found)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.fixtures import Material
-from benchmarks.speed.processes import run_arm
+from benchmarks.speed.fixtures import Fixture
+from benchmarks.speed.processes import run_contestant
 
 Spec = Mapping[str, Any]
 
@@ -17,11 +17,11 @@ Spec = Mapping[str, Any]
 class Sizes:
     """How much work each figure does; epochs of a search are its ``max_epochs``, its rungs 1 and 3."""
 
-    few: int = 8
-    many: int = 50
+    few_trials: int = 8
+    many_trials: int = 50
     epochs: int = 3
-    short_s: float = 3.0
-    long_s: float = 10.0
+    short_epoch_s: float = 3.0
+    long_epoch_s: float = 10.0
     span_tokens: int = 1_000_000
     model_epochs: int = 3
     disk_trials: int = 20
@@ -33,12 +33,12 @@ class Sizes:
     quality_epochs: int = 6
 
 
-TRIAL_RUN = Sizes(
-    few=3,
-    many=4,
+QUICK_SIZES = Sizes(
+    few_trials=3,
+    many_trials=4,
     epochs=2,
-    short_s=0.5,
-    long_s=1.0,
+    short_epoch_s=0.5,
+    long_epoch_s=1.0,
     span_tokens=20_000,
     model_epochs=1,
     disk_trials=3,
@@ -52,7 +52,7 @@ TRIAL_RUN = Sizes(
 
 
 @dataclass(frozen=True)
-class Setting:
+class BenchmarkContext:
     """One run of the bench.
 
     ``repeat`` overrides each figure's own number of repetitions; ``folder`` holds what is made once for
@@ -67,37 +67,37 @@ class Setting:
     repeat: int | None = None
     sizes: Sizes = field(default_factory=Sizes)
     profile: Path | None = None
-    tell: Callable[[str], None] = lambda text: None
+    on_progress: Callable[[str], None] = lambda text: None
 
-    def arm(self, name: str, spec: Spec, *, disk: bool = False, ours: bool = False) -> dict[str, Any]:
+    def contestant(self, name: str, spec: Spec, *, disk: bool = False, ours: bool = False) -> dict[str, Any]:
         """Run an arm, and say so; ``ours`` are those that are profiled."""
-        self.tell(f"{name} …")
+        self.on_progress(f"{name} …")
         profile = self.profile / f"{name.replace(' ', '-')}.txt" if self.profile and ours else None
-        return run_arm(name, dict(spec) | {"workers": self.workers}, disk=disk, profile=profile)
+        return run_contestant(name, dict(spec) | {"workers": self.workers}, disk=disk, profile=profile)
 
-    def material(self, share: float = 1.0) -> Material:
+    def fixture(self, share: float = 1.0) -> Fixture:
         """The corpus, or a share of its train and dev, made on the first call."""
         folder = self.folder / f"material-{share:.4f}"
-        if not (folder / "material.json").exists():
+        if not (folder / "fixture.json").exists():
             options = {"data": self._data, "tags": self._tags, "seed": self.seed, "share": share}
-            self.arm("material", options | {"out": str(folder)})
-        return Material(folder)
+            self.contestant("fixture", options | {"out": str(folder)})
+        return Fixture(folder)
 
-    def material_of(self, epoch_s: float) -> tuple[Material, float]:
+    def fixture_for_epoch_time(self, epoch_s: float) -> tuple[Fixture, float]:
         """The share of the corpus that takes the bare Trainer so many seconds an epoch, and how many it does.
 
         A corpus that takes less is taken as a whole.
         """
-        whole = self._epoch_s(self.material())
+        whole = self._epoch_s(self.fixture())
         if whole <= epoch_s:
-            return self.material(), whole
-        material = self.material(round(epoch_s / whole, 4))
-        return material, self._epoch_s(material)
+            return self.fixture(), whole
+        fixture = self.fixture(round(epoch_s / whole, 4))
+        return fixture, self._epoch_s(fixture)
 
-    def _epoch_s(self, material: Material) -> float:
-        note = material.folder / "epoch_s"
+    def _epoch_s(self, fixture: Fixture) -> float:
+        note = fixture.folder / "epoch_s"
         if not note.exists():
-            seconds = self.arm("trainer epoch", {"material": str(material.folder)})["epoch_s"]
+            seconds = self.contestant("trainer epoch", {"fixture": str(fixture.folder)})["epoch_s"]
             note.write_text(repr(seconds), encoding="ascii")
         return float(note.read_text(encoding="ascii"))
 

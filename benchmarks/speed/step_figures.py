@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.speed.instrumentation import read_watch, watching
+from benchmarks.speed.instrumentation import process_recorder, summarize_log
 from hpo.config.training_config import TINY, TrainingConfig
 from hpo.encoding.batch_samplers import LengthGroupedBatchSampler, PackedBatchSampler, RandomBatchSampler
 from hpo.encoding.encoded_corpus import EncodedCorpus
@@ -21,7 +21,7 @@ from hpo.training.measurement import Measurement
 from hpo.training.task import TrainingCallbacks, TrainingTask
 
 EPOCHS = 6
-PADDED = {"random": RandomBatchSampler, "similar length": LengthGroupedBatchSampler}
+PADDED_SAMPLERS = {"random": RandomBatchSampler, "similar length": LengthGroupedBatchSampler}
 """Batches with a line for each sentence, in place of packed ones."""
 
 
@@ -54,12 +54,14 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _trial(data: EncodedCorpus, training_config: TrainingConfig, seed: int, log: Path) -> tuple[float, int]:
-    watching.cache_clear()
-    watch = watching(log)
-    watch.begin(0)
-    _train(data, training_config, seed, lambda measurement: watch.measured(measurement.epoch, measurement.f1))
-    watch.close()
-    facts = read_watch(log)
+    process_recorder.cache_clear()
+    recorder = process_recorder(log)
+    recorder.begin(0)
+    _train(
+        data, training_config, seed, lambda measurement: recorder.measured(measurement.epoch, measurement.f1)
+    )
+    recorder.close()
+    facts = summarize_log(log)
     return facts["train_s"] / facts["steps"], facts["steps"]
 
 
@@ -110,9 +112,9 @@ def _bare(
 
 def count_padding(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Real and padded tokens that the model sees in our training and evaluation."""
-    log = Path(spec["folder"]) / "watch.jsonl"
-    watch = watching(log)
-    watch.begin(0)
+    log = Path(spec["folder"]) / "recording.jsonl"
+    recorder = process_recorder(log)
+    recorder.begin(0)
     training_config = TrainingConfig.model_validate(
         {"learning_rate": 1e-3, "epochs": 1, "evals_per_epoch": 1}
     )
@@ -121,15 +123,15 @@ def count_padding(spec: Mapping[str, Any]) -> dict[str, Any]:
         data,
         training_config,
         spec["seed"],
-        lambda measurement: watch.measured(measurement.epoch, measurement.f1),
+        lambda measurement: recorder.measured(measurement.epoch, measurement.f1),
     )
-    return read_watch(log)
+    return summarize_log(log)
 
 
 def train_quality(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Best and last dev F1 of one training with ``batches`` as trials draw them, or of a kind of `PADDED`."""
+    """Best and last dev F1 of one training with ``batches`` as in trials, or of `PADDED_SAMPLERS`."""
     torch.set_num_threads(1)
-    if drawn := PADDED.get(spec["batches"]):
+    if drawn := PADDED_SAMPLERS.get(spec["batches"]):
         vars(trainer)["packing_support"] = lambda model: (drawn, padded_inputs)
     measured: list[float] = []
     data, training_config = (

@@ -9,23 +9,23 @@ import pytest
 
 from benchmarks.search.commands import TABLE
 from benchmarks.search.comparison import (
-    CHECKPOINTS,
+    SCORE_EPOCHS,
     Conditions,
     Outcome,
     compare_all,
-    play,
+    run_seed,
     summarize,
     to_json,
 )
 from benchmarks.search.contestants import (
     DEFAULT,
     RANDOM,
-    Absent,
-    Arm,
-    our_arms,
-    study_of,
+    Contestant,
+    UnavailableContestant,
+    our_contestants,
+    simulated_study,
 )
-from benchmarks.search.peers import PEERS, peers
+from benchmarks.search.peers import PEERS, peer_contestants
 from benchmarks.search.reports import render
 from hpo.config.algorithms import ALGORITHMS
 from hpo.config.search_space import load_space
@@ -140,37 +140,43 @@ def test_the_surrogate_finds_which_knob_matters_and_keeps_zeros(surrogate):
 
 
 def test_every_algorithm_of_ours_is_compared_or_said_not_to_be():
-    arms = list(our_arms())
-    assert {DEFAULT, RANDOM} <= {arm.title for arm in arms}
+    contestants = list(our_contestants())
+    assert {DEFAULT, RANDOM} <= {contestant.title for contestant in contestants}
     for algorithm in ALGORITHMS.values():
-        assert any(arm.title.startswith(algorithm.title) for arm in arms)
+        assert any(contestant.title.startswith(algorithm.title) for contestant in contestants)
         assert algorithm.population == any(
-            isinstance(arm, Absent) and arm.title == algorithm.title for arm in arms
+            isinstance(contestant, UnavailableContestant) and contestant.title == algorithm.title
+            for contestant in contestants
         )
 
 
 def test_every_peer_is_there_or_says_why_not():
-    found = list(peers())
-    assert [arm.title for arm in found] == list(PEERS)
-    assert all(isinstance(arm, Arm) or "not installed" in arm.reason for arm in found)
+    found = list(peer_contestants())
+    assert [contestant.title for contestant in found] == list(PEERS)
+    assert all(
+        isinstance(contestant, Contestant) or "not installed" in contestant.reason for contestant in found
+    )
 
 
-@pytest.mark.parametrize("title", [*(arm.title for arm in our_arms() if isinstance(arm, Arm)), *PEERS])
+@pytest.mark.parametrize(
+    "title",
+    [*(contestant.title for contestant in our_contestants() if isinstance(contestant, Contestant)), *PEERS],
+)
 def test_an_arm_spends_its_epochs_and_does_the_same_again(surrogate, title):
-    arm = next(each for each in (*our_arms(), *peers()) if each.title == title)
-    if isinstance(arm, Absent):
-        pytest.skip(arm.reason)
+    contestant = next(each for each in (*our_contestants(), *peer_contestants()) if each.title == title)
+    if isinstance(contestant, UnavailableContestant):
+        pytest.skip(contestant.reason)
     conditions = Conditions(TABLE, budget_epochs=120)
-    outcome = play(surrogate, arm, 3, conditions)
-    assert play(surrogate, arm, 3, conditions) == outcome
+    outcome = run_seed(surrogate, contestant, 3, conditions)
+    assert run_seed(surrogate, contestant, 3, conditions) == outcome
     assert 0 < outcome.epochs <= 120
-    assert len(outcome.scores) == len(CHECKPOINTS)
+    assert len(outcome.scores) == len(SCORE_EPOCHS)
     assert outcome.most_epochs == 9
     assert outcome.trials >= 12
 
 
 def test_no_arm_is_told_where_to_start(surrogate):
-    assert study_of(surrogate, 0).space.points_to_evaluate == ()
+    assert simulated_study(surrogate, 0).space.points_to_evaluate == ()
 
 
 def test_a_summary_ranks_by_epochs_and_then_by_score():

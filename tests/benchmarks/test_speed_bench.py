@@ -13,32 +13,32 @@ from hypothesis import strategies as st
 
 from benchmarks.speed import processes
 from benchmarks.speed.component_figures import paired_interval
-from benchmarks.speed.contestants import ARMS
-from benchmarks.speed.figures import FIGURES, chosen
-from benchmarks.speed.instrumentation import gaps, read_watch
+from benchmarks.speed.contestants import CONTESTANTS
+from benchmarks.speed.figures import FIGURES, select_figures
+from benchmarks.speed.instrumentation import summarize_log, trial_gaps
 from benchmarks.speed.processes import (
-    ArmFailed,
+    ContestantFailed,
     descendants,
-    run_arm,
-    size_of,
-    watched,
+    disk_bytes,
+    run_contestant,
+    track_usage,
 )
 from benchmarks.speed.results_store import (
-    enter,
-    publish,
-    read,
+    read_results,
     render,
+    save_figure,
+    write_report,
 )
 from benchmarks.speed.rows import (
     Row,
     Spread,
-    alone,
     at_least,
     at_most,
-    compared,
+    ratio_row,
+    value_row,
 )
 from benchmarks.speed.search_figures import configurations, study_options
-from benchmarks.speed.settings import TRIAL_RUN, Setting
+from benchmarks.speed.settings import QUICK_SIZES, BenchmarkContext
 from hpo.config.study import build_study
 from hpo.errors import UserError
 from hpo.storage.atomic import write_lines
@@ -57,24 +57,24 @@ def test_a_spread_holds_its_values(values):
 
 def test_a_ratio_is_taken_within_each_repetition():
     """On a machine that slows down tenfold the ratios stay, where a ratio of medians would not."""
-    row = compared("wall", "peer", [1.0, 10.0, 20.0], [2.0, 40.0, 50.0], asked=at_most(0.45))
+    row = ratio_row("wall", "peer", [1.0, 10.0, 20.0], [2.0, 40.0, 50.0], asked=at_most(0.45))
     assert (row.figure.median, row.figure.low, row.figure.high) == (0.4, 0.25, 0.5)
     assert row.ours.median == 10.0
     assert row.peer == Spread(40.0, 2.0, 50.0, 3)
     assert row.met
-    faster = compared("score", "peer", [1.0], [4.0], asked=at_least(4), times_as_fast=True)
+    faster = ratio_row("score", "peer", [1.0], [4.0], asked=at_least(4), times_as_fast=True)
     assert faster.figure.median == 4.0
     assert faster.met
     with pytest.raises(ValueError, match="shorter"):
-        compared("wall", "peer", [1.0, 2.0], [1.0])
+        ratio_row("wall", "peer", [1.0, 2.0], [1.0])
 
 
 def test_a_figure_is_not_met_where_the_arms_did_not_do_the_same():
     kept = {"ours": [1.0], "peer": [4.0], "asked": at_most(0.5)}
-    assert compared("wall", "peer", **kept).met is True
-    assert compared("wall", "peer", **kept, alike=False).met is False
-    assert compared("wall", "peer", [3.0], [4.0], asked=at_most(0.5)).met is False
-    assert compared("wall", "peer", [3.0], [4.0]).met is None
+    assert ratio_row("wall", "peer", **kept).met is True
+    assert ratio_row("wall", "peer", **kept, alike=False).met is False
+    assert ratio_row("wall", "peer", [3.0], [4.0], asked=at_most(0.5)).met is False
+    assert ratio_row("wall", "peer", [3.0], [4.0]).met is None
 
 
 spreads = st.builds(Spread, seconds, seconds, seconds, st.just(3))
@@ -102,13 +102,13 @@ FACTS = {
 
 def test_figures_are_entered_one_by_one_and_a_later_one_replaces_its_own(tmp_path):
     path = tmp_path / "bench.json"
-    enter(path, "spans", [compared("spans", "seqeval", [1.0], [9.0])], FACTS)
-    enter(path, "step", [compared("step", "bare", [1.0], [1.0])], FACTS)
-    enter(path, "spans", [compared("spans", "seqeval", [1.0], [30.0], times_as_fast=True)], FACTS)
-    ledger = read(path)
-    assert list(ledger["figures"]) == ["spans", "step"]
-    assert [row["figure"]["median"] for row in ledger["figures"]["spans"]["rows"]] == [30.0]
-    assert ledger["figures"]["step"]["rows"][0]["figure"]["median"] == 1.0
+    save_figure(path, "spans", [ratio_row("spans", "seqeval", [1.0], [9.0])], FACTS)
+    save_figure(path, "step", [ratio_row("step", "bare", [1.0], [1.0])], FACTS)
+    save_figure(path, "spans", [ratio_row("spans", "seqeval", [1.0], [30.0], times_as_fast=True)], FACTS)
+    results = read_results(path)
+    assert list(results["figures"]) == ["spans", "step"]
+    assert [row["figure"]["median"] for row in results["figures"]["spans"]["rows"]] == [30.0]
+    assert results["figures"]["step"]["rows"][0]["figure"]["median"] == 1.0
 
 
 @pytest.mark.parametrize("content", ["[]", "{", '{"version": 0, "figures": {}}', "3"])
@@ -116,20 +116,20 @@ def test_what_is_no_ledger_is_refused_and_kept(tmp_path, content):
     path = tmp_path / "bench.json"
     path.write_text(content)
     with pytest.raises(UserError, match="is no bench of this version"):
-        enter(path, "spans", [], FACTS)
+        save_figure(path, "spans", [], FACTS)
     assert path.read_text() == content
 
 
 def test_the_table_shows_what_was_asked_whether_it_was_met_and_what_is_missing(tmp_path):
     path = tmp_path / "bench.json"
     measured = [
-        compared("wall", "peer", [1.0, 2.0, 3.0], [4.0, 4.0, 4.0], asked=at_most(0.45), work="8 / 8 trials"),
-        compared("wall", "loop", [3.0], [2.0], asked=at_most(1.08), work="7 / 8 trials", alike=False),
-        alone("share", [0.95], unit="", asked=at_least(0.9)),
+        ratio_row("wall", "peer", [1.0, 2.0, 3.0], [4.0, 4.0, 4.0], asked=at_most(0.45), work="8 / 8 trials"),
+        ratio_row("wall", "loop", [3.0], [2.0], asked=at_most(1.08), work="7 / 8 trials", alike=False),
+        value_row("share", [0.95], unit="", asked=at_least(0.9)),
     ]
-    ledger = enter(path, "search-8-short", measured, FACTS)
+    results = save_figure(path, "search-8-short", measured, FACTS)
     notes = tmp_path / "bench-notes.md"
-    lines = publish(ledger, FIGURES, tmp_path / "bench.md", notes).splitlines()
+    lines = write_report(results, FIGURES, tmp_path / "bench.md", notes).splitlines()
     assert (
         "| wall | peer | 0.5 [0.25, 0.75]× | ≤ 0.45× | **no** | 2 [1, 3] s | 4 [4, 4] s | 3 | 8 / 8 trials |"
         in lines
@@ -142,7 +142,7 @@ def test_the_table_shows_what_was_asked_whether_it_was_met_and_what_is_missing(t
     assert "spans" in missing and "search-8-short" not in missing
     assert (tmp_path / "bench.md").read_text().splitlines() == lines
     notes.write_text("## What was slow\n")
-    assert publish(ledger, FIGURES, tmp_path / "bench.md", notes).endswith("\n## What was slow\n")
+    assert write_report(results, FIGURES, tmp_path / "bench.md", notes).endswith("\n## What was slow\n")
 
 
 def test_figures_of_different_commits_are_told_apart():
@@ -154,16 +154,16 @@ def test_figures_of_different_commits_are_told_apart():
 
 
 def test_figures_are_chosen_by_name_or_by_how_it_begins():
-    assert chosen(["spans", " step "]) == ["step", "spans"]
-    assert chosen(["search-8"]) == ["search-8-short", "search-8-long"]
-    assert chosen(["driver"]) == ["driver-100", "driver-1000", "driver-10000"]
-    assert chosen([""]) == list(FIGURES)
-    with pytest.raises(UserError, match="unknown figure: 'sp'"):
-        chosen(["sp"])
+    assert select_figures(["spans", " step "]) == ["step", "spans"]
+    assert select_figures(["search-8"]) == ["search-8-short", "search-8-long"]
+    assert select_figures(["driver"]) == ["driver-100", "driver-1000", "driver-10000"]
+    assert select_figures([""]) == list(FIGURES)
+    with pytest.raises(UserError, match=r"unknown figure \(got 'sp'"):
+        select_figures(["sp"])
 
 
 def test_every_arm_is_there():
-    for place in ARMS.values():
+    for place in CONTESTANTS.values():
         module, function = place.split(":")
         source = Path(processes.__file__).parents[2] / f"{module.replace('.', '/')}.py"
         assert f"def {function}(spec" in source.read_text()
@@ -172,8 +172,8 @@ def test_every_arm_is_there():
 def test_all_arms_are_given_the_same_configurations_in_order():
     configs = configurations(5, seed=3)
     assert configs == configurations(5, seed=3) != configurations(5, seed=4)
-    setting = Setting("demo", "conll", Path(), sizes=TRIAL_RUN)
-    study = build_study(study_options(setting, configs, "asha", 3) | {"name": "s"})
+    context = BenchmarkContext("demo", "conll", Path(), sizes=QUICK_SIZES)
+    study = build_study(study_options(context, configs, "asha", 3) | {"name": "s"})
     assert list(study.space.points_to_evaluate) == configs
     assert study.trials == 5
 
@@ -182,8 +182,8 @@ def test_gaps_are_from_the_end_of_a_trial_to_the_first_step_in_its_place():
     def run(first_step, end):
         return {"first_step": first_step, "time": end}
 
-    assert gaps([run(1, 10), run(2, 5), run(5.5, 12), run(10.25, 20)], slots=2) == [0.5, 0.25]
-    assert gaps([run(1, 10)], slots=2) == []
+    assert trial_gaps([run(1, 10), run(2, 5), run(5.5, 12), run(10.25, 20)], slots=2) == [0.5, 0.25]
+    assert trial_gaps([run(1, 10)], slots=2) == []
 
 
 def test_a_watch_comes_to_the_last_line_of_each_run(tmp_path):
@@ -192,7 +192,7 @@ def test_a_watch_comes_to_the_last_line_of_each_run(tmp_path):
         tokens = {"real": {"train": 3, "eval": 2}, "padded": {"train": 4, "eval": 2}}
         return {"trial": trial, "begun": begun, "time": time, **usual, **tokens, **facts}
 
-    log = tmp_path / "watch.jsonl"
+    log = tmp_path / "recording.jsonl"
     lines = [
         {"trial": 0, "begun": 100.0, "time": 100.0, "pid": 1},
         line(0, 100.0, 104.0, epoch=1.0, f1=0.6),
@@ -201,7 +201,7 @@ def test_a_watch_comes_to_the_last_line_of_each_run(tmp_path):
         line(0, 109.0, 112.0, epoch=3.0, f1=0.4),  # taken up again
     ]
     write_lines(log, lines)
-    found = read_watch(log, slots=2)
+    found = summarize_log(log, slots=2)
     assert (found["trials"], found["epochs"], found["best_f1"]) == (2, 4.0, 0.6)
     assert found["work_s"] == (5.0 + 1.0) + (2.0 + 1.0) + (2.0 + 1.0)
     assert found["span_s"] == 12.0
@@ -236,18 +236,18 @@ def test_bytes_of_a_process_and_of_its_children_are_counted_and_those_in_pipes_a
         "time.sleep(1)"
     )
     process = subprocess.Popen([sys.executable, "-c", outer], cwd=files)
-    with watched(process.pid, tmp_path) as usage:
+    with track_usage(process.pid, tmp_path) as usage:
         assert process.wait() == 0
     assert 12 * MIB <= usage.written < 13 * MIB
     assert 12 * MIB <= usage.peak_files < 13 * MIB
-    assert size_of(files) == 4 * MIB
+    assert disk_bytes(files) == 4 * MIB
 
 
 def test_a_file_of_two_names_takes_its_bytes_once(tmp_path):
     (tmp_path / "a").write_bytes(b"a" * MIB)
     os.link(tmp_path / "a", tmp_path / "b")
     (tmp_path / "c").symlink_to(tmp_path / "a")
-    assert MIB <= size_of(tmp_path) < MIB + 64 * 1024
+    assert MIB <= disk_bytes(tmp_path) < MIB + 64 * 1024
 
 
 def test_descendants_are_children_and_theirs():
@@ -267,15 +267,15 @@ def test_descendants_are_children_and_theirs():
 
 
 def test_an_arm_runs_in_a_folder_of_its_own_which_is_gone_after_it():
-    found = run_arm("spans", {"tokens": 500, "repeat": 2, "seed": 1})
+    found = run_contestant("spans", {"tokens": 500, "repeat": 2, "seed": 1})
     assert len(found["ours"]) == len(found["peer"]) == 2
     assert found["equal"] == found["of"] == 10
     assert found["command_s"] > 0
 
 
 def test_an_arm_that_fails_says_with_what():
-    with pytest.raises(ArmFailed, match=r"arm spans: ended without a result.*KeyError: 'tokens'"):
-        run_arm("spans", {})
+    with pytest.raises(ContestantFailed, match=r"arm spans: ended without a result.*KeyError: 'tokens'"):
+        run_contestant("spans", {})
 
 
 @pytest.mark.slow
@@ -300,22 +300,22 @@ def test_figures_at_tiny_sizes(tmp_path):
         timeout=280,
     )
     assert done.returncode == 0, done.stderr
-    ledger = read(tmp_path / "bench.json")
-    assert list(ledger["figures"]) == chosen(figures.split(","))
+    results = read_results(tmp_path / "bench.json")
+    assert list(results["figures"]) == select_figures(figures.split(","))
     assert (tmp_path / "bench.md").read_text().strip() == done.stdout.strip()
     assert "driver-10000" in done.stdout.split("Not taken yet: ")[1]
 
 
-class Canned(Setting):
+class Canned(BenchmarkContext):
     """A setting whose arms have run already: ours takes 1 s for what takes a peer 4."""
 
-    def material(self, share=1.0):
+    def fixture(self, share=1.0):
         return SimpleNamespace(folder=Path("m"), encoded=Path("m/encoded"))
 
-    def material_of(self, epoch_s):
-        return self.material(), epoch_s
+    def fixture_for_epoch_time(self, epoch_s):
+        return self.fixture(), epoch_s
 
-    def arm(self, name, spec, *, disk=False, ours=False):
+    def contestant(self, name, spec, *, disk=False, ours=False):
         asked.append((name, dict(spec)))
         factor = 1.0 if name.startswith("our") else 4.0
         tokens = {"train": [95, 100 * int(factor)], "eval": [99, 100 * int(factor)]}
@@ -329,7 +329,8 @@ class Canned(Setting):
                       "peak_shared_memory": 0},
             "ours": [1.0, 1.0], "bare": [0.99, 0.98], "unclipped": [0.9, 0.9], "steps": [[34, 34], [34, 34]],
             "peer": [9.5, 9.5], "peer_once": [9.5, 9.5], "same": 9, "encodings": 9, "equal": 14, "of": 14,
-            "spans": 9, "apart": 0.0, "f1": 0.3, "results": 40, "result_ms": factor, "grown": factor * MIB,
+            "spans": 9, "differences": 0.0, "f1": 0.3, "results": 40, "result_ms": factor,
+            "memory_growth": factor * MIB,
             "last_f1": 0.4 + spec.get("seed", 0) / 100,
             "seconds": factor,
         }  # fmt: skip
@@ -341,8 +342,8 @@ asked = []
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_made_of_what_its_arms_have_measured(name):
     asked.clear()
-    setting = Canned("demo", "conll", Path(), sizes=TRIAL_RUN)
-    measured = {(row.what, row.against): row for row in FIGURES[name].measure(setting, 2)}
+    context = Canned("demo", "conll", Path(), sizes=QUICK_SIZES)
+    measured = {(row.what, row.against): row for row in FIGURES[name].measure(context, 2)}
     assert measured
     for row in measured.values():
         assert Row.from_json(json.loads(json.dumps(row.to_json()))) == row
@@ -350,11 +351,17 @@ def test_a_figure_is_made_of_what_its_arms_have_measured(name):
         against_peer, against_plain = [row for row in measured.values() if row.what.startswith("search")]
         assert against_peer.figure == Spread(0.25, 0.25, 0.25, 2)
         assert against_peer.met and against_plain.alike
-        arms = [arm for arm, _ in asked]
-        assert arms == ["our search", "hyperparameter_search", "plain loop"] * 2
-        assert all(spec["epochs_by_trial"] == {"0": 2.0} for arm, spec in asked if arm == "plain loop")
-        peers = [spec["configs"] for arm, spec in asked if arm == "hyperparameter_search"]
-        ours = [spec["study"]["space"]["points_to_evaluate"] for arm, spec in asked if arm == "our search"]
+        contestants = [contestant for contestant, _ in asked]
+        assert contestants == ["our search", "hyperparameter_search", "plain loop"] * 2
+        assert all(
+            spec["epochs_by_trial"] == {"0": 2.0} for contestant, spec in asked if contestant == "plain loop"
+        )
+        peers = [spec["configs"] for contestant, spec in asked if contestant == "hyperparameter_search"]
+        ours = [
+            spec["study"]["space"]["points_to_evaluate"]
+            for contestant, spec in asked
+            if contestant == "our search"
+        ]
         assert ours == peers and ours[0] != ours[1]
     if name == "disk-asha":
         [peak] = [row for row in measured.values() if row.unit == "models"]
@@ -364,6 +371,6 @@ def test_a_figure_is_made_of_what_its_arms_have_measured(name):
         assert (row.figure.median, row.met) == (3.0, True)
     if name == "quality":
         lost = next(iter(measured.values()))
-        assert (lost.figure.median, lost.met, lost.ours.n) == (0.0, True, TRIAL_RUN.quality_seeds)
+        assert (lost.figure.median, lost.met, lost.ours.n) == (0.0, True, QUICK_SIZES.quality_seeds)
     if name == "share":
         assert [round(row.figure.median, 3) for row in measured.values()] == [0.95, 0.475]

@@ -11,11 +11,11 @@ from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from benchmarks.search.contestants import Absent, Arm
+from benchmarks.search.contestants import Contestant, UnavailableContestant
 from hpo.config.study import Study
 
 if TYPE_CHECKING:
-    from benchmarks.search.peers.tuner import Peer
+    from benchmarks.search.peers.tuner import PeerTuner
 
 PEERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "Ray OptunaSearch + ASHA": ("ray_peers", "optuna_asha", ("ray", "optuna")),
@@ -28,7 +28,7 @@ PEERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
 """By title: the module here, its function that builds the peer, and the packages that it takes."""
 
 
-def peers() -> Iterator[Arm | Absent]:
+def peer_contestants() -> Iterator[Contestant | UnavailableContestant]:
     """Every peer that is installed, and each of the others with what is missing."""
     for title, (module, function, packages) in PEERS.items():
         try:
@@ -36,14 +36,14 @@ def peers() -> Iterator[Arm | Absent]:
                 import_module(package)
             build = getattr(import_module(f"{__name__}.{module}"), function)
         except ImportError as missing:
-            yield Absent(title, f"not installed here: {missing}")
+            yield UnavailableContestant(title, f"not installed here: {missing}")
         else:
-            yield Arm(title, _starter(build), ours=False)
+            yield Contestant(title, _starter(build), ours=False)
 
 
-def _starter(build: Callable[[Study], Peer]) -> Callable[[Study], AbstractContextManager[Peer]]:
+def _starter(build: Callable[[Study], PeerTuner]) -> Callable[[Study], AbstractContextManager[PeerTuner]]:
     @contextmanager
-    def start(study: Study) -> Iterator[Peer]:
+    def start(study: Study) -> Iterator[PeerTuner]:
         yield build(study)
 
     return start

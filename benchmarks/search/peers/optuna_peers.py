@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import optuna
 
-from benchmarks.search.peers.tuner import GRACE_EPOCHS, REDUCTION_FACTOR, Peer
+from benchmarks.search.peers.tuner import GRACE_EPOCHS, REDUCTION_FACTOR, PeerTuner
 from hpo.config.search_space import Params
 from hpo.config.study import Study
 from hpo.search.samplers.optuna_tpe import distribution_of
@@ -12,7 +12,7 @@ from hpo.search.trial import State, Trial
 from hpo.training.measurement import Measurement
 
 
-class OptunaAlone(Peer):
+class OptunaTuner(PeerTuner):
     """``study.ask``, ``trial.report``, ``trial.should_prune``, ``study.tell``, as its manual has it."""
 
     def __init__(self, study: Study) -> None:
@@ -28,16 +28,16 @@ class OptunaAlone(Peer):
                 min_resource=GRACE_EPOCHS, max_resource=study.max_epochs, reduction_factor=REDUCTION_FACTOR
             ),
         )
-        self._asked: list[optuna.Trial] = []
+        self._optuna_trials: list[optuna.Trial] = []
 
     def propose(self, number: int) -> Params:
-        """As `Peer.propose`."""
-        self._asked.append(self._study.ask(self._distributions))
-        return dict(self._asked[-1].params)
+        """As `PeerTuner.propose`."""
+        self._optuna_trials.append(self._study.ask(self._distributions))
+        return dict(self._optuna_trials[-1].params)
 
-    def hear(self, trial: Trial, measurement: Measurement) -> State:
-        """As `Peer.hear`."""
-        asked = self._asked[trial.number]
+    def decide(self, trial: Trial, measurement: Measurement) -> State:
+        """As `PeerTuner.decide`."""
+        asked = self._optuna_trials[trial.number]
         asked.report(measurement.f1, round(measurement.epoch))
         if measurement.epoch >= self._last:
             self._study.tell(asked, measurement.f1)
@@ -48,6 +48,6 @@ class OptunaAlone(Peer):
         return State.RUNNING
 
 
-def hyperband(study: Study) -> OptunaAlone:
+def hyperband(study: Study) -> OptunaTuner:
     """Optuna's TPE and HyperbandPruner."""
-    return OptunaAlone(study)
+    return OptunaTuner(study)

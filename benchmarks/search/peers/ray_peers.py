@@ -12,18 +12,18 @@ from ray import tune
 from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import AsyncHyperBandScheduler, HyperBandForBOHB, TrialScheduler
 
-from benchmarks.search.peers.tuner import GRACE_EPOCHS, REDUCTION_FACTOR, Peer
+from benchmarks.search.peers.tuner import GRACE_EPOCHS, REDUCTION_FACTOR, PeerTuner
 from hpo.config.search_space import Parameter, Params
 from hpo.config.study import Study
 from hpo.search.trial import State, Trial
 from hpo.training.measurement import Measurement
 
-GOAL = {"metric": "f1", "mode": "max"}
-TIME = "training_iteration"
+OBJECTIVE = {"metric": "f1", "mode": "max"}
+TIME_ATTRIBUTE = "training_iteration"
 
 
 @dataclass(eq=False)
-class _Stub:
+class _TrialStub:
     """As much of a trial of Ray's as its schedulers look at."""
 
     trial_id: str
@@ -32,7 +32,7 @@ class _Stub:
     config: dict[str, Any] = field(default_factory=dict)
 
 
-class RayTune(Peer):
+class RayTuner(PeerTuner):
     """A searcher and a scheduler of Ray's, without its cluster.
 
     After a measurement, the scheduler decides; the searcher hears of a result that the trial outlives,
@@ -43,7 +43,7 @@ class RayTune(Peer):
         super().__init__()
         self._searcher = searcher
         self._scheduler = scheduler
-        self._stubs: list[_Stub] = []
+        self._stubs: list[_TrialStub] = []
         self._controller = SimpleNamespace(
             search_alg=SimpleNamespace(searcher=searcher),
             stop_trial=self._stop,
@@ -51,16 +51,16 @@ class RayTune(Peer):
         )
 
     def propose(self, number: int) -> Params:
-        """As `Peer.propose`."""
+        """As `PeerTuner.propose`."""
         params = self._searcher.suggest(str(number))
-        self._stubs.append(_Stub(str(number), config=params))
+        self._stubs.append(_TrialStub(str(number), config=params))
         self._scheduler.on_trial_add(self._controller, self._stubs[-1])
         return params
 
-    def hear(self, trial: Trial, measurement: Measurement) -> State:
-        """As `Peer.hear`."""
+    def decide(self, trial: Trial, measurement: Measurement) -> State:
+        """As `PeerTuner.decide`."""
         stub = self._stubs[trial.number]
-        result = {"f1": measurement.f1, TIME: round(measurement.epoch)}
+        result = {"f1": measurement.f1, TIME_ATTRIBUTE: round(measurement.epoch)}
         decision = self._scheduler.on_trial_result(self._controller, stub, result)
         if decision == TrialScheduler.STOP:
             self._scheduler.on_trial_complete(self._controller, stub, result)
@@ -73,8 +73,8 @@ class RayTune(Peer):
             return State.PAUSED
         return State.RUNNING
 
-    def wake(self) -> Trial | None:
-        """As `Peer.wake`."""
+    def next_paused_trial(self) -> Trial | None:
+        """As `PeerTuner.next_paused_trial`."""
         stub = self._scheduler.choose_trial_to_run(self._controller) if self._pauses else None
         if stub is None:
             return None
@@ -85,7 +85,7 @@ class RayTune(Peer):
     def _pauses(self) -> bool:
         return isinstance(self._scheduler, HyperBandForBOHB)
 
-    def _stop(self, stub: _Stub) -> None:
+    def _stop(self, stub: _TrialStub) -> None:
         """End a paused trial, as the controller does when the scheduler says so."""
         self._scheduler.on_trial_remove(self._controller, stub)
         self._searcher.on_trial_complete(stub.trial_id)
@@ -93,41 +93,41 @@ class RayTune(Peer):
         self.trials[int(stub.trial_id)].state = State.STOPPED
 
 
-def optuna_asha(study: Study) -> RayTune:
+def optuna_asha(study: Study) -> RayTuner:
     """``OptunaSearch`` with ``ASHAScheduler``."""
     import optuna
     from ray.tune.search.optuna import OptunaSearch
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return RayTune(_quiet(OptunaSearch, study, seed=study.seed), _asha(study))
+    return RayTuner(_quiet(OptunaSearch, study, seed=study.seed), _asha(study))
 
 
-def hyperopt_asha(study: Study) -> RayTune:
+def hyperopt_asha(study: Study) -> RayTuner:
     """``HyperOptSearch`` with ``ASHAScheduler``."""
     from ray.tune.search.hyperopt import HyperOptSearch
 
-    return RayTune(_quiet(HyperOptSearch, study, random_state_seed=study.seed), _asha(study))
+    return RayTuner(_quiet(HyperOptSearch, study, random_state_seed=study.seed), _asha(study))
 
 
-def tune_bohb(study: Study) -> RayTune:
+def tune_bohb(study: Study) -> RayTuner:
     """``TuneBOHB`` with ``HyperBandForBOHB``."""
     from ray.tune.search.bohb import TuneBOHB
 
     logging.getLogger("hpbandster").setLevel(logging.ERROR)
     np.random.seed(study.seed)  # HpBandSter draws from the global generator
     scheduler = HyperBandForBOHB(
-        time_attr=TIME, max_t=study.max_epochs, reduction_factor=REDUCTION_FACTOR, **GOAL
+        time_attr=TIME_ATTRIBUTE, max_t=study.max_epochs, reduction_factor=REDUCTION_FACTOR, **OBJECTIVE
     )
-    return RayTune(_quiet(TuneBOHB, study, seed=study.seed), scheduler)
+    return RayTuner(_quiet(TuneBOHB, study, seed=study.seed), scheduler)
 
 
 def _asha(study: Study) -> Any:
     return AsyncHyperBandScheduler(
-        time_attr=TIME,
+        time_attr=TIME_ATTRIBUTE,
         max_t=study.max_epochs,
         grace_period=GRACE_EPOCHS,
         reduction_factor=REDUCTION_FACTOR,
-        **GOAL,
+        **OBJECTIVE,
     )
 
 
@@ -135,7 +135,7 @@ def _quiet(searcher: Any, study: Study, **options: Any) -> Any:
     """A searcher over a study's space, without its warning that Tuner would convert the space itself."""
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     space = {name: _domain(each) for name, each in study.space.parameters.items()}
-    return searcher(space=space, **GOAL, **options)
+    return searcher(space=space, **OBJECTIVE, **options)
 
 
 def _domain(parameter: Parameter) -> Any:

@@ -11,46 +11,46 @@ from syne_tune.backend.trial_status import Trial as SyneTrial
 from syne_tune.config_space import choice, loguniform, randint, uniform
 from syne_tune.optimizer.baselines import ASHA, BOHB
 
-from benchmarks.search.peers.tuner import GRACE_EPOCHS, REDUCTION_FACTOR, Peer
+from benchmarks.search.peers.tuner import GRACE_EPOCHS, REDUCTION_FACTOR, PeerTuner
 from hpo.config.search_space import Parameter, Params
 from hpo.config.study import Study
 from hpo.search.trial import State, Trial
 from hpo.training.measurement import Measurement
 
 
-class SyneTune(Peer):
+class SyneTuner(PeerTuner):
     """A scheduler of Syne Tune's, without its backend."""
 
     def __init__(self, scheduler: Any) -> None:
         super().__init__()
         self._scheduler = scheduler
-        self._theirs: list[SyneTrial] = []
+        self._syne_trials: list[SyneTrial] = []
 
     def propose(self, number: int) -> Params:
-        """As `Peer.propose`."""
+        """As `PeerTuner.propose`."""
         config = self._scheduler.suggest().config
-        self._theirs.append(SyneTrial(number, config, datetime.fromtimestamp(0)))
-        self._scheduler.on_trial_add(self._theirs[-1])
+        self._syne_trials.append(SyneTrial(number, config, datetime.fromtimestamp(0)))
+        self._scheduler.on_trial_add(self._syne_trials[-1])
         return config
 
-    def hear(self, trial: Trial, measurement: Measurement) -> State:
-        """As `Peer.hear`."""
-        theirs = self._theirs[trial.number]
+    def decide(self, trial: Trial, measurement: Measurement) -> State:
+        """As `PeerTuner.decide`."""
+        peer = self._syne_trials[trial.number]
         result = {"f1": measurement.f1, "epoch": round(measurement.epoch)}
-        if self._scheduler.on_trial_result(theirs, result) == "CONTINUE":
+        if self._scheduler.on_trial_result(peer, result) == "CONTINUE":
             return State.RUNNING
-        self._scheduler.on_trial_remove(theirs)
+        self._scheduler.on_trial_remove(peer)
         return State.STOPPED
 
 
-def asha(study: Study) -> SyneTune:
+def asha(study: Study) -> SyneTuner:
     """Syne Tune's ``ASHA``, which draws at random and stops."""
-    return SyneTune(ASHA(**_options(study)))
+    return SyneTuner(ASHA(**_options(study)))
 
 
-def bohb(study: Study) -> SyneTune:
+def bohb(study: Study) -> SyneTuner:
     """Syne Tune's ``BOHB``: kernel densities propose, successive halving stops."""
-    return SyneTune(BOHB(**_options(study)))
+    return SyneTuner(BOHB(**_options(study)))
 
 
 def _options(study: Study) -> dict[str, Any]:

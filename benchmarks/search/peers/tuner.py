@@ -13,8 +13,8 @@ GRACE_EPOCHS = 1
 REDUCTION_FACTOR = 3
 
 
-class Peer(ABC):
-    """A search of another library; `propose` and `hear` are its own."""
+class PeerTuner(ABC):
+    """A search of another library; `propose` and `decide` are its own."""
 
     def __init__(self) -> None:
         self.trials: list[Trial] = []
@@ -24,20 +24,22 @@ class Peer(ABC):
         """The configuration of the next trial."""
 
     @abstractmethod
-    def hear(self, trial: Trial, measurement: Measurement) -> State:
+    def decide(self, trial: Trial, measurement: Measurement) -> State:
         """What becomes of a trial after a measurement: running, paused, stopped or complete."""
 
-    def wake(self) -> Trial | None:
+    def next_paused_trial(self) -> Trial | None:
         """The paused trial to go on with now, if any."""
         return None
 
     def next_trial(self) -> Trial:
         """A paused trial that may go on, or a new one; there is always one."""
-        if waking := self.wake():
+        if waking := self.next_paused_trial():
             waking.state = State.RUNNING
             return waking
         number = len(self.trials)
-        trial = Trial(number, {name: _plain(value) for name, value in self.propose(number).items()}, number)
+        trial = Trial(
+            number, {name: _to_python(value) for name, value in self.propose(number).items()}, number
+        )
         self.trials.append(trial)
         return trial
 
@@ -45,7 +47,7 @@ class Peer(ABC):
         """Take a measurement in, and say whether the trial is to go on."""
         trial = self.trials[number]
         trial.measurements.append(measurement)
-        trial.state = self.hear(trial, measurement)
+        trial.state = self.decide(trial, measurement)
         return trial.state == State.RUNNING
 
     def on_trial_end(self, number: int, state: State, reason: str = "") -> None:
@@ -53,6 +55,6 @@ class Peer(ABC):
         self.trials[number].state = state
 
 
-def _plain(value: Any) -> Any:
+def _to_python(value: Any) -> Any:
     """A value of plain Python where a library gives numpy's."""
     return value.item() if hasattr(value, "item") else value

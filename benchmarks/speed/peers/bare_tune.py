@@ -10,23 +10,23 @@ from typing import Any
 from ray import init, shutdown, tune
 
 from benchmarks.speed.driver_overhead import (
-    KNOB,
-    Gate,
-    Tally,
-    measurement_of,
+    LEARNING_RATE_RANGE,
+    ResultCounter,
+    WorkerBarrier,
+    dummy_measurement,
 )
 from hpo.search.ray.driver import RAY_SETTINGS
 
 
-class Counting(tune.Callback):
+class CountingCallback(tune.Callback):
     """Counts results as they come in."""
 
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
+    def __init__(self, counter: ResultCounter) -> None:
+        self._counter = counter
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any) -> None:
         """Note one result."""
-        self._tally.count()
+        self._counter.count()
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
@@ -41,23 +41,28 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     os.environ.update(RAY_SETTINGS)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(spec["ahead"])
     init(address="local", num_cpus=spec["workers"], include_dashboard=False, log_to_driver=False)
-    reports, tally = spec["reports"], Tally(spec["trials"] * spec["reports"])
-    gate = Gate(Path(spec["folder"]) / "gate", spec["workers"])
+    reports, counter = spec["reports"], ResultCounter(spec["trials"] * spec["reports"])
+    barrier = WorkerBarrier(Path(spec["folder"]) / "barrier", spec["workers"])
 
     def only_report(config: dict[str, Any]) -> None:
-        gate.wait()
+        barrier.wait()
         for epoch in range(1, reports + 1):
-            tune.report({"measurement": measurement_of(epoch, config)})
+            tune.report({"measurement": dummy_measurement(epoch, config)})
 
     tuner = tune.Tuner(
         tune.with_resources(only_report, {"cpu": 1}),
-        param_space={"learning_rate": tune.loguniform(KNOB["low"], KNOB["high"])},
+        param_space={
+            "learning_rate": tune.loguniform(LEARNING_RATE_RANGE["low"], LEARNING_RATE_RANGE["high"])
+        },
         tune_config=tune.TuneConfig(num_samples=spec["trials"], reuse_actors=True),
         run_config=tune.RunConfig(
-            name="bare", storage_path=str(Path(spec["folder"])), verbose=0, callbacks=[Counting(tally)]
+            name="bare",
+            storage_path=str(Path(spec["folder"])),
+            verbose=0,
+            callbacks=[CountingCallback(counter)],
         ),
     )
     found = tuner.fit()
-    facts = tally.facts()
+    facts = counter.facts()
     shutdown()
     return facts | {"trials": len(found)}

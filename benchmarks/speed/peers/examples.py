@@ -17,22 +17,22 @@ from transformers import (
     TrainingArguments,
 )
 
-from benchmarks.speed.fixtures import Material
+from benchmarks.speed.fixtures import Fixture
 from hpo.config.training_config import TINY, TrainingConfig
 from hpo.models.build import build_model
 
 BATCH = 32
 
 
-def read(material: Material, *splits: str) -> dict[str, Dataset]:
+def read(fixture: Fixture, *splits: str) -> dict[str, Dataset]:
     """Some splits, as the example reads JSON lines."""
-    files = {split: str(material.path(split)) for split in splits}
+    files = {split: str(fixture.path(split)) for split in splits}
     return dict(load_dataset("json", data_files=files))
 
 
-def tokenizer_of(material: Material) -> PreTrainedTokenizerBase:
+def tokenizer_of(fixture: Fixture) -> PreTrainedTokenizerBase:
     """The tokenizer that our arm encodes with."""
-    return AutoTokenizer.from_pretrained(str(material.encoded / "tokenizer"))
+    return AutoTokenizer.from_pretrained(str(fixture.encoded / "tokenizer"))
 
 
 class Alignment:
@@ -62,7 +62,7 @@ def encode(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, label_names: tu
     return dataset.map(align, batched=True, remove_columns=dataset.column_names)
 
 
-class Metric:
+class SeqevalF1:
     """``compute_metrics`` of the example: labels as strings, micro F1 by seqeval."""
 
     def __init__(self, label_names: tuple[str, ...]) -> None:
@@ -72,19 +72,19 @@ class Metric:
         """The F1 of some predictions."""
         logits, labels = answers
         predicted = np.argmax(logits, axis=2)
-        said = [
+        predicted = [
             [self._names[p] for p, gold in zip(row, marks, strict=True) if gold != -100]
             for row, marks in zip(predicted, labels, strict=True)
         ]
         gold = [[self._names[mark] for mark in marks if mark != -100] for marks in labels]
-        return {"f1": float(f1_score(gold, said))}
+        return {"f1": float(f1_score(gold, predicted))}
 
 
 class TinyModel:
     """``model_init``: the model that our arm trains, drawn from a seed; ``heard`` is told of each trial."""
 
-    def __init__(self, material: Material, vocabulary: int, seed: int, heard: Any = None) -> None:
-        self._names, self._vocabulary, self._seed = material.label_names, vocabulary, seed
+    def __init__(self, fixture: Fixture, vocabulary: int, seed: int, heard: Any = None) -> None:
+        self._names, self._vocabulary, self._seed = fixture.label_names, vocabulary, seed
         self._heard = heard
 
     def __call__(self, trial: Any = None) -> BertForTokenClassification:
@@ -109,16 +109,16 @@ def arguments(output: Path, epochs: int, seed: int, **others: Any) -> TrainingAr
     )
 
 
-def build_trainer(material: Material, args: TrainingArguments, heard: Any = None, **others: Any) -> Trainer:
+def build_trainer(fixture: Fixture, args: TrainingArguments, heard: Any = None, **others: Any) -> Trainer:
     """A plain Trainer on the material's train and dev splits, with the default batching."""
-    tokenizer, names = tokenizer_of(material), material.label_names
-    data = {name: encode(split, tokenizer, names) for name, split in read(material, "train", "dev").items()}
+    tokenizer, names = tokenizer_of(fixture), fixture.label_names
+    data = {name: encode(split, tokenizer, names) for name, split in read(fixture, "train", "dev").items()}
     return Trainer(
-        model_init=TinyModel(material, len(tokenizer), args.seed, heard),
+        model_init=TinyModel(fixture, len(tokenizer), args.seed, heard),
         args=args,
         train_dataset=data["train"],
         eval_dataset=data["dev"],
         data_collator=DataCollatorForTokenClassification(tokenizer),
-        compute_metrics=Metric(names),
+        compute_metrics=SeqevalF1(names),
         **others,
     )

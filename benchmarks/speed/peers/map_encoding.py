@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.fixtures import Material
+from benchmarks.speed.fixtures import Fixture
 from benchmarks.speed.peers.examples import encode, read, tokenizer_of
 from hpo.corpora.sentences import Sentence
 from hpo.corpora.variants import FORMS, form
@@ -22,14 +22,14 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Sentences per second, from sentences in memory or mapped to encoded files on disk.
 
     Ours encodes three forms of each sentence; ``peer`` is given the three, ``peer_once`` the sentences as
-    they stand. All count the corpus' sentences. ``spec``: ``material``, ``repeat``, ``folder``.
+    they stand. All count the corpus' sentences. ``spec``: ``fixture``, ``repeat``, ``folder``.
     """
-    material, folder = Material(Path(spec["material"])), Path(spec["folder"])
-    tokenizer, names = tokenizer_of(material), material.label_names
-    sentences = {split: material.sentences(split) for split in material.facts["sentences"]}
+    fixture, folder = Fixture(Path(spec["fixture"])), Path(spec["folder"])
+    tokenizer, names = tokenizer_of(fixture), fixture.label_names
+    sentences = {split: fixture.sentences(split) for split in fixture.facts["sentences"]}
     texts = {
         "peer": read(_in_all_forms(sentences, folder), *sentences),
-        "peer_once": read(material, *sentences),
+        "peer_once": read(fixture, *sentences),
     }
     total = sum(map(len, sentences.values()))
     found: dict[str, list[float]] = {"ours": [], "peer": [], "peer_once": []}
@@ -40,15 +40,15 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
         at = time.perf_counter()
         write_corpus(target, sentences, names, tokenizer, EncodingOptions(max_length=TINY_MAX_LENGTH, seed=0))
         took["ours"] = time.perf_counter() - at
-        for arm, splits in texts.items():
+        for contestant, splits in texts.items():
             for text in splits.values():
                 text.cleanup_cache_files()
             at = time.perf_counter()
-            mapped[arm] = {split: encode(text, tokenizer, names) for split, text in splits.items()}
-            took[arm] = time.perf_counter() - at
+            mapped[contestant] = {split: encode(text, tokenizer, names) for split, text in splits.items()}
+            took[contestant] = time.perf_counter() - at
         if repetition:  # the first warms up
-            for arm, seconds in took.items():
-                found[arm].append(total / seconds)
+            for contestant, seconds in took.items():
+                found[contestant].append(total / seconds)
         same = _same(EncodedCorpus.open(target), mapped["peer"])
         shutil.rmtree(target)
     return found | {
@@ -58,17 +58,17 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _in_all_forms(sentences: Mapping[str, Sequence[Sentence]], folder: Path) -> Material:
-    material = Material(folder)
+def _in_all_forms(sentences: Mapping[str, Sequence[Sentence]], folder: Path) -> Fixture:
+    fixture = Fixture(folder)
     for split, each in sentences.items():
-        material.write(split, (form(sentence, name) for name in FORMS for sentence in each))
-    return material
+        fixture.write(split, (form(sentence, name) for name in FORMS for sentence in each))
+    return fixture
 
 
-def _same(ours: EncodedCorpus, theirs: Mapping[str, Any]) -> int:
+def _same(ours: EncodedCorpus, peer: Mapping[str, Any]) -> int:
     """How many forms of sentences have the same subtokens and labels in both."""
     same = 0
-    for name, dataset in theirs.items():
+    for name, dataset in peer.items():
         split = ours.split(name)
         rows = WindowDataset(split, split.forms.ravel(), ours.pad_id, "first")
         for number, example in enumerate(dataset):

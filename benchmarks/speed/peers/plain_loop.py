@@ -103,14 +103,14 @@ def _train(task: Mapping[str, Any], steps: int | None = None) -> list[float]:
 def _evaluate(model: torch.nn.Module, data: EncodedCorpus) -> float:
     """Micro F1 on dev, every batch a sentence list of its own."""
     model.eval()
-    gold, said, lengths = [], [], []
+    gold, predicted, lengths = [], [], []
     with torch.inference_mode():
         for batch in _warm["dev"]:
             answers = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
             marked = batch["labels"] >= 0
             gold.append(batch["labels"][marked])
-            said.append(answers.argmax(-1)[marked])
+            predicted.append(answers.argmax(-1)[marked])
             lengths.append(marked.sum(1))
     offsets = np.concatenate([[0], np.cumsum(torch.cat(lengths).numpy())])
-    counts = count(torch.cat(gold).numpy(), torch.cat(said).numpy(), offsets, len(data.types))
+    counts = count(torch.cat(gold).numpy(), torch.cat(predicted).numpy(), offsets, len(data.types))
     return score(counts.by_type(), data.types).f1

@@ -16,8 +16,8 @@ from transformers import (
     Trainer,
 )
 
-from benchmarks.speed.fixtures import Material
-from benchmarks.speed.peers.examples import Metric, arguments, encode
+from benchmarks.speed.fixtures import Fixture
+from benchmarks.speed.peers.examples import SeqevalF1, arguments, encode
 from hpo.config.training_config import TINY, TrainingConfig
 from hpo.corpora.sentences import Sentence
 from hpo.corpora.variants import VARIANTS, apply
@@ -36,12 +36,12 @@ SEED = 0
 def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Seconds of both from a model folder to 14 scores; data is encoded beforehand for both.
 
-    ``spec``: ``material``, ``lower`` (a lower-casing tokenizer), ``epochs`` of the model, ``repeat``,
+    ``spec``: ``fixture``, ``lower`` (a lower-casing tokenizer), ``epochs`` of the model, ``repeat``,
     ``folder``.
     """
-    material, folder = Material(Path(spec["material"])), Path(spec["folder"])
-    names = material.label_names
-    splits = {split: material.sentences(split) for split in material.facts["sentences"]}
+    fixture, folder = Fixture(Path(spec["fixture"])), Path(spec["folder"])
+    names = fixture.label_names
+    splits = {split: fixture.sentences(split) for split in fixture.facts["sentences"]}
     tokenizer = _tokenizer(splits["train"], lower=spec["lower"])
     splits = {split: _short(sentences, tokenizer) for split, sentences in splits.items()}
     (folder / "encoded").mkdir()
@@ -64,14 +64,14 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
             model=AutoModelForTokenClassification.from_pretrained(str(model)),
             args=arguments(folder / "trainer", 1, SEED),
             data_collator=DataCollatorForTokenClassification(tokenizer),
-            compute_metrics=Metric(names),
+            compute_metrics=SeqevalF1(names),
         )
-        theirs = {task: trainer.predict(dataset).metrics["test_f1"] for task, dataset in tasks.items()}
+        peer = {task: trainer.predict(dataset).metrics["test_f1"] for task, dataset in tasks.items()}
         found["peer"].append(time.perf_counter() - at)
-    apart = [abs(ours[split][variant].f1 - f1) for (split, variant), f1 in theirs.items()]
+    differences = [abs(ours[split][variant].f1 - f1) for (split, variant), f1 in peer.items()]
     return found | {
-        "equal": sum(difference == 0 for difference in apart),
-        "apart": max(apart),
+        "equal": sum(difference == 0 for difference in differences),
+        "differences": max(differences),
         "f1": ours["dev"]["cased"].f1,
     }
 

@@ -21,18 +21,18 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     Ours reads the numbers of labels, seqeval their names; naming them is left out of its time. ``spec``:
     ``tokens``, ``repeat``, ``seed``.
     """
-    gold, said, offsets = _labels(spec["tokens"], spec["seed"])
+    gold, predicted, offsets = _labels(spec["tokens"], spec["seed"])
     names = np.array(label_names(TYPES), dtype=object)
-    gold_names, said_names = (
-        [names[row].tolist() for row in np.split(labels, offsets[1:-1])] for labels in (gold, said)
+    gold_names, predicted_names = (
+        [names[row].tolist() for row in np.split(labels, offsets[1:-1])] for labels in (gold, predicted)
     )
     found: dict[str, list[float]] = {"ours": [], "peer": []}
     for _ in range(spec["repeat"]):
         at = time.perf_counter()
-        ours = score(count(gold, said, offsets, len(TYPES)).by_type(), TYPES)
+        ours = score(count(gold, predicted, offsets, len(TYPES)).by_type(), TYPES)
         found["ours"].append(time.perf_counter() - at)
         at = time.perf_counter()
-        report = classification_report(gold_names, said_names, output_dict=True, zero_division=0)
+        report = classification_report(gold_names, predicted_names, output_dict=True, zero_division=0)
         found["peer"].append(time.perf_counter() - at)
     keys = ("precision", "recall", "f1", "support")
     rows = {"micro avg": (ours.precision, ours.recall, ours.f1, ours.gold)} | {
@@ -62,6 +62,6 @@ def _labels(tokens: int, seed: int) -> tuple[Any, Any, Any]:
         else:
             at += 1
     wrong = draw.random(tokens) < 0.1
-    said = np.where(wrong, draw.integers(2 * len(TYPES) + 1, size=tokens), gold)
+    predicted = np.where(wrong, draw.integers(2 * len(TYPES) + 1, size=tokens), gold)
     offsets = np.append(np.arange(0, tokens, SENTENCE), tokens)
-    return gold, said, offsets
+    return gold, predicted, offsets

@@ -12,15 +12,15 @@ from ray.tune.schedulers import ASHAScheduler, PopulationBasedTraining
 from ray.tune.search import BasicVariantGenerator
 from transformers import TrainerCallback
 
-from benchmarks.speed.contestants import command_seconds
-from benchmarks.speed.fixtures import Material
-from benchmarks.speed.instrumentation import Watch, read_watch, watching
+from benchmarks.speed.contestants import seconds_since_start
+from benchmarks.speed.fixtures import Fixture
+from benchmarks.speed.instrumentation import TrainingRecorder, process_recorder, summarize_log
 from benchmarks.speed.peers.examples import arguments, build_trainer
 
-GOAL: dict[str, Any] = {"metric": "objective", "mode": "max"}
+OBJECTIVE: dict[str, Any] = {"metric": "objective", "mode": "max"}
 
 
-class Noting(TrainerCallback):
+class RecordingCallback(TrainerCallback):
     """Tells the watch of a worker what its trial does; small, so that it travels with the Trainer."""
 
     def __init__(self, log: Path) -> None:
@@ -28,30 +28,30 @@ class Noting(TrainerCallback):
 
     def begin(self) -> None:
         """Note that a trial begins."""
-        self._watch().begin(tune.get_context().get_trial_id())
+        self._recorder().begin(tune.get_context().get_trial_id())
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any, **kwargs: Any) -> None:
         """Note a measurement."""
-        self._watch().measured(state.epoch, metrics["eval_f1"])
+        self._recorder().measured(state.epoch, metrics["eval_f1"])
 
-    def _watch(self) -> Watch:
-        return watching(self._log)
+    def _recorder(self) -> TrainingRecorder:
+        return process_recorder(self._log)
 
 
 def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Search over given configurations, in their order.
 
-    ``spec``: ``material``, ``configs`` (learning rate and weight decay of each trial), ``epochs``,
+    ``spec``: ``fixture``, ``configs`` (learning rate and weight decay of each trial), ``epochs``,
     ``scheduler`` (asha or pbt), ``seed``, ``workers``, ``folder``.
     """
     folder = Path(spec["folder"])
-    log = folder / "watch.jsonl"
-    noting = Noting(log)
+    log = folder / "recording.jsonl"
+    recording = RecordingCallback(log)
     # A search that is to end with a model has to save it; with its evaluations, as the manual says.
     saving = {"eval_strategy": "epoch", "save_strategy": "epoch"}
     args = arguments(folder / "trainer", spec["epochs"], spec["seed"], **saving)
-    trainer = build_trainer(Material(Path(spec["material"])), args, noting.begin, callbacks=[noting])
-    before, at = command_seconds(), time.time()
+    trainer = build_trainer(Fixture(Path(spec["fixture"])), args, recording.begin, callbacks=[recording])
+    before, at = seconds_since_start(), time.time()
     # More cores than trials side by side would start more of them.
     init(address="local", num_cpus=spec["workers"], include_dashboard=False, log_to_driver=False)
     best = trainer.hyperparameter_search(
@@ -71,7 +71,7 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     )
     shutdown()
     ended = time.time()
-    return read_watch(log, spec["workers"]) | {
+    return summarize_log(log, spec["workers"]) | {
         "before_s": before,
         "search_s": ended - at,
         "started": at,
@@ -86,7 +86,7 @@ def _f1_then_loss(metrics: Mapping[str, float]) -> float:
 
 def _scheduler(name: str, epochs: int, seed: int) -> Any:
     if name == "asha":
-        return ASHAScheduler(max_t=epochs, grace_period=1, reduction_factor=3, **GOAL)
+        return ASHAScheduler(max_t=epochs, grace_period=1, reduction_factor=3, **OBJECTIVE)
     return PopulationBasedTraining(
         perturbation_interval=1,
         quantile_fraction=0.2,
@@ -94,7 +94,7 @@ def _scheduler(name: str, epochs: int, seed: int) -> Any:
             "learning_rate": tune.loguniform(1e-4, 1e-2),
             "weight_decay": tune.uniform(0.0, 0.2),
         },
-        **GOAL,
+        **OBJECTIVE,
     )
 
 
@@ -102,7 +102,7 @@ def time_epoch(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Seconds of one epoch of the bare Trainer, dev evaluation included, by itself on one thread."""
     folder = Path(spec["folder"])
     args = arguments(folder, 1, 0, eval_strategy="epoch", save_strategy="no")
-    trainer = build_trainer(Material(Path(spec["material"])), args)
+    trainer = build_trainer(Fixture(Path(spec["fixture"])), args)
     at = time.perf_counter()
     trainer.train()
     return {"epoch_s": time.perf_counter() - at}
@@ -111,11 +111,11 @@ def time_epoch(spec: Mapping[str, Any]) -> dict[str, Any]:
 def count_padding(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Real and padded tokens that the model sees in training and evaluation, with the default batching."""
     folder = Path(spec["folder"])
-    log = folder / "watch.jsonl"
+    log = folder / "recording.jsonl"
     args = arguments(folder, 1, spec["seed"], eval_strategy="epoch", save_strategy="no")
-    trainer = build_trainer(Material(Path(spec["material"])), args)
-    watch = watching(log)
-    watch.begin(0)
+    trainer = build_trainer(Fixture(Path(spec["fixture"])), args)
+    recorder = process_recorder(log)
+    recorder.begin(0)
     trainer.train()
-    watch.measured(1.0, 0.0)
-    return read_watch(log)
+    recorder.measured(1.0, 0.0)
+    return summarize_log(log)
