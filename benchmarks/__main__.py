@@ -1,4 +1,4 @@
-"""Run the benchmarks as ``python -m benchmarks``; the Makefile's bench targets call it."""
+"""Runs the benchmarks: ``python -m benchmarks``, which the ``bench`` targets of the Makefile call."""
 
 from benchmarks.search.commands import app as search
 from benchmarks.speed.commands import app

@@ -1,0 +1,1 @@
+"""Compares search algorithms, ours and those of other libraries, on recorded learning curves."""

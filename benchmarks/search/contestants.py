@@ -1,4 +1,4 @@
-"""The arms of the comparison: our algorithms, and other libraries on the same simulated machine."""
+"""Defines the contestants of the comparison: our search algorithms, and those of other libraries."""
 
 from __future__ import annotations
 
@@ -12,33 +12,36 @@ from hpo.simulation.surrogate import Surrogate
 from hpo.simulation.tuner import Tuner, temporary_controller
 
 UNLIMITED = 100_000
-"""Trials of a study whose end is a number of epochs."""
+"""Number of trials of a study that is limited by its budget of epochs instead."""
 DEFAULT = "ASHA (optuna)"
 RANDOM = "Random"
-"""Titles of the arms that the others are held against."""
+"""Titles of the two contestants that all others are compared with."""
 
-Start = Callable[[Study], AbstractContextManager[Tuner]]
+StartFunction = Callable[[Study], AbstractContextManager[Tuner]]
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """One way to search: a title, how to start it for a study, and whether it is one of ours."""
+    """A search algorithm: its title, a function that starts it for a study, and whether it is ours."""
 
     title: str
-    start: Start
+    start: StartFunction
     ours: bool
 
 
 @dataclass(frozen=True)
 class UnavailableContestant:
-    """A way to search that cannot be compared here, and why."""
+    """A search algorithm that cannot be compared here, and the reason."""
 
     title: str
     reason: str
 
 
 def simulated_study(surrogate: Surrogate, seed: int) -> Study:
-    """A study over a table's space, without points to evaluate or defaults, that ends with its epochs."""
+    """Return a study over the space of a curve table, without points to evaluate and without a baseline.
+
+    Its number of trials is practically unlimited; the caller stops it after a number of epochs.
+    """
     table = surrogate.table
     options = {
         "name": "simulated",
@@ -51,23 +54,23 @@ def simulated_study(surrogate: Surrogate, seed: int) -> Study:
 
 
 def our_contestants() -> Iterator[Contestant | UnavailableContestant]:
-    """Every algorithm of ours, with every sampler where it leaves that open."""
+    """Yield each of our algorithms, once per TPE library if it leaves the sampler open."""
     for name, algorithm in ALGORITHMS.items():
         if algorithm.population:
-            yield UnavailableContestant(
-                algorithm.title, "hands weights on from trial to trial, which no curve tells"
-            )
+            reason = "copies weights between trials, which recorded curves cannot represent"
+            yield UnavailableContestant(algorithm.title, reason)
             continue
         for sampler in TPE_LIBRARIES if algorithm.sampler is None else TPE_LIBRARIES[:1]:
-            note = f" ({sampler})" if algorithm.sampler is None else ""
-            yield Contestant(f"{algorithm.title}{note}", _starter(name, sampler), ours=True)
+            suffix = f" ({sampler})" if algorithm.sampler is None else ""
+            yield Contestant(f"{algorithm.title}{suffix}", _start_function(name, sampler), ours=True)
 
 
-def _starter(algorithm: str, sampler: str) -> Start:
+def _start_function(algorithm: str, sampler: str) -> StartFunction:
     @contextmanager
     def start(study: Study) -> Iterator[Tuner]:
-        chosen = study.model_copy(update={"algorithm": algorithm, "sampler": sampler})
-        with temporary_controller(chosen) as controller:
+        with temporary_controller(
+            study.model_copy(update={"algorithm": algorithm, "sampler": sampler})
+        ) as controller:
             yield controller
 
     return start

@@ -1,1 +1,1 @@
-"""What the product costs in time, disk and memory, beside what people would use instead."""
+"""Measures speed, disk and memory use, and compares them with those of alternative tools."""

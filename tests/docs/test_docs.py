@@ -30,7 +30,7 @@ BLOCK = re.compile(
 CI = (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
 BENCHMARK_TESTS = {
     "bench": "test_speed_bench.py",
-    "bench-search": "test_search_bench.py",
+    "bench-search": "search/test_comparison.py",
     "bench-gpu": "test_gpu_bench.py",
 }
 """Targets that take hours, and the tests that run them at small sizes."""

@@ -1,13 +1,14 @@
-"""Other libraries' searches, each behind the interface that our controller has towards its driver.
+"""Search algorithms of other libraries, adapted to the interface of the simulated search.
 
-They run with their own code and their own defaults: the same rungs (the first at one epoch, one in three
-passes, the last at the end of the curve), the same epochs, the same workers, no points to evaluate.
+Each runs its library's code with its library's defaults. All have the same rungs (the first at one epoch,
+one in three trials promoted, the last at the end of the curve), epochs and workers, and none receives points
+to evaluate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -25,25 +26,23 @@ PEERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "Syne Tune ASHA": ("syne_peers", "asha", ("syne_tune",)),
     "Syne Tune BOHB": ("syne_peers", "bohb", ("syne_tune",)),
 }
-"""By title: the module here, its function that builds the peer, and the packages that it takes."""
+"""By title: the module in this package, its function that builds the tuner, and the required packages."""
 
 
 def peer_contestants() -> Iterator[Contestant | UnavailableContestant]:
-    """Every peer that is installed, and each of the others with what is missing."""
+    """Yield every peer; one whose packages are not installed is unavailable."""
     for title, (module, function, packages) in PEERS.items():
         try:
             for package in packages:
                 import_module(package)
             build = getattr(import_module(f"{__name__}.{module}"), function)
-        except ImportError as missing:
-            yield UnavailableContestant(title, f"not installed here: {missing}")
+        except ImportError as error:
+            yield UnavailableContestant(title, f"not installed here: {error}")
         else:
-            yield Contestant(title, _starter(build), ours=False)
+            yield Contestant(title, _start_function(build), ours=False)
 
 
-def _starter(build: Callable[[Study], PeerTuner]) -> Callable[[Study], AbstractContextManager[PeerTuner]]:
-    @contextmanager
-    def start(study: Study) -> Iterator[PeerTuner]:
-        yield build(study)
-
-    return start
+def _start_function(
+    build: Callable[[Study], PeerTuner],
+) -> Callable[[Study], AbstractContextManager[PeerTuner]]:
+    return lambda study: nullcontext(build(study))

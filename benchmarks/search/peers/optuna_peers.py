@@ -1,4 +1,4 @@
-"""Optuna by itself: its TPE as it stands, with its own Hyperband."""
+"""Optuna without Ray: its TPE sampler with its Hyperband pruner."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from hpo.training.measurement import Measurement
 
 
 class OptunaTuner(PeerTuner):
-    """``study.ask``, ``trial.report``, ``trial.should_prune``, ``study.tell``, as its manual has it."""
+    """Optuna's ask-and-tell interface, used as its documentation shows."""
 
     def __init__(self, study: Study) -> None:
         super().__init__()
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._distributions = {name: distribution_of(each) for name, each in study.space.parameters.items()}
-        self._last = study.max_epochs
+        self._max_epochs = study.max_epochs
         self._study = optuna.create_study(
-            study_name=f"seed {study.seed}",  # Hyperband draws a trial's bracket from it
+            study_name=f"seed {study.seed}",  # Hyperband hashes it to choose the bracket of a trial
             direction="maximize",
             sampler=optuna.samplers.TPESampler(seed=study.seed),
             pruner=optuna.pruners.HyperbandPruner(
@@ -37,17 +37,17 @@ class OptunaTuner(PeerTuner):
 
     def decide(self, trial: Trial, measurement: Measurement) -> State:
         """As `PeerTuner.decide`."""
-        asked = self._optuna_trials[trial.number]
-        asked.report(measurement.f1, round(measurement.epoch))
-        if measurement.epoch >= self._last:
-            self._study.tell(asked, measurement.f1)
+        optuna_trial = self._optuna_trials[trial.number]
+        optuna_trial.report(measurement.f1, round(measurement.epoch))
+        if measurement.epoch >= self._max_epochs:
+            self._study.tell(optuna_trial, measurement.f1)
             return State.COMPLETE
-        if asked.should_prune():
-            self._study.tell(asked, state=optuna.trial.TrialState.PRUNED)
+        if optuna_trial.should_prune():
+            self._study.tell(optuna_trial, state=optuna.trial.TrialState.PRUNED)
             return State.STOPPED
         return State.RUNNING
 
 
 def hyperband(study: Study) -> OptunaTuner:
-    """Optuna's TPE and HyperbandPruner."""
+    """Return Optuna's ``TPESampler`` with its ``HyperbandPruner``."""
     return OptunaTuner(study)

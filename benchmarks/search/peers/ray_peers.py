@@ -1,4 +1,4 @@
-"""Ray Tune's own searchers and schedulers, called in the order in which its controller calls them."""
+"""Ray Tune's searchers and schedulers, called in the same order as by its ``TuneController``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TIME_ATTRIBUTE = "training_iteration"
 
 @dataclass(eq=False)
 class _TrialStub:
-    """As much of a trial of Ray's as its schedulers look at."""
+    """The attributes of a Ray Tune trial that its schedulers read."""
 
     trial_id: str
     status: str = RayTrial.RUNNING
@@ -33,10 +33,10 @@ class _TrialStub:
 
 
 class RayTuner(PeerTuner):
-    """A searcher and a scheduler of Ray's, without its cluster.
+    """A searcher and a scheduler of Ray Tune, without a cluster.
 
-    After a measurement, the scheduler decides; the searcher hears of a result that the trial outlives,
-    or of its end, never of both. So has Ray's ``TuneController``.
+    The scheduler decides on each measurement. If the trial ends, the searcher's ``on_trial_complete`` is
+    called, else its ``on_trial_result``, as in Ray's ``TuneController``.
     """
 
     def __init__(self, searcher: Any, scheduler: Any) -> None:
@@ -86,7 +86,7 @@ class RayTuner(PeerTuner):
         return isinstance(self._scheduler, HyperBandForBOHB)
 
     def _stop(self, stub: _TrialStub) -> None:
-        """End a paused trial, as the controller does when the scheduler says so."""
+        """End a paused trial on request of the scheduler, as Ray's controller does."""
         self._scheduler.on_trial_remove(self._controller, stub)
         self._searcher.on_trial_complete(stub.trial_id)
         stub.status = RayTrial.TERMINATED
@@ -94,31 +94,31 @@ class RayTuner(PeerTuner):
 
 
 def optuna_asha(study: Study) -> RayTuner:
-    """``OptunaSearch`` with ``ASHAScheduler``."""
+    """Return ``OptunaSearch`` with ``ASHAScheduler``."""
     import optuna
     from ray.tune.search.optuna import OptunaSearch
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return RayTuner(_quiet(OptunaSearch, study, seed=study.seed), _asha(study))
+    return RayTuner(_searcher(OptunaSearch, study, seed=study.seed), _asha(study))
 
 
 def hyperopt_asha(study: Study) -> RayTuner:
-    """``HyperOptSearch`` with ``ASHAScheduler``."""
+    """Return ``HyperOptSearch`` with ``ASHAScheduler``."""
     from ray.tune.search.hyperopt import HyperOptSearch
 
-    return RayTuner(_quiet(HyperOptSearch, study, random_state_seed=study.seed), _asha(study))
+    return RayTuner(_searcher(HyperOptSearch, study, random_state_seed=study.seed), _asha(study))
 
 
 def tune_bohb(study: Study) -> RayTuner:
-    """``TuneBOHB`` with ``HyperBandForBOHB``."""
+    """Return ``TuneBOHB`` with ``HyperBandForBOHB``."""
     from ray.tune.search.bohb import TuneBOHB
 
     logging.getLogger("hpbandster").setLevel(logging.ERROR)
-    np.random.seed(study.seed)  # HpBandSter draws from the global generator
+    np.random.seed(study.seed)  # HpBandSter draws from the global random generator
     scheduler = HyperBandForBOHB(
         time_attr=TIME_ATTRIBUTE, max_t=study.max_epochs, reduction_factor=REDUCTION_FACTOR, **OBJECTIVE
     )
-    return RayTuner(_quiet(TuneBOHB, study, seed=study.seed), scheduler)
+    return RayTuner(_searcher(TuneBOHB, study, seed=study.seed), scheduler)
 
 
 def _asha(study: Study) -> Any:
@@ -131,11 +131,11 @@ def _asha(study: Study) -> Any:
     )
 
 
-def _quiet(searcher: Any, study: Study, **options: Any) -> Any:
-    """A searcher over a study's space, without its warning that Tuner would convert the space itself."""
+def _searcher(searcher_class: Any, study: Study, **options: Any) -> Any:
+    """Build a searcher over the space of a study, without warnings about the form of the space."""
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     space = {name: _domain(each) for name, each in study.space.parameters.items()}
-    return searcher(space=space, **OBJECTIVE, **options)
+    return searcher_class(space=space, **OBJECTIVE, **options)
 
 
 def _domain(parameter: Parameter) -> Any:

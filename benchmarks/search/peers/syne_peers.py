@@ -1,4 +1,4 @@
-"""Syne Tune's schedulers, called in the order in which its tuner calls them."""
+"""Syne Tune's schedulers, called in the same order as by its ``Tuner``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hpo.training.measurement import Measurement
 
 
 class SyneTuner(PeerTuner):
-    """A scheduler of Syne Tune's, without its backend."""
+    """A scheduler of Syne Tune, without a backend."""
 
     def __init__(self, scheduler: Any) -> None:
         super().__init__()
@@ -35,21 +35,21 @@ class SyneTuner(PeerTuner):
 
     def decide(self, trial: Trial, measurement: Measurement) -> State:
         """As `PeerTuner.decide`."""
-        peer = self._syne_trials[trial.number]
+        syne_trial = self._syne_trials[trial.number]
         result = {"f1": measurement.f1, "epoch": round(measurement.epoch)}
-        if self._scheduler.on_trial_result(peer, result) == "CONTINUE":
+        if self._scheduler.on_trial_result(syne_trial, result) == "CONTINUE":
             return State.RUNNING
-        self._scheduler.on_trial_remove(peer)
+        self._scheduler.on_trial_remove(syne_trial)
         return State.STOPPED
 
 
 def asha(study: Study) -> SyneTuner:
-    """Syne Tune's ``ASHA``, which draws at random and stops."""
+    """Return Syne Tune's ``ASHA``: random configurations, stopped by asynchronous successive halving."""
     return SyneTuner(ASHA(**_options(study)))
 
 
 def bohb(study: Study) -> SyneTuner:
-    """Syne Tune's ``BOHB``: kernel densities propose, successive halving stops."""
+    """Return Syne Tune's ``BOHB``: kernel density proposals, stopped by successive halving."""
     return SyneTuner(BOHB(**_options(study)))
 
 

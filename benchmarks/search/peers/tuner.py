@@ -1,4 +1,4 @@
-"""What every peer has in common: a list of trials, and the three calls of a search's head."""
+"""The base class of all peers: keeps the trials and implements the interface of a simulated tuner."""
 
 from __future__ import annotations
 
@@ -10,51 +10,51 @@ from hpo.search.trial import State, Trial
 from hpo.training.measurement import Measurement
 
 GRACE_EPOCHS = 1
+"""Epoch of the first rung."""
 REDUCTION_FACTOR = 3
 
 
 class PeerTuner(ABC):
-    """A search of another library; `propose` and `decide` are its own."""
+    """A search algorithm of another library, as `hpo.simulation.tuner.Tuner`."""
 
     def __init__(self) -> None:
         self.trials: list[Trial] = []
 
     @abstractmethod
     def propose(self, number: int) -> Params:
-        """The configuration of the next trial."""
+        """Return the configuration of a new trial."""
 
     @abstractmethod
     def decide(self, trial: Trial, measurement: Measurement) -> State:
-        """What becomes of a trial after a measurement: running, paused, stopped or complete."""
+        """Pass a measurement to the library; return the state of the trial: running, paused or ended."""
 
     def next_paused_trial(self) -> Trial | None:
-        """The paused trial to go on with now, if any."""
+        """Return the paused trial to resume now, if any."""
         return None
 
     def next_trial(self) -> Trial:
-        """A paused trial that may go on, or a new one; there is always one."""
-        if waking := self.next_paused_trial():
-            waking.state = State.RUNNING
-            return waking
+        """Return a paused trial to resume, or else a new one."""
+        if paused := self.next_paused_trial():
+            paused.state = State.RUNNING
+            return paused
         number = len(self.trials)
-        trial = Trial(
-            number, {name: _to_python(value) for name, value in self.propose(number).items()}, number
-        )
+        params = {name: _to_python(value) for name, value in self.propose(number).items()}
+        trial = Trial(number, params, number)
         self.trials.append(trial)
         return trial
 
     def on_result(self, number: int, measurement: Measurement) -> bool:
-        """Take a measurement in, and say whether the trial is to go on."""
+        """Store a measurement, and return whether its trial continues."""
         trial = self.trials[number]
         trial.measurements.append(measurement)
         trial.state = self.decide(trial, measurement)
         return trial.state == State.RUNNING
 
     def on_trial_end(self, number: int, state: State, reason: str = "") -> None:
-        """A curve's end, which every peer has been told of by its last measurement."""
+        """Store the final state of a trial; the library knows of the end from the last measurement."""
         self.trials[number].state = state
 
 
 def _to_python(value: Any) -> Any:
-    """A value of plain Python where a library gives numpy's."""
+    """Convert a NumPy scalar to a Python number; return other values unchanged."""
     return value.item() if hasattr(value, "item") else value

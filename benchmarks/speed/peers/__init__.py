@@ -1,1 +1,1 @@
-"""What people would use instead, each as its manual has it."""
+"""Alternative tools that the speed benchmarks compare with, each used as its documentation shows."""
