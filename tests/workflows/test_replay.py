@@ -131,5 +131,5 @@ def test_train_schedule_with_two_segments_changes_hyperparameters_at_the_boundar
     log = []
     checkpoint = train_schedule(study, segments, corpus, 1, tmp_path, log.append)
     assert [line.split(":")[0] for line in log] == ["from epoch 0", "epoch 1", "from epoch 1", "epoch 2"]
-    assert log[0].endswith("learning_rate 0.001") and log[2].endswith("learning_rate 0.002")
+    assert log[0].endswith("learning rate 0.001") and log[2].endswith("learning rate 0.002")
     AutoModelForTokenClassification.from_pretrained(checkpoint)

@@ -1,4 +1,4 @@
-"""A study from its corpus to its row of the matrix: real Ray, real Trainer, a small corpus."""
+"""Runs of small studies from the corpus to the row of the matrix, with the real Ray and the real Trainer."""
 
 import json
 import shutil
@@ -71,11 +71,14 @@ def done(tmp_path_factory):
 def test_run_too_many_gpus_per_trial_is_rejected_before_writing(empty_folder, monkeypatch):
     monkeypatch.setattr("hpo.workflows.prepare.gpu_names", lambda: ["one", "two"])
     study = build_study({"name": "s", "gpus_per_trial": 4})
-    with pytest.raises(UserError, match=r"^gpus_per_trial: is more GPUs than one machine has.*there are 2"):
+    with pytest.raises(
+        UserError, match=r"^gpus_per_trial: exceeds the GPUs of one machine.*this machine has 2"
+    ):
         run(study, quiet=True)
     assert not list(empty_folder.iterdir())
 
 
+@pytest.mark.slow
 def test_run_choice_scores_best_model_of_each_value_on_test(done):
     *_, place = done
     space = SPACE | {"parameters": SPACE["parameters"] | CHOICE}
@@ -85,6 +88,7 @@ def test_run_choice_scores_best_model_of_each_value_on_test(done):
     assert all(group.test is not None for group in groups)
 
 
+@pytest.mark.slow
 def test_run_row_has_every_cell_of_dev_and_test(done):
     _, row, folder, _ = done
     for split in ("dev", "test"):
@@ -93,6 +97,7 @@ def test_run_row_has_every_cell_of_dev_and_test(done):
     assert read_matrix(folder.matrix).rows == (row,)
 
 
+@pytest.mark.slow
 def test_run_row_is_best_epoch_of_best_trial(done):
     _study, row, folder, _ = done
     trials = read_trials(read_lines(folder.trials))
@@ -104,6 +109,7 @@ def test_run_row_is_best_epoch_of_best_trial(done):
     assert row.hyperparameters["learning_rate"] == winner.params["learning_rate"]
 
 
+@pytest.mark.slow
 def test_run_finished_study_keeps_best_models_and_no_ray_state(done):
     _, _, folder, _ = done
     kept = {path.name for path in folder.path.iterdir()}
@@ -122,6 +128,7 @@ def test_run_finished_study_keeps_best_models_and_no_ray_state(done):
     assert sorted(path.name for path in folder.best.iterdir()) == ["1", "2"]
 
 
+@pytest.mark.slow
 def test_run_tensorboard_has_a_run_per_trial_and_the_scores(done):
     _, _, folder, _ = done
     runs = sorted(folder.tensorboard.iterdir())
@@ -129,6 +136,7 @@ def test_run_tensorboard_has_a_run_per_trial_and_the_scores(done):
     assert all(next(run.glob("events.out.tfevents.*")).stat().st_size > 100 for run in runs)
 
 
+@pytest.mark.slow
 def test_run_best_model_loads_as_transformers_pipeline(done):
     from transformers import pipeline
 
@@ -137,6 +145,7 @@ def test_run_best_model_loads_as_transformers_pipeline(done):
     assert all(each["entity"][:2] in ("B-", "I-") for each in found)
 
 
+@pytest.mark.slow
 def test_run_best_model_has_a_model_card(done):
     _study, row, folder, _ = done
     card = (folder.best / "1" / "README.md").read_text()
@@ -151,6 +160,7 @@ def test_run_best_model_has_a_model_card(done):
         assert fact in card
 
 
+@pytest.mark.slow
 def test_export_confirms_the_best_model_with_seqeval(done):
     _study, row, folder, _ = done
     sentence = f"Micro F1 on dev and test (cased) confirmed with seqeval {version('seqeval')}."
@@ -163,12 +173,14 @@ def test_export_confirms_the_best_model_with_seqeval(done):
     )
 
 
+@pytest.mark.slow
 def test_evaluate_best_model_equals_its_row(done):
     study, row, folder, _ = done
     scores = evaluate_checkpoint(folder.best / "1", study.data, study.tags, study.seed)
     assert {split: scores[split] for split in ("dev", "test")} == row.scores
 
 
+@pytest.mark.slow
 def test_evaluate_other_labels_is_rejected(done, tmp_path):
     _, _, folder, _ = done
     (tmp_path / "train.jsonl").write_text('{"tokens": ["Ada"], "ner_tags": ["B-PER"]}\n')
@@ -176,6 +188,7 @@ def test_evaluate_other_labels_is_rejected(done, tmp_path):
         evaluate_checkpoint(folder.best / "1", str(tmp_path), "conll", 42)
 
 
+@pytest.mark.slow
 def test_run_writes_resolved_study_and_environment(done):
     study, row, folder, _ = done
     assert stored_study(folder) == study
@@ -184,6 +197,7 @@ def test_run_writes_resolved_study_and_environment(done):
     assert environment["versions"]["ray"] != "not installed"
 
 
+@pytest.mark.slow
 def test_run_finished_study_returns_row_without_running(done):
     study, row, folder, _ = done
     before = folder.trials.stat().st_mtime_ns
@@ -191,6 +205,7 @@ def test_run_finished_study_returns_row_without_running(done):
     assert folder.trials.stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_run_other_settings_under_same_name_reports_differences(done):
     study, _, _, _ = done
     other = study.model_copy(update={"trials": 5, "seed": 7})
@@ -199,12 +214,14 @@ def test_run_other_settings_under_same_name_reports_differences(done):
     assert [issue.message.partition(" with ")[2] for issue in refused.value.issues] == ["trials=4", "seed=42"]
 
 
+@pytest.mark.slow
 def test_with_free_name_taken_name_appends_number(done):
     study, _, _, _ = done
     assert with_free_name(study).name == "small"
     assert with_free_name(study.model_copy(update={"trials": 5})).name == "small-2"
 
 
+@pytest.mark.slow
 def test_plan_rows_finished_rows_keep_their_names(done):
     study, _, _, _ = done
     options = settings(study.data) | {"name": None}
@@ -243,6 +260,7 @@ def test_plan_rows_name_in_study_file_is_prefix(empty_folder):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_run_without_successful_trial_reports_reasons(done, tmp_path, monkeypatch):
     from transformers import AutoModelForTokenClassification
 
@@ -272,8 +290,11 @@ def test_read_corpus_split_emptied_by_family_is_rejected(tmp_path):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"frozen_layers": [0, 3, 1]}, "frozen_layers: must not be over the model's 2 layers (got 3)"),
-        ({"precision": ["off", "fp16"]}, "precision: needs a GPU, and there is none (got 'fp16'"),
+        (
+            {"frozen_layers": [0, 3, 1]},
+            "frozen_layers: must be at most the number of layers of the model, 2 (got 3)",
+        ),
+        ({"precision": ["off", "fp16"]}, "precision: requires a GPU, and none is available (got 'fp16'"),
     ],
     ids=str,
 )
@@ -299,6 +320,7 @@ def test_read_corpus_train_splits_with_dev_extends_train(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_read_corpus_without_test_split_succeeds(done, tmp_path, monkeypatch):
     study, _, _folder, place = done
     data = shutil.copytree(place / "corpus", tmp_path / "corpus")
@@ -317,6 +339,7 @@ def test_demanding_value_choice_returns_value_that_needs_support(hyperparameter,
     assert demanding_value(hyperparameter, domain) == asked
 
 
+@pytest.mark.slow
 def test_run_searched_label_scheme_and_max_length_score_each_model_as_trained(empty_folder):
     data = write_corpus(empty_folder / "corpus", {"train": 150, "dev": 50, "test": 40})
     choices = {"label_scheme": ["plain", "bilou"], "max_length": [12, 64]}
