@@ -70,7 +70,9 @@ def make(spec: Mapping[str, Any]) -> dict[str, Any]:
 
     folder, family = Path(spec["out"]), load_family(spec["tags"])
     share = spec["share"]
-    corpus = load(spec["data"], seed=spec["seed"], prune={"train": share, "dev": share} if share < 1 else {})
+    corpus = load(
+        spec["data"], seed=spec["seed"], subsample={"train": share, "dev": share} if share < 1 else {}
+    )
     corpus = apply(family, corpus)
     tokenizer = train_wordpiece(sentence.tokens for sentence in corpus.splits["train"])
     splits = {

@@ -15,7 +15,8 @@ from hpo.corpora.formats.options import CorpusOptions, read_options
 from hpo.corpora.formats.sources import Diagnostics, RawSentence, RawSplit, decode
 from hpo.corpora.label_schemes import LabelConverter, detect_outside_label, detect_scheme
 from hpo.corpora.sentences import Corpus, Sentence
-from hpo.corpora.splits import check_shares, split_dev_from_train, subsample
+from hpo.corpora.splits import check_fractions, split_dev_from_train
+from hpo.corpora.splits import subsample as subsample_splits
 from hpo.errors import Issue, UserError
 
 DEMO = "demo"
@@ -35,9 +36,9 @@ def load(
     data: str,
     *,
     seed: int = 42,
-    dev_share: float = 0.1,
+    dev_fraction: float = 0.1,
     options: CorpusOptions | None = None,
-    prune: Mapping[str, float] | None = None,
+    subsample: Mapping[str, float] | None = None,
     split_dev: bool = True,
 ) -> Corpus:
     """Load the corpus that ``data`` names, with its labels converted to IOB2.
@@ -49,12 +50,12 @@ def load(
         ``name:config``.
     seed
         seeds the demo corpus, the dev split drawn from train, and the subsampling; any integer.
-    dev_share
-        the share of train, in (0, 1), that becomes dev if the corpus has no dev split.
+    dev_fraction
+        the fraction of train, in (0, 1), that becomes dev if the corpus has no dev split.
     options
         facts about the corpus; each takes precedence over the folder's `corpus.yaml`.
-    prune
-        the share of each named split, in (0, 1], to keep; a smaller share is a subset of a larger one.
+    subsample
+        the fraction of each named split, in (0, 1], to keep; a smaller one is a subset of a larger one.
     split_dev
         whether to split a missing dev split from train.
 
@@ -63,11 +64,11 @@ def load(
     UserError
         if the data does not exist, or with every issue of every file, each at its line.
     """
-    check_shares(dev_share, prune or {})
+    check_fractions(dev_fraction, subsample or {})
     corpus = read(data, seed=seed, options=options).corpus
     if split_dev and "train" in corpus.splits and "dev" not in corpus.splits:
-        corpus = split_dev_from_train(corpus, dev_share, seed)
-    return subsample(corpus, prune, seed) if prune else corpus
+        corpus = split_dev_from_train(corpus, dev_fraction, seed)
+    return subsample_splits(corpus, subsample, seed) if subsample else corpus
 
 
 def read(data: str, *, seed: int = 42, options: CorpusOptions | None = None) -> LoadedCorpus:

@@ -1,6 +1,6 @@
 """Split dev from train and subsample splits, by seeded draws from the content of each sentence.
 
-A draw does not depend on the other sentences, and a smaller share is a subset of a larger one.
+A draw does not depend on the other sentences, and a smaller fraction is a subset of a larger one.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from hpo.corpora.sentences import Corpus, Sentence
 from hpo.errors import Issue, UserError
 
 
-def check_shares(dev_share: float, prune: Mapping[str, float]) -> None:
-    """Check that the shares are in range.
+def check_fractions(dev_fraction: float, fractions: Mapping[str, float]) -> None:
+    """Check that the fractions are in range.
 
     Raises
     ------
     UserError
-        if ``dev_share`` is not in (0, 1), or a share in ``prune`` is not in (0, 1].
+        if ``dev_fraction`` is not in (0, 1), or a value of ``fractions`` is not in (0, 1].
     """
     issues = []
-    if not 0 < dev_share < 1:
-        issues.append(Issue("dev_share", "must be in (0, 1)", dev_share, "0.1 is usual"))
+    if not 0 < dev_fraction < 1:
+        issues.append(Issue("dev_fraction", "must be in (0, 1)", dev_fraction, "0.1 is usual"))
     issues.extend(
-        Issue(f"prune.{split}", "must be in (0, 1]", share, "1 keeps the whole split")
-        for split, share in prune.items()
-        if not 0 < share <= 1
+        Issue(f"subsample.{split}", "must be in (0, 1]", fraction, "1 keeps the whole split")
+        for split, fraction in fractions.items()
+        if not 0 < fraction <= 1
     )
     if issues:
         raise UserError(issues)
@@ -43,12 +43,12 @@ def _rank(sentences: Sequence[Sentence], seed: int, purpose: str) -> list[int]:
     return sorted(range(len(sentences)), key=draw)
 
 
-def split_dev_from_train(corpus: Corpus, share: float, seed: int) -> Corpus:
-    """Move this share of train, in (0, 1), to a new dev split; a single sentence stays in train."""
+def split_dev_from_train(corpus: Corpus, fraction: float, seed: int) -> Corpus:
+    """Move this fraction of train, in (0, 1), to a new dev split; a single sentence stays in train."""
     train = corpus.splits["train"]
     if len(train) < 2:
         return replace(corpus, notes=(*corpus.notes, "no dev split: train has only one sentence"))
-    count = min(max(1, round(share * len(train))), len(train) - 1)
+    count = min(max(1, round(fraction * len(train))), len(train) - 1)
     drawn = set(_rank(train, seed, "dev")[:count])
     parts = {
         "train": tuple(sentence for index, sentence in enumerate(train) if index not in drawn),
@@ -59,8 +59,8 @@ def split_dev_from_train(corpus: Corpus, share: float, seed: int) -> Corpus:
     return replace(corpus, splits={**parts, **rest}, notes=(*corpus.notes, note))
 
 
-def subsample(corpus: Corpus, shares: Mapping[str, float], seed: int) -> Corpus:
-    """Keep this share, in (0, 1], of each named split, and at least one sentence.
+def subsample(corpus: Corpus, fractions: Mapping[str, float], seed: int) -> Corpus:
+    """Keep this fraction, in (0, 1], of each named split, and at least one sentence.
 
     Raises
     ------
@@ -68,17 +68,18 @@ def subsample(corpus: Corpus, shares: Mapping[str, float], seed: int) -> Corpus:
         if the corpus does not have one of the named splits.
     """
     issues = [
-        Issue(f"prune.{split}", "no such split", share, f"the corpus has: {', '.join(corpus.splits)}")
-        for split, share in shares.items()
+        Issue(f"subsample.{split}", "no such split", fraction, f"the corpus has: {', '.join(corpus.splits)}")
+        for split, fraction in fractions.items()
         if split not in corpus.splits
     ]
     if issues:
         raise UserError(issues)
     splits = dict(corpus.splits)
     notes = list(corpus.notes)
-    for split, share in shares.items():
+    for split, fraction in fractions.items():
         sentences = splits[split]
-        count = max(1, round(share * len(sentences)))
+        count = max(1, round(fraction * len(sentences)))
+        # The word "prune" is part of the draw: another one would select other sentences.
         kept = sorted(_rank(sentences, seed, "prune")[:count])
         splits[split] = tuple(sentences[index] for index in kept)
         if count < len(sentences):

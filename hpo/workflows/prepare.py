@@ -82,8 +82,8 @@ def read_corpus(study: Study) -> tuple[Corpus, TagFamily]:
         With every problem of the corpus or the family, or if train or dev has no sentences.
     """
     family = load_family(study.tags)
-    prune = {str(name): share for name, share in study.subsample.items()}
-    corpus = load(study.data, seed=study.seed, dev_share=study.dev_fraction, prune=prune)
+    fractions = {str(name): fraction for name, fraction in study.subsample.items()}
+    corpus = load(study.data, seed=study.seed, dev_fraction=study.dev_fraction, subsample=fractions)
     corpus = apply_family(family, corpus)
     missing = [
         Issue(

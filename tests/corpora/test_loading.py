@@ -168,29 +168,29 @@ def test_load_single_train_sentence_is_not_split(tmp_path: Path) -> None:
 
 def test_load_smaller_share_is_subset_of_larger_share(tmp_path: Path) -> None:
     path = write(tmp_path / "train.jsonl", WORDS)
-    small, large = (words_of(path, split_dev=False, prune={"train": share}) for share in (0.2, 0.5))
+    small, large = (words_of(path, split_dev=False, subsample={"train": fraction}) for fraction in (0.2, 0.5))
     assert (len(small), len(large)) == (20, 50)
     assert set(small) < set(large)
     assert large == [word for word in WORDS if word in large]
 
 
-@pytest.mark.parametrize("share", [0.0, -1.0, 1.1, float("nan")])
-def test_load_share_out_of_range_raises(share: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fraction", [0.0, -1.0, 1.1, float("nan")])
+def test_load_fraction_out_of_range_raises(fraction: float, tmp_path: Path) -> None:
     path = str(write(tmp_path / "train.jsonl", WORDS))
-    with pytest.raises(UserError, match=r"prune.train: must be in \(0, 1\]"):
-        load(path, prune={"train": share})
-    if share != 1.0:
-        with pytest.raises(UserError, match="dev_share: must be in"):
-            load(path, dev_share=share)
+    with pytest.raises(UserError, match=r"subsample.train: must be in \(0, 1\]"):
+        load(path, subsample={"train": fraction})
+    if fraction != 1.0:
+        with pytest.raises(UserError, match="dev_fraction: must be in"):
+            load(path, dev_fraction=fraction)
 
 
 def test_load_prune_of_missing_split_raises(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"prune\.test: no such split"):
-        load(str(write(tmp_path / "train.jsonl", WORDS)), prune={"test": 0.5})
+    with pytest.raises(UserError, match=r"subsample\.test: no such split"):
+        load(str(write(tmp_path / "train.jsonl", WORDS)), subsample={"test": 0.5})
 
 
 def test_load_demo_can_be_pruned() -> None:
-    whole, pruned = load("demo").splits, load("demo", prune={"train": 0.1}).splits
+    whole, pruned = load("demo").splits, load("demo", subsample={"train": 0.1}).splits
     assert len(pruned["train"]) == round(0.1 * len(whole["train"]))
     assert pruned["dev"] == whole["dev"]
 
