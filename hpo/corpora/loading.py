@@ -62,7 +62,7 @@ def load(
     Raises
     ------
     UserError
-        if the data does not exist, or with every issue of every file, each at its line.
+        If the data does not exist or is invalid; the error lists every issue of every file with its line.
     """
     check_fractions(dev_fraction, subsample or {})
     corpus = read(data, seed=seed, options=options).corpus
@@ -77,7 +77,7 @@ def read(data: str, *, seed: int = 42, options: CorpusOptions | None = None) -> 
     Raises
     ------
     UserError
-        as `load`.
+        If the data does not exist or is invalid, as in `load`.
     """
     return _read_demo(data, seed) if data.partition(":")[0] == DEMO else _read_data(data, options)
 

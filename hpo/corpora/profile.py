@@ -65,7 +65,7 @@ def profile_data(
     Raises
     ------
     UserError
-        if the tag family is unknown.
+        If the tag family is unknown.
     """
     family = load_family(tags) if tags else None
     try:

@@ -132,7 +132,7 @@ def encode(sentences: Iterable[Sequence[str]], types: Sequence[str]) -> tuple[In
     Raises
     ------
     KeyError
-        if a label is not among the `label_names` of the types.
+        If a label is not among the `label_names` of the types.
     """
     number = {name: index for index, name in enumerate(label_names(types))}
     labels: list[int] = []
@@ -182,7 +182,7 @@ def extract(labels: IntArray, sentence_offsets: IntArray) -> Spans:
     Raises
     ------
     ValueError
-        if a label is negative (such as a padding label), or the offsets do not end at the last token.
+        If a label is negative (such as a padding label), or the offsets do not end at the last token.
     """
     labels = np.asarray(labels)
     if len(sentence_offsets) == 0 or sentence_offsets[0] != 0 or sentence_offsets[-1] != len(labels):
@@ -203,7 +203,7 @@ def count(gold: IntArray, predicted: IntArray, sentence_offsets: IntArray, n_typ
     Raises
     ------
     ValueError
-        if the shapes differ, a label is out of range, or the offsets do not match the labels.
+        If the shapes differ, a label is out of range, or the offsets do not match the labels.
     """
     if gold.shape != predicted.shape:
         raise ValueError(f"gold and predicted labels differ in shape: {gold.shape}, {predicted.shape}")

@@ -19,7 +19,7 @@ def check_fractions(dev_fraction: float, fractions: Mapping[str, float]) -> None
     Raises
     ------
     UserError
-        if ``dev_fraction`` is not in (0, 1), or a value of ``fractions`` is not in (0, 1].
+        If ``dev_fraction`` is not in (0, 1), or a value of ``fractions`` is not in (0, 1].
     """
     issues = []
     if not 0 < dev_fraction < 1:
@@ -65,7 +65,7 @@ def subsample(corpus: Corpus, fractions: Mapping[str, float], seed: int) -> Corp
     Raises
     ------
     UserError
-        if the corpus does not have one of the named splits.
+        If the corpus does not have one of the named splits.
     """
     issues = [
         Issue(f"subsample.{split}", "no such split", fraction, f"the corpus has: {', '.join(corpus.splits)}")

@@ -80,7 +80,7 @@ def load_family(name_or_path: str) -> TagFamily:
     Raises
     ------
     UserError
-        if the family is unknown or its file is invalid.
+        If the family is unknown or its file is invalid.
     """
     return validate(TagFamily, read_yaml(find_preset("tag_families", name_or_path)))
 
@@ -107,7 +107,7 @@ def apply(family: TagFamily, corpus: Corpus) -> Corpus:
     Raises
     ------
     UserError
-        if the corpus has entity types that the family does not list, with one issue for each.
+        If the corpus has entity types that the family does not list, with one issue for each.
     """
     raw_types = _raw_types(corpus)
     _check_listed(family, corpus, raw_types)

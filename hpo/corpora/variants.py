@@ -59,7 +59,7 @@ def forms_of(variant: str) -> tuple[Form, ...]:
     Raises
     ------
     UserError
-        if the variant is unknown.
+        If the variant is unknown.
     """
     return _rule(variant).forms
 
@@ -84,7 +84,7 @@ def compose(variant: str, sentences: Sequence[Sentence], seed: int) -> Compositi
     Raises
     ------
     UserError
-        if the variant is unknown.
+        If the variant is unknown.
     """
     return arrange(variant, draw(sentences, seed))
 
@@ -113,7 +113,7 @@ def arrange(variant: str, drawn: npt.NDArray[np.bool_]) -> Composition:
     Raises
     ------
     UserError
-        if the variant is unknown.
+        If the variant is unknown.
     """
     rule = _rule(variant)
     numbers = np.array([FORMS.index(name) for name in rule.forms], dtype=np.int8)
@@ -131,7 +131,7 @@ def apply(variant: str, sentences: Sequence[Sentence], seed: int) -> tuple[Sente
     Raises
     ------
     UserError
-        if the variant is unknown.
+        If the variant is unknown.
     """
     composition = compose(variant, sentences, seed)
     return tuple(

@@ -34,7 +34,7 @@ def encode_corpus(
     Raises
     ------
     UserError
-        if the model's tokenizer cannot be loaded, or ``max_length`` is too large and must be exact.
+        If the model's tokenizer cannot be loaded, or ``max_length`` is too large and must be exact.
     """
     if model == TINY:
         tokenizer = train_wordpiece(sentence.tokens for sentence in corpus.splits["train"])

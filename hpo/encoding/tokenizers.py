@@ -79,7 +79,7 @@ def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
     Raises
     ------
     UserError
-        if the tokenizer cannot be loaded or has no subtokens.
+        If the tokenizer cannot be loaded or has no subtokens.
     """
     try:
         config = encoder_config(AutoConfig.from_pretrained(model, trust_remote_code=False))
@@ -111,7 +111,7 @@ def longest_window(tokenizer: PreTrainedTokenizerBase, model: str) -> int:
     Raises
     ------
     UserError
-        if the model's configuration cannot be loaded.
+        If the model's configuration cannot be loaded.
     """
     if model == TINY:
         return TINY_MAX_LENGTH

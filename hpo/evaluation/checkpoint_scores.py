@@ -50,7 +50,7 @@ def checkpoint_labels(folder: Path) -> tuple[str, ...]:
     Raises
     ------
     UserError
-        if the folder has no model configuration with label names.
+        If the folder has no model configuration with label names.
     """
     path = folder / "config.json"
     if not folder.is_dir():
@@ -82,7 +82,7 @@ def require_matching_labels(folder: Path, data: EncodedCorpus) -> None:
     Raises
     ------
     UserError
-        if they differ.
+        If they differ.
     """
     labels = checkpoint_labels(folder)
     found = detect_label_set(labels)
@@ -100,7 +100,7 @@ def score_checkpoint(folder: Path, data: EncodedCorpus, splits: Iterable[str]) -
     Raises
     ------
     UserError
-        if the checkpoint cannot be loaded, or its labels are not those of the data.
+        If the checkpoint cannot be loaded, or its labels are not those of the data.
     """
     require_matching_labels(folder, data)
     model = load_checkpoint(folder)
@@ -162,7 +162,7 @@ def evaluate_checkpoint(folder: Path, data: str, tags: str, seed: int) -> dict[s
     Raises
     ------
     UserError
-        if the checkpoint, the corpus or the family is invalid, or their labels differ.
+        If the checkpoint, the corpus or the family is invalid, or their labels differ.
     """
     encoded = encode_for_checkpoint(folder, data, tags, seed)
     held_out = [name for name in encoded.splits if name in ("dev", "test")]
@@ -175,7 +175,7 @@ def encode_for_checkpoint(folder: Path, data: str, tags: str, seed: int) -> Enco
     Raises
     ------
     UserError
-        if the checkpoint, the corpus or the family is invalid.
+        If the checkpoint, the corpus or the family is invalid.
     """
     family = load_family(tags)
     checkpoint_labels(folder)  # report an invalid folder before reading the corpus

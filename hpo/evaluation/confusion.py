@@ -190,7 +190,7 @@ def read_confusions(path: Path) -> dict[str, Confusion]:
     Raises
     ------
     UserError
-        if the file is invalid.
+        If the file is invalid.
     """
     if not path.exists():
         return {}

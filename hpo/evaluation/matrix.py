@@ -78,7 +78,7 @@ def read_matrix(path: Path) -> Matrix:
     Raises
     ------
     UserError
-        if the file is missing, is not JSON, or is invalid.
+        If the file is missing, is not JSON, or is invalid.
     """
     try:
         data = read_json(path)

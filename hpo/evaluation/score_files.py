@@ -33,7 +33,7 @@ def read_all_scores(folder: Path) -> dict[int, ScoresBySplit]:
     Raises
     ------
     UserError
-        if a file is invalid.
+        If a file is invalid.
     """
     return {
         int(path.stem): validate(_Stored, YamlFile(path, {"scores": read_json(path)}, {})).scores

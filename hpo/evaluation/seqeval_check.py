@@ -48,7 +48,7 @@ def confirm_with_seqeval(splits: Mapping[str, ScoredLabels], variant: str, locat
     Raises
     ------
     StudyFailed
-        if the two differ on a split.
+        If the two differ on a split.
     """
     computed = {split: seqeval_f1(labels) for split, labels in splits.items()}
     installed = version("seqeval")
@@ -86,6 +86,6 @@ def read_seqeval_check(path: Path) -> SeqevalCheck | None:
     Raises
     ------
     UserError
-        if the file is invalid.
+        If the file is invalid.
     """
     return validate(SeqevalCheck, YamlFile(path, read_json(path), {})) if path.exists() else None

@@ -49,7 +49,7 @@ def compare_checkpoints(
     Raises
     ------
     UserError
-        if a checkpoint, the corpus or the family is invalid, or the corpus has no such split.
+        If a checkpoint, the corpus or the family is invalid, or the corpus has no such split.
     """
     counted = [_count(folder, data, tags, split, seed) for folder in (first, second)]
     return {variant: compare_counts(*(each[variant] for each in counted), seed=seed) for variant in VARIANTS}
@@ -93,7 +93,7 @@ def compare_counts(
     Raises
     ------
     ValueError
-        if the sentences do not have the same number of gold spans.
+        If the sentences do not have the same number of gold spans.
     """
     if first.shape != second.shape or (first[:, 2] != second[:, 2]).any():
         raise ValueError("the two models were not scored on the same sentences")

@@ -27,7 +27,7 @@ def predict(checkpoint: Path, texts: Iterable[TokenizedText]) -> Iterator[Predic
     Raises
     ------
     UserError
-        at the call, if the folder is not a checkpoint or its labels belong to no known set.
+        If the folder is not a checkpoint or its labels belong to no known set; raised at the call.
     """
     label_set, types = checkpoint_types(checkpoint)
     classifier = TokenClassifier(checkpoint, *window_and_context(checkpoint))
@@ -40,7 +40,7 @@ def checkpoint_types(folder: Path) -> tuple[str, tuple[str, ...]]:
     Raises
     ------
     UserError
-        if its labels belong to no set in `hpo.corpora.label_sets.LABEL_SETS`.
+        If its labels belong to no set in `hpo.corpora.label_sets.LABEL_SETS`.
     """
     labels = checkpoint_labels(folder)
     found = detect_label_set(labels)

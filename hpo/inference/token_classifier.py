@@ -40,7 +40,7 @@ class TokenClassifier:
     Raises
     ------
     UserError
-        if the folder has no token-classification model in safetensors, or no tokenizer.
+        If the folder has no token-classification model in safetensors, or no tokenizer.
     """
 
     def __init__(self, folder: Path, max_length: int, context: int = 0) -> None:

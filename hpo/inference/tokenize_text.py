@@ -102,7 +102,7 @@ def read_texts(file: str, input_format: str = AUTO) -> list[TokenizedText]:
     Raises
     ------
     UserError
-        if the file cannot be read, or with every issue of its lines.
+        If the file cannot be read, or with every issue of its lines.
     """
     if input_format not in INPUT_FORMATS:
         raise unknown("--input", "input format", input_format, INPUT_FORMATS)

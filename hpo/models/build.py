@@ -48,7 +48,7 @@ def build_model(
     Raises
     ------
     UserError
-        if the model cannot be loaded, if its weights do not match its configuration, or if it does not
+        If the model cannot be loaded, if its weights do not match its configuration, or if it does not
         support a dropout, the pooling or a LoRA target of the training configuration.
     """
     config = _configure(model, label_names, vocabulary)
@@ -99,7 +99,7 @@ def set_dropouts(config: PretrainedConfig, training_config: TrainingConfig) -> N
     Raises
     ------
     UserError
-        if a dropout is set explicitly and the family does not have it; the default is ignored.
+        If a dropout is set explicitly and the family does not have it; the default is ignored.
     """
     for hyperparameter, names in DROPOUTS.items():
         value = getattr(training_config, hyperparameter)
@@ -125,7 +125,7 @@ def set_classifier_dropout(model: PreTrainedModel, training_config: TrainingConf
     Raises
     ------
     UserError
-        if a value is set and the model has no such dropout.
+        If a value is set and the model has no such dropout.
     """
     value = training_config.classifier_dropout
     if value is None:
@@ -172,7 +172,7 @@ def state_bytes(model: str) -> int:
     Raises
     ------
     UserError
-        under the conditions of `count_parameters`.
+        If the model is invalid, as in `count_parameters`.
     """
     return 4 * BYTES_PER_PARAMETER * count_parameters(model)
 
@@ -183,7 +183,7 @@ def count_parameters(model: str) -> int:
     Raises
     ------
     UserError
-        if the configuration cannot be loaded, or does not describe a token-classification model.
+        If the configuration cannot be loaded, or does not describe a token-classification model.
     """
     config = _configure(model, ("O", "B-a", "I-a"), TINY_VOCABULARY)
     try:

@@ -28,7 +28,7 @@ def load_checkpoint(folder: Path) -> Model:
     Raises
     ------
     UserError
-        if the folder has no complete token-classification model in safetensors.
+        If the folder has no complete token-classification model in safetensors.
     """
     message = "is not a complete token-classification model in safetensors"
     try:
@@ -75,7 +75,7 @@ class CheckpointWriter:
         Raises
         ------
         OSError
-            if the previous write failed.
+            If the previous write failed.
         """
         self.wait()
         weights, adapter = (_copied(part) for part in (merged_weights(model), adapter_weights(model)))
@@ -87,7 +87,7 @@ class CheckpointWriter:
         Raises
         ------
         OSError
-            if it failed.
+            If it failed.
         """
         if self._pending is not None:
             self._pending.result()

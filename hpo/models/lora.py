@@ -37,7 +37,7 @@ def add_lora(model: PreTrainedModel, training_config: TrainingConfig, base: str)
     Raises
     ------
     UserError
-        if the encoder has no module for a target.
+        If the encoder has no module for a target.
     """
     if not training_config.lora_r:
         return

@@ -100,7 +100,7 @@ def add_pooling_head(tagger: PreTrainedModel, pooling: str) -> PreTrainedModel:
     Raises
     ------
     UserError
-        if the family's head has more parts than a dropout and a classifier.
+        If the family's head has more parts than a dropout and a classifier.
     """
     if pooling == FIRST:
         return tagger

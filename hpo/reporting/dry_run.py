@@ -15,7 +15,7 @@ def render_dry_run(study: Study) -> str:
     Raises
     ------
     UserError
-        if the tag family or the model does not exist.
+        If the tag family or the model does not exist.
     """
     load_family(study.tags)
     upper, expected = epochs_bound(study)

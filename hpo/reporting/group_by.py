@@ -41,7 +41,7 @@ def group_trials(record: StudyRecord, hyperparameter: str) -> list[TrialGroup]:
     Raises
     ------
     UserError
-        if the study does not search the hyperparameter.
+        If the study does not search the hyperparameter.
     """
     parameters = record.study.space.parameters
     if hyperparameter not in parameters:

@@ -115,7 +115,7 @@ def describe_study(name: str) -> dict[str, Any]:
     Raises
     ------
     UserError
-        if there is no such study.
+        If there is no such study.
     """
     folder = StudyFolder(name)
     record = read_record(folder)
@@ -147,7 +147,7 @@ def describe_groups(name: str, hyperparameter: str) -> list[dict[str, Any]]:
     Raises
     ------
     UserError
-        if there is no such study, or it does not search the hyperparameter.
+        If there is no such study, or it does not search the hyperparameter.
     """
     return [asdict(group) for group in group_trials(read_record(StudyFolder(name)), hyperparameter)]
 
@@ -160,7 +160,7 @@ def render_study(name: str, hyperparameter: str | None = None) -> str:
     Raises
     ------
     UserError
-        if there is no such study, it is invalid, or it does not search the hyperparameter.
+        If there is no such study, it is invalid, or it does not search the hyperparameter.
     """
     folder = StudyFolder(name)
     if hyperparameter is not None:
@@ -184,7 +184,7 @@ def collect_rows(names: Sequence[str]) -> list[MatrixRow]:
     Raises
     ------
     UserError
-        if a named study is missing, unfinished or invalid, or no study is finished.
+        If a named study is missing, unfinished or invalid, or no study is finished.
     """
     if names:
         folders = [StudyFolder(name) for name in names]

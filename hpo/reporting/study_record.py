@@ -49,7 +49,7 @@ def read_record(folder: StudyFolder) -> StudyRecord:
     Raises
     ------
     UserError
-        if there is no such study, or one of its files is invalid.
+        If there is no such study, or one of its files is invalid.
     """
     best = folder.best / "1"
     reranked = folder.rerank_study
@@ -76,7 +76,7 @@ def stored_trials(folder: StudyFolder) -> list[Trial]:
     Raises
     ------
     UserError
-        if a line is not a valid trial record.
+        If a line is not a valid trial record.
     """
     number = 0
 

@@ -146,7 +146,7 @@ class CheckpointStore:
         Raises
         ------
         OSError
-            if a checkpoint or snapshot could not be written.
+            If a checkpoint or snapshot could not be written.
         """
         for number in open_trials if self._pool else ():
             self._submit(self._copy_snapshot, number)

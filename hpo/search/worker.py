@@ -46,7 +46,7 @@ class TrialRunner:
         Raises
         ------
         Exception
-            any exception of the training; the caller records it.
+            If the training raises; the caller records the exception.
         """
         load_libraries()
         import torch

@@ -53,7 +53,7 @@ def read_curve_table(path: Path) -> CurveTable:
     Raises
     ------
     UserError
-        if the file does not exist or holds no curve.
+        If the file does not exist or holds no curve.
     """
     lines = list(read_lines(path))
     if len(lines) < 2:

@@ -111,7 +111,7 @@ def copy_folder(source: Path, target: Path) -> None:
     Raises
     ------
     OSError
-        if the source cannot be read or the copy cannot be written; the target stays as it was.
+        If the source cannot be read or the copy cannot be written; the target stays as it was.
     """
     _duplicate(source, target, shutil.copyfile)
 

@@ -43,7 +43,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     Raises
     ------
     UserError
-        if a line is not valid JSON.
+        If a line is not valid JSON.
     """
     if path.exists():
         for number, line in enumerate(path.read_bytes()[: _complete_bytes(path)].splitlines(), 1):

@@ -33,7 +33,7 @@ def find_preset(kind: Kind, name: str) -> Path:
     Raises
     ------
     UserError
-        if the name is unknown.
+        If the name is unknown.
     """
     if name.endswith((".yaml", ".yml")):
         return Path(name)

@@ -23,7 +23,7 @@ class StudyFolder:
     Raises
     ------
     UserError
-        if the name is invalid; such a name could point outside the root folder.
+        If the name is invalid; such a name could point outside the root folder.
 
     Attributes
     ----------
@@ -159,7 +159,7 @@ class StudyFolder:
         Raises
         ------
         UserError
-            if another process holds the lock.
+            If another process holds the lock.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / ".lock").open("w") as file:

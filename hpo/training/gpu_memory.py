@@ -28,7 +28,7 @@ def limit_gpu_memory(training_config: TrainingConfig, gpus: float) -> Iterator[N
     Raises
     ------
     GpuExhausted
-        if the memory runs out.
+        If the memory runs out.
     """
     if 0 < gpus < 1 and torch.cuda.is_available():
         total = torch.cuda.get_device_properties(0).total_memory

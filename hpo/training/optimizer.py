@@ -23,7 +23,7 @@ def freeze_layers(model: PreTrainedModel, training_config: TrainingConfig) -> No
     Raises
     ------
     UserError
-        if the model has no list of layers, or fewer than ``frozen_layers``.
+        If the model has no list of layers, or fewer than ``frozen_layers``.
     """
     for weight in _frozen(model, training_config):
         weight.requires_grad_(False)
@@ -44,7 +44,7 @@ def parameter_groups(
     Raises
     ------
     UserError
-        if the rates differ between layers and the layers or the head of the model cannot be identified.
+        If the rates differ between layers and the layers or the head of the model cannot be identified.
     """
     scales = _lr_scales(model, training_config)
     groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
@@ -68,7 +68,7 @@ def check_model_supports(model: PreTrainedModel, training_config: TrainingConfig
     Raises
     ------
     UserError
-        with the name of the hyperparameter as its location.
+        If a hyperparameter is not supported; the location of the issue is its name.
     """
     if training_config.precision == "fp16" and not torch.cuda.is_available():
         raise UserError(
@@ -128,7 +128,7 @@ def weight_depths(model: PreTrainedModel, hyperparameter: str, value: object) ->
     Raises
     ------
     UserError
-        with ``hyperparameter`` as its location, if the layers of the encoder cannot be identified.
+        If the layers of the encoder cannot be identified; the location of the issue is ``hyperparameter``.
     """
     layers = _layers(model)
     if layers is None:

@@ -47,7 +47,7 @@ def train(task: TrainingTask, callbacks: TrainingCallbacks) -> None:
     Raises
     ------
     NonFiniteLoss
-        at the first evaluation after the loss has diverged.
+        If the loss diverges; raised at the next evaluation.
     """
     config, data = task.training_config, EncodedCorpus.open(task.corpus)
     label_set, labels = data.model_labels(config.label_scheme)

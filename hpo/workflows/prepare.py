@@ -79,7 +79,8 @@ def read_corpus(study: Study) -> tuple[Corpus, TagFamily]:
     Raises
     ------
     UserError
-        With every problem of the corpus or the family, or if train or dev has no sentences.
+        If the corpus or the family is invalid, or train or dev has no sentences; the error lists all
+        problems.
     """
     family = load_family(study.tags)
     fractions = {str(name): fraction for name, fraction in study.subsample.items()}

@@ -31,7 +31,7 @@ def record(study: Study, path: Path) -> Iterator[int]:
     Raises
     ------
     UserError
-        if the corpus is invalid, or if the file holds a table with other settings.
+        If the corpus is invalid, or if the file holds a table with other settings.
     """
     from hpo.encoding.corpus_encoder import encode_corpus
     from hpo.encoding.sentence_encoder import EncodingOptions

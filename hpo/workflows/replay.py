@@ -55,7 +55,7 @@ def read_schedule(folder: StudyFolder) -> tuple[Segment, ...]:
     Raises
     ------
     UserError
-        if the file does not exist or is invalid.
+        If the file does not exist or is invalid.
     """
     if not folder.schedule.exists():
         hint = "only a finished study of pbt or pb2 has one"
@@ -78,9 +78,9 @@ def replay(name: str, log: Log) -> tuple[Path, dict[str, VariantScores]]:
     Raises
     ------
     UserError
-        if the study has no schedule, or another process has locked it.
+        If the study has no schedule, or another process has locked it.
     StudyFailed
-        if the training diverges.
+        If the training diverges.
     """
     from hpo.evaluation.checkpoint_scores import score_checkpoint
 
@@ -117,7 +117,7 @@ def train_schedule(
     Raises
     ------
     StudyFailed
-        if the loss is not finite at an evaluation.
+        If the loss is not finite at an evaluation.
     """
     from hpo.training.task import NonFiniteLoss, TrainingCallbacks, TrainingTask
     from hpo.training.trainer import train

@@ -43,7 +43,7 @@ def check_same_study(study: Study, folder: StudyFolder) -> None:
     Raises
     ------
     UserError
-        With every field in which the two differ.
+        If the two differ; the error lists every such field.
     """
     if not folder.study.exists():
         return

@@ -29,7 +29,7 @@ def validate_file(path: Path) -> str:
     Raises
     ------
     UserError
-        with every problem of the file, each at its line.
+        If the file is invalid; the error lists every problem with its line.
     """
     document = read_yaml(path)
     if not isinstance(document.data, dict):

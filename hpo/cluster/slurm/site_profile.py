@@ -64,7 +64,7 @@ def load_site_profile(profile: Path | None, given: dict[str, Any]) -> SiteProfil
     Raises
     ------
     UserError
-        With every problem and its line.
+        If the profile is invalid; the error lists every problem with its line.
     """
     names = option_names(given)
     if profile is None:
@@ -88,7 +88,7 @@ def check_gpus_per_trial(site: SiteProfile, gpus_per_trial: Mapping[str, float])
     Raises
     ------
     UserError
-        With every such study.
+        If there is such a study; the error lists all of them.
     """
     issues = [
         Issue(

@@ -77,7 +77,7 @@ def generate(seed: int = 42, name: str = "") -> Corpus:
     Raises
     ------
     UserError
-        if the name is unknown.
+        If the name is unknown.
     """
     if name not in _VOCABULARIES:
         raise unknown(

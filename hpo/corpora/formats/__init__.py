@@ -35,7 +35,7 @@ def find_format(sources: Sequence[Source], name: str | None, location: str) -> F
     Raises
     ------
     UserError
-        if the named format is unknown, or the files have different formats.
+        If the named format is unknown, or the files have different formats.
     """
     if name is not None:
         if name not in FORMATS:

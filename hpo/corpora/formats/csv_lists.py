@@ -106,7 +106,7 @@ def parse_list(cell: str) -> list[Any]:
     Raises
     ------
     ValueError
-        if the cell is not a list.
+        If the cell is not a list.
     """
     text = cell.strip()
     if not (text.startswith("[") and text.endswith("]")):

@@ -42,7 +42,7 @@ def find_splits(folder: Path, assigned: Mapping[str, str] | None, notes: list[st
     Raises
     ------
     UserError
-        if an assigned file is missing, the folder has no data file, or the choice is ambiguous.
+        If an assigned file is missing, the folder has no data file, or the choice is ambiguous.
     """
     if assigned is not None:
         return _check_assigned(folder, assigned)

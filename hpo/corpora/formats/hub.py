@@ -79,7 +79,7 @@ def read(
     Raises
     ------
     UserError
-        if the dataset is unavailable, or has no column of tokens or labels.
+        If the dataset is unavailable, or has no column of tokens or labels.
     """
     name, _, config = data.partition(":")
     known = KNOWN_DATASETS.get(name, HubDataset())

@@ -102,7 +102,7 @@ def _normalize_splits(splits: Mapping[str, str]) -> dict[str, str]:
     Raises
     ------
     ValidationIssues
-        if a split is defined twice, or a name looks like a misspelled split.
+        If a split is defined twice, or a name looks like a misspelled split.
     """
     normalized: dict[str, str] = {}
     issues: list[tuple[Key, str]] = []
@@ -127,7 +127,7 @@ def read_options(folder: Path) -> CorpusOptions:
     Raises
     ------
     UserError
-        if the file is invalid, with every issue at its line.
+        If the file is invalid, with every issue at its line.
     """
     path = folder / FILE_NAME
     return validate(CorpusOptions, read_yaml(path)) if path.is_file() else CorpusOptions()

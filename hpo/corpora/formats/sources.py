@@ -92,7 +92,7 @@ class Diagnostics:
         Raises
         ------
         UserError
-            with every issue so far, if there is one.
+            If there is an issue; the error lists all issues so far.
         """
         if self._issues:
             raise UserError(self.issues())

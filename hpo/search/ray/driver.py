@@ -58,7 +58,7 @@ def plan_resources(workers: int | None, gpus_per_trial: float, cores: int, gpus:
     Raises
     ------
     UserError
-        if a trial needs more GPUs than the machine has.
+        If a trial needs more GPUs than the machine has.
     """
     _check_gpus(gpus_per_trial, [gpus])
     use_gpus = bool(gpus and gpus_per_trial)
@@ -91,7 +91,7 @@ def plan_cluster(workers: int | None, gpus_per_trial: float, nodes: Sequence[tup
     Raises
     ------
     UserError
-        if a trial needs more GPUs than any machine has.
+        If a trial needs more GPUs than any machine has.
     """
     _check_gpus(gpus_per_trial, [gpus for _, gpus in nodes])
     use_gpus = bool(gpus_per_trial) and any(gpus for _, gpus in nodes)
@@ -113,7 +113,7 @@ def cluster_nodes() -> list[tuple[int, int]]:
     Raises
     ------
     UserError
-        if there is no cluster at the address, or the connection is refused.
+        If there is no cluster at the address, or the connection is refused.
     """
     address = os.environ.get(RAY_ADDRESS_VARIABLE)
     if not address:

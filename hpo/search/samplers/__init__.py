@@ -74,7 +74,7 @@ def build_sampler(
     Raises
     ------
     UserError
-        if the name is unknown.
+        If the name is unknown.
     """
     if name not in SAMPLERS:
         raise unknown("sampler", "sampler", name, SAMPLERS)

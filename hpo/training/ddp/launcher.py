@@ -41,13 +41,13 @@ def train_distributed(processes: int, task: TrainingTask, callbacks: TrainingCal
     Raises
     ------
     NonFiniteLoss
-        as `train`.
+        If the loss diverges, as in `train`.
     GpuExhausted
-        if a worker runs out of GPU memory.
+        If a worker runs out of GPU memory.
     WorkerDied
-        if a worker exits.
+        If a worker exits.
     RankFailed
-        if a worker raises another exception.
+        If a worker raises another exception.
     """
     worker_pool(processes).train(task, callbacks)
 
