@@ -49,7 +49,8 @@ def train(task: TrainingTask, callbacks: TrainingCallbacks) -> None:
     NonFiniteLoss
         If the loss diverges; raised at the next evaluation.
     """
-    config, data = task.training_config, EncodedCorpus.open(task.corpus)
+    config = task.training_config
+    data = EncodedCorpus.open(task.corpus)
     label_set, labels = data.model_labels(config.label_scheme)
     model = build_model(task.model, labels, data.vocabulary, config, task.seed)
     dataset = train_dataset(data, task.train_on, config.label_alignment, config.pooling != FIRST, label_set)
@@ -91,7 +92,9 @@ class NerTrainer(ResumableTrainer):
 
     def __init__(self, model: PreTrainedModel, dataset: WindowDataset, context: RunContext) -> None:
         task = context.task
-        config, self._config, self._context = task.training_config, task.training_config, context
+        config = task.training_config
+        self._config = config
+        self._context = context
         self._batch_sampler, self._attention_inputs = packing_support(model)
         enable_packing(model)
         counts = dataset.label_counts(model.config.num_labels)
@@ -165,7 +168,8 @@ class NerTrainer(ResumableTrainer):
         if self._config.accumulation_steps == 1:
             return super().training_step(model, inputs, num_items_in_batch)
         # The Trainer's own accumulation would count parts instead of batches as the steps of an epoch.
-        losses, parts = [], list(micro_batches(inputs, self._config.accumulation_steps))
+        losses = []
+        parts = list(micro_batches(inputs, self._config.accumulation_steps))
         for number, part in enumerate(parts, 1):
             # Synchronize once per batch: another process may have fewer parts.
             with self.accelerator.no_sync(model) if number < len(parts) else nullcontext():
@@ -210,28 +214,28 @@ class NerTrainer(ResumableTrainer):
 
     def _mean_training_loss(self) -> float:
         """Return the mean loss per batch of average size since the last evaluation, over all processes."""
-        summed, group = self.pop_training_loss(), self._process_group
+        group = self._process_group
+        summed = self.pop_training_loss()
         batches = group.mean(self._loss.pop_batch_count().to(summed.device)).item() * group.world_size
         mean = group.mean(summed).item()
         return float(mean / batches) if batches else 0.0
 
     def _update_early_stopping(self, measurement: Measurement) -> None:
-        cooling_since, epoch = (
-            self.early_stopping.cooling_since,
-            measurement.step / steps_per_epoch(self.state),
-        )
+        cooling_since = self.early_stopping.cooling_since
+        epoch = measurement.step / steps_per_epoch(self.state)
         self.early_stopping = self.early_stopping.update(
             self._config, measurement.f1, measurement.loss, epoch
         )
         if self.early_stopping.cooling_since != cooling_since:
-            set_step(
-                self.lr_scheduler, measurement.step
-            )  # the scheduler has already set the next step's rate
+            # The scheduler has already set the next step's rate.
+            set_step(self.lr_scheduler, measurement.step)
         if self.early_stopping.over:
             self.control.should_training_stop = True
 
     def _write_and_report(self, measurement: Measurement) -> bool:
-        task, callbacks, writer = self._context.task, self._context.callbacks, self._context.writer
+        task = self._context.task
+        callbacks = self._context.callbacks
+        writer = self._context.writer
         if self._best is None or measurement.sort_key > self._best.sort_key:
             self._best = measurement
             if folder := callbacks.on_new_best(measurement):
