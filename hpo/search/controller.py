@@ -71,7 +71,10 @@ class TrialController:
         self._update_checkpoints()
 
     def _restore(self) -> None:
-        """Rebuild the scheduler and the top k by replaying the trials; interrupted trials come last."""
+        """Rebuild the scheduler and the top k by replaying the trials; interrupted trials come last.
+
+        The state of neither depends on the order of the trials; see `Scheduler`.
+        """
         interrupted = [trial for trial in self.trials if trial.state == State.RUNNING]
         for trial in self.trials:
             if trial.state in _SUCCESSFUL:

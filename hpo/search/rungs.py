@@ -13,6 +13,9 @@ def rung_levels(grace_epochs: int, reduction_factor: int, max_epochs: int) -> tu
     k = 0, 1 … s_max - 1, and then R, where s_max is the largest number with r * eta^s_max <= R. The papers
     count down from R instead, R * eta^-k. Both agree if R is r times a power of eta; otherwise the papers'
     levels are fractions of an epoch, at which no measurement exists. Example: (1, 3, 10) gives 1, 3, 10.
+
+    `hpo.search.schedulers.asha` computes its own rungs, because ASHA compares at every r * eta^k below R: at
+    1, 3 and 9 in the example. HyperBand has s_max + 1 levels, the last of which is R, so 10 replaces 9.
     """
     levels, level = [], grace_epochs
     while level * reduction_factor <= max_epochs:

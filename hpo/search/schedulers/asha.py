@@ -38,7 +38,7 @@ class AsynchronousSuccessiveHalving(Scheduler):
             if measurement.epoch >= level and trial.number not in entries:
                 entries[trial.number] = measurement.sort_key
                 better = sum(key > measurement.sort_key for key in entries.values())
-                passes &= better < max(1, int(len(entries) / self.reduction_factor))
+                passes = passes and better < max(1, int(len(entries) / self.reduction_factor))
         return SchedulerDecision.CONTINUE if passes else SchedulerDecision.STOP
 
     def remove_trial(self, trial: Trial) -> None:

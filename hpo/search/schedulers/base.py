@@ -31,8 +31,10 @@ class Continuation:
 class Scheduler:
     """Decides which trials continue, pause, stop and resume.
 
-    All state follows from the trials and from their measurements in journal order, so that replaying the
-    journal rebuilds it. Random draws depend only on the study's seed and the trial.
+    All state follows from the trials and their measurements, so that replaying the journal rebuilds it. The
+    measurements of one trial are replayed in their order, but trial after trial: the state must not depend
+    on the order of measurements of different trials. Random draws depend only on the study's seed and the
+    trial.
     """
 
     def on_trial_result(
