@@ -56,7 +56,7 @@ def render_default_vs_best(record: StudyRecord) -> str:
     found = default_and_best(record)
     if not found or not found[0].name.startswith("default"):
         return ""
-    headings = ("configuration", "trial", "epochs", "dev F1", "dev spans", "test F1", "test spans")
+    scores = ("dev F1", "gold spans, dev", "test F1", "gold spans, test")
     rows = [
         (
             each.name,
@@ -71,7 +71,13 @@ def render_default_vs_best(record: StudyRecord) -> str:
         default, best = found
         dev, test = _f1_pair(default.dev, best.dev), _f1_pair(default.test, best.test)
         rows.append(("gain", "", "", format_gain(*dev), "", format_gain(*test), ""))
-    return "\n".join([render_table(headings, rows), summarize_gain(record), *_moved(record)])
+    return "\n".join(
+        [
+            render_table(("configuration", "trial", "epochs", *scores), rows),
+            summarize_gain(record),
+            *_moved(record),
+        ]
+    )
 
 
 def _cells(scores: Scores | None) -> tuple[str, str]:

@@ -30,16 +30,17 @@ def describe_disk_use(study: Study) -> str:
     from hpo.models.build import BYTES_PER_PARAMETER, count_parameters, state_bytes
 
     states = build_scheduler(study).checkpoint_slots(study.workers or available_cores())
-    kept = study.keep_checkpoints + len(study.never_stopped)
+    default = len(study.never_stopped)
     at_milestones = sum(count < study.runs for count in REPORTED_TRIAL_COUNTS)
     of_values = sum(map(len, study.space.few_valued.values()))
-    leaders = at_milestones + of_values if study.seeds == 1 else 0
+    reported = at_milestones + of_values if study.seeds == 1 else 0
+    models = study.keep_checkpoints + default + reported
     model = count_parameters(study.model) * BYTES_PER_PARAMETER
     resumable = 2 * states * state_bytes(study.model)  # the old state is deleted after the new one is written
     return (
-        f"at most {((kept + leaders) * model + resumable) / 1e9:,.2f} GB: {kept + leaders} models of "
-        f"{model / 1e6:,.0f} MB ({kept} kept, {leaders} best at a milestone or of a hyperparameter value), "
-        f"and up to {resumable / 1e9:,.2f} GB of training state of {states} resumable trials "
+        f"at most {(models * model + resumable) / 1e9:,.2f} GB: {models} models of {model / 1e6:,.0f} MB "
+        f"({study.keep_checkpoints} best, {default} default, up to {reported} for the report), "
+        f"and up to {resumable / 1e9:,.2f} GB for snapshots of {states} trials "
         "(in memory, /dev/shm, if it fits); the encoded corpus is not included"
     )
 

@@ -52,11 +52,12 @@ def render_report(record: StudyRecord, images: Sequence[tuple[str, str]] = ()) -
     assert row is not None, "the best model is scored before the report is written"
     states = Counter(trial.state.value for trial in trials)
     epochs = sum(trial.epochs for trial in trials)
+    max_epochs = f"{study.max_epochs} epoch{'' if study.max_epochs == 1 else 's'}"
     parts = [
         f"# {study.name}\n",
         f"{row.algorithm} over {', '.join(study.space.parameters)}: {len(trials)} trials "
         f"({', '.join(f'{count} {state}' for state, count in sorted(states.items()))}), {epochs:.1f} epochs, "
-        f"at most {study.max_epochs} per trial; model {study.model}, data {study.data}, seed {study.seed}.\n",
+        f"at most {max_epochs} per trial; model {study.model}, data {study.data}, seed {study.seed}.\n",
         render_matrices([row]),
     ]
     if record.seqeval:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -153,7 +154,7 @@ def describe_groups(name: str, hyperparameter: str) -> list[dict[str, Any]]:
 
 
 def render_study(name: str, hyperparameter: str | None = None) -> str:
-    """Return the report of a finished study, or an interim report.
+    """Return the report of a finished study, with the paths of its figures, or an interim report.
 
     With ``hyperparameter``, return a table of the trials grouped by its values instead.
 
@@ -168,7 +169,8 @@ def render_study(name: str, hyperparameter: str | None = None) -> str:
     stored_study(folder)
     done = folder.matrix.exists()
     if done and folder.report.exists():
-        return folder.report.read_text(encoding="utf-8")
+        report = folder.report.read_text(encoding="utf-8")
+        return re.sub(r"!\[(.*?)\]\((.*?)\)", rf"\1: {folder.path}/\2", report)
     record = read_record(folder)
     summary = render_study_table([_summary(record, folder)])
     status = f"{folder.report.name} is missing" if done else f"not finished; continue with: hpo resume {name}"

@@ -36,12 +36,12 @@ def test_epochs_bound_expected_is_at_most_the_upper_bound(trials, grace):
 
 def test_render_dry_run_bounds_models_on_disk_and_training_states():
     plan = render_dry_run(build_study({"keep_checkpoints": 5, "workers": 3}))
-    assert "11 models of 4 MB (6 kept, 5 best at a milestone or of a hyperparameter value)" in plan
-    assert "up to 0.10 GB of training state of 3 resumable trials" in plan
+    assert "11 models of 4 MB (5 best, 1 default, up to 5 for the report)" in plan
+    assert "up to 0.10 GB for snapshots of 3 trials" in plan
     paused = render_dry_run(
         build_study({"keep_checkpoints": 5, "workers": 3, "algorithm": "bohb", "trials": 20})
     )
-    assert "0.64 GB of training state of 20 resumable trials" in paused
+    assert "0.64 GB for snapshots of 20 trials" in paused
 
 
 def test_render_dry_run_with_an_unknown_tag_family_is_refused():

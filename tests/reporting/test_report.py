@@ -56,7 +56,7 @@ def test_render_report_counts_trials_by_state_and_lists_corpus_notes(measure):
     record = StudyRecord(study, trials, row(), {}, {}, {"notes": ["dev was cut off from train"]})
     text = render_report(record)
     assert text.startswith("# mine\n")
-    assert "3 trials (1 complete, 2 stopped), 11.0 epochs, at most 9 per trial" in text
+    assert "3 trials (1 complete, 2 stopped), 11.0 epochs, at most 9 epochs per trial" in text
     assert "seed 7" in text
     assert "- dev was cut off from train" in text
     assert "Notes on the corpus" not in render_report(replace(record, environment={}))

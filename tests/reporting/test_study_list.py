@@ -90,6 +90,8 @@ def test_render_study_shows_the_report_or_an_interim_report(put):
     put("finished", 0.7)
     put("open")
     assert render_study("finished") == "# finished\n"
+    write_text(StudyFolder("finished").report, "![F1 by trial](figures/f1.png)\n")
+    assert render_study("finished") == "F1 by trial: results/finished/figures/f1.png\n"
     text = render_study("open")
     assert "it broke" in text
     assert text.endswith("not finished; continue with: hpo resume open")
