@@ -56,7 +56,7 @@ def simulated_study(surrogate: Surrogate, seed: int) -> Study:
 def our_contestants() -> Iterator[Contestant | UnavailableContestant]:
     """Yield each of our algorithms, once per TPE library if it leaves the sampler open."""
     for name, algorithm in ALGORITHMS.items():
-        if algorithm.population:
+        if algorithm.population_based:
             reason = "copies weights between trials, which recorded curves cannot represent"
             yield UnavailableContestant(algorithm.title, reason)
             continue

@@ -1,11 +1,11 @@
-"""The algorithms: who proposes configurations, and whether bad trials are stopped."""
+"""The search algorithms: pairs of a sampler and a scheduler, and what each pair supports."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 TPE_LIBRARIES = ("optuna", "hyperopt")
-"""Libraries whose TPE can propose the configurations of an algorithm that leaves it open."""
+"""Libraries with a TPE sampler, for algorithms without a sampler; the first is the default."""
 
 
 CHANGEABLE = (
@@ -32,10 +32,10 @@ CHANGEABLE = (
     "class_weighting",
     "effective_beta",
 )
-"""Hyperparameters that a training run can change on its way.
+"""Hyperparameters that can change during training.
 
-Of the others some decide what is measured, and when, and some which weights an optimizer holds in which
-groups, whose moments a run takes with it.
+The others determine what is evaluated and when, or the parameter groups of the optimizer, whose moments
+are kept.
 """
 
 
@@ -45,9 +45,10 @@ class Algorithm:
 
     ``title`` is the name in the result matrix. ``sampler`` proposes the configurations; None selects the
     study's sampler. ``scheduler`` decides which trials continue. ``stops``: it stops trials early.
-    ``population``: hyperparameters change during training. ``allows_early_end``: a trial may end before its
-    last epoch, because no other trial waits for it. ``repeats``: each configuration can be trained under
-    several seeds, because no trial is stopped or changed.
+    ``population_based``: hyperparameters change during training. ``allows_early_end``: a trial may end
+    before its last epoch, because no other trial waits for it. ``repeats``: each configuration can be
+    trained under several seeds, because no trial is stopped or changed. ``needs_continuous``: the space
+    must have a continuous hyperparameter.
     """
 
     title: str
@@ -55,9 +56,10 @@ class Algorithm:
     sampler: str | None
     scheduler: str
     stops: bool
-    population: bool = False
+    population_based: bool = False
     allows_early_end: bool = False
     repeats: bool = False
+    needs_continuous: bool = False
 
 
 ALGORITHMS: dict[str, Algorithm] = {
@@ -71,17 +73,15 @@ ALGORITHMS: dict[str, Algorithm] = {
     ),
     "hyperband": Algorithm(
         "HyperBand",
-        "independent draws, halved in brackets that wait for all of theirs",
+        "independent draws, synchronous successive halving in brackets",
         "random",
         "hyperband",
         stops=True,
     ),
-    "bohb": Algorithm(
-        "BOHB", "kernel densities propose, HyperBand's brackets stop", "bohb", "hyperband", stops=True
-    ),
+    "bohb": Algorithm("BOHB", "kernel densities propose, HyperBand stops", "bohb", "hyperband", stops=True),
     "random": Algorithm(
         "Random",
-        "independent draws, all to the last epoch",
+        "independent draws, all trained to the last epoch",
         "random",
         "none",
         stops=False,
@@ -90,7 +90,7 @@ ALGORITHMS: dict[str, Algorithm] = {
     ),
     "grid": Algorithm(
         "Grid",
-        "every combination once, all to the last epoch",
+        "every combination once, all trained to the last epoch",
         "grid",
         "none",
         stops=False,
@@ -99,18 +99,19 @@ ALGORITHMS: dict[str, Algorithm] = {
     ),
     "pbt": Algorithm(
         "PBT",
-        "a population in which the worst go on from copies of the best",
+        "a population in which the worst trials copy the best",
         "random",
         "pbt",
         stops=False,
-        population=True,
+        population_based=True,
     ),
     "pb2": Algorithm(
         "PB2",
-        "PBT whose continuous hyperparameters a model of their gains chooses",
+        "PBT with a Gaussian process that chooses continuous hyperparameters",
         "random",
         "pb2",
         stops=False,
-        population=True,
+        population_based=True,
+        needs_continuous=True,
     ),
 }

@@ -3,50 +3,63 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from hpo.config.algorithms import ALGORITHMS, CHANGEABLE, TPE_LIBRARIES
+from hpo.config.algorithms import ALGORITHMS, TPE_LIBRARIES
 from hpo.config.objective import TRAINED_ON, Objective, parse_objective
 from hpo.config.option import DATA, OUTPUT, RESOURCES, SEARCH, TRAINING, option
-from hpo.config.search_space import (
-    Params,
-    Space,
-    combination_issues,
-    config_issues,
-    load_space,
-)
+from hpo.config.renamed_keys import STUDY_KEYS, translate_study
+from hpo.config.search_space import Params, Space, load_space
+from hpo.config.study_rules import study_issues
 from hpo.config.trackers import take_apart
 from hpo.config.training_config import TrainingConfig
-from hpo.config.training_rules import unread_hyperparameters
+from hpo.config.training_rules import Possible
 from hpo.corpora.variants import VARIANTS
 from hpo.errors import Issue, UserError
 from hpo.storage.study_folder import STUDY_NAME, StudyFolder
 from hpo.storage.yaml_files import (
+    FieldIssue,
     Key,
     ValidationIssues,
     YamlFile,
     dump_yaml,
+    field_issues,
     read_yaml,
     validate,
 )
 
 SplitName = Literal["train", "dev", "test"]
 Name = Annotated[str, Field(pattern=STUDY_NAME)]
-NEXT_TO_THE_SEARCH = frozenset({"name", "workers", "gpus_per_trial", "trackers"})
-"""Fields that say how a study is run and not what it finds."""
+RUNTIME_ONLY_FIELDS = frozenset({"name", "workers", "gpus_per_trial", "trackers"})
+"""Fields that affect how a study runs but not its result."""
+_PLACEHOLDERS = {
+    "name": "study",
+    "space": {"parameters": {"learning_rate": {"type": "choice", "values": [1e-4]}}},
+}
+"""Values for required fields that are invalid, with which the other fields are checked."""
 
 
 class Study(BaseModel):
     """One search: one row of the result matrix.
 
-    Two studies that agree in all but `NEXT_TO_THE_SEARCH` look for the same thing.
+    Two studies that differ only in `RUNTIME_ONLY_FIELDS` have the same result.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    renamed_keys: ClassVar[Mapping[str, str]] = STUDY_KEYS
 
     name: Name = option(
         OUTPUT, "folder under results/", flag="study", default_text="derived from the settings"
@@ -136,7 +149,12 @@ class Study(BaseModel):
     @field_validator("space", mode="before")
     @classmethod
     def _by_name(cls, value: Any) -> Any:
-        return load_space(value) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        try:
+            return load_space(value)
+        except UserError as error:
+            raise ValidationIssues(error.issues) from None
 
     @field_validator("train_on", "algorithm", "sampler")
     @classmethod
@@ -176,130 +194,68 @@ class Study(BaseModel):
         parse_objective(value, "cased")
         return value
 
-    @model_validator(mode="after")
-    def _agrees_with_itself(self) -> Study:
-        issues = list(config_issues(self.fixed, ("fixed",)))
-        issues += [
-            (("fixed", name), "is searched by the space")
-            for name in self.fixed
-            if name in self.space.parameters
-        ]
-        if issues or (issues := list(self._combination_issues())):
+    @model_validator(mode="wrap")
+    @classmethod
+    def _all_issues(cls, data: Any, handler: ModelWrapValidatorHandler[Study]) -> Study:
+        """Check the valid fields against each other even if other fields are invalid."""
+        issues: list[FieldIssue | Issue] = []
+        invalid: set[str] = set()
+        try:
+            study = handler(data)
+        except ValidationError as error:
+            if not isinstance(data, dict):
+                raise
+            issues += field_issues(error, cls)
+            invalid = {str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}
+            placeholders = {name: value for name, value in _PLACEHOLDERS.items() if name in invalid}
+            study = handler({k: v for k, v in data.items() if k not in invalid} | placeholders)
+        issues += study_issues(study, invalid)
+        if issues:
             raise ValidationIssues(issues)
-        for name in ("max_length", "context"):
-            domain = self.space.parameters.get(name)
-            if domain and domain.type != "choice":
-                raise ValueError(
-                    f"{name} decides how the corpus is encoded, once for each value; search it as a choice"
-                )
-        chosen = self.sampler != type(self).model_fields["sampler"].default
-        if chosen and ALGORITHMS[self.algorithm].sampler is not None:
-            raise ValueError(f"{self.algorithm} chooses its configurations itself and takes no sampler")
-        if self.seeds > 1:
-            self._check_seeds()
-        if ALGORITHMS[self.algorithm].stops and self.max_epochs < self.grace_epochs:
-            raise ValueError(
-                f"epochs ({self.max_epochs}) must not be under grace_epochs ({self.grace_epochs})"
-            )
-        if ALGORITHMS[self.algorithm].population and (issues := list(self._population_issues())):
-            raise ValidationIssues(issues)
-        return self
-
-    def _combination_issues(self) -> Iterator[tuple[Key, str]]:
-        """What the training configuration, or the algorithm, has against hyperparameters that are each in
-        order."""
-        possible = self.space.possible(self.space.fixed | self.fixed)
-        places: dict[str, Key] = {name: ("space", "fixed", name) for name in self.space.fixed}
-        places |= {name: ("space", "parameters", name) for name in self.space.parameters}
-        places |= {name: ("fixed", name) for name in self.fixed}
-        yield from combination_issues(possible, places)
-        for name, rule in unread_hyperparameters(self.fixed, possible):
-            yield places[name], rule
-        if any(possible["patience"]) and not ALGORITHMS[self.algorithm].allows_early_end:
-            rule = f"must be 0 under {self.algorithm}, whose trials wait for each other at set epochs"
-            yield places["patience"], f"{rule} (asha, random and grid let a trial end when it will)"
-
-    def _check_seeds(self) -> None:
-        known = [name for name, each in ALGORITHMS.items() if each.repeats]
-        if self.algorithm not in known:
-            raise ValueError(
-                f"{self.algorithm} tries no configuration twice, so seeds ({self.seeds}) can only be 1 "
-                f"(can: {', '.join(known)}; after the search, hpo rerank STUDY --seeds {self.seeds} "
-                "trains the best under fresh seeds)"
-            )
-        if self.seed + self.seeds > 2**32:
-            raise ValueError(f"seed + seeds must not be over {2**32}, and is {self.seed + self.seeds}")
-
-    def _population_issues(self) -> Iterator[tuple[Key, str]]:
-        """What a search that changes hyperparameters on the way has against the study."""
-        for name in self.space.parameters:
-            if name not in CHANGEABLE:
-                rule = f"cannot change on the way, as {self.algorithm} would have it; set it in fixed"
-                yield ("space", "parameters", name), f"{rule} (can: {', '.join(CHANGEABLE)})"
-        ranges = any(each.type in ("uniform", "loguniform") for each in self.space.parameters.values())
-        if self.algorithm == "pb2" and not ranges:
-            yield (
-                ("space", "parameters"),
-                "pb2 models continuous hyperparameters, and there is none; take pbt",
-            )
-        if self.population_size > self.trials:
-            yield (
-                ("population_size",),
-                f"must not be over trials ({self.trials}), and is {self.population_size}",
-            )
-        if self.perturbation_interval >= self.max_epochs:
-            yield (
-                ("perturbation_interval",),
-                f"must be under epochs ({self.max_epochs}), and is {self.perturbation_interval:g}",
-            )
-        evaluations = self.perturbation_interval * self._fixed_training_config.evals_per_epoch
-        if round(evaluations) < 1 or abs(evaluations - round(evaluations)) > 1e-9:
-            per_epoch = self._fixed_training_config.evals_per_epoch
-            rule = f"must be whole evaluations, {per_epoch} of which are an epoch"
-            yield ("perturbation_interval",), f"{rule}, and is {self.perturbation_interval:g}"
+        return study
 
     @property
-    def _fixed_training_config(self) -> TrainingConfig:
-        """A training configuration of the space, for the hyperparameters that are not searched."""
-        return self.training_config({name: domain.ends[0] for name, domain in self.space.parameters.items()})
+    def possible(self) -> Possible:
+        """The values that each hyperparameter can take."""
+        return self.space.possible(self.space.fixed | self.fixed)
 
     @property
-    def goal(self) -> Objective:
+    def objective_fn(self) -> Objective:
         """The objective, with the variant trained on filled in."""
         return parse_objective(self.objective, self.train_on)
 
     def training_config(self, params: Params) -> TrainingConfig:
-        """The training configuration of a trial: the space's fixed hyperparameters, the study's, the
-        trial's, the defaults."""
+        """Return the training configuration of a trial.
+
+        Precedence: the trial's parameters, the study's fixed values, the space's, the defaults.
+        """
         return TrainingConfig.model_validate(self.space.fixed | self.fixed | params)
 
     @property
-    def guesses(self) -> tuple[Params, ...]:
-        """What is tried first: the default configuration, then the space's points to evaluate."""
+    def initial_points(self) -> tuple[Params, ...]:
+        """The first trials: the default configuration, then the space's points to evaluate."""
         first = (self.space.defaults,) if self.baseline else ()
-        return (*first, *(guess for guess in self.space.points_to_evaluate if guess not in first))
+        return (*first, *(point for point in self.space.points_to_evaluate if point not in first))
 
     @property
     def never_stopped(self) -> frozenset[int]:
-        """The trials that no algorithm stops or changes: that of the default configuration."""
+        """The trials that no algorithm stops or changes: the baseline, if there is one."""
         return frozenset([0]) if self.baseline else frozenset()
 
     @property
     def runs(self) -> int:
-        """Trainings that the study asks for: each configuration under every seed."""
+        """The number of training runs: every configuration under every seed."""
         return self.trials * self.seeds
 
     @property
     def max_epochs(self) -> int:
         """The most epochs that a trial can train for."""
-        if "epochs" in self.space.parameters:
-            return int(max(self.space.parameters["epochs"].ends))
-        return self._fixed_training_config.epochs
+        return int(max(self.possible["epochs"]))
 
     @property
-    def identity(self) -> dict[str, Any]:
-        """What the study looks for, as JSON holds it."""
-        return self.model_dump(mode="json", exclude=set(NEXT_TO_THE_SEARCH))
+    def fingerprint(self) -> dict[str, Any]:
+        """The fields that determine the result, as JSON values."""
+        return self.model_dump(mode="json", exclude=set(RUNTIME_ONLY_FIELDS))
 
     def to_yaml(self) -> str:
         """The resolved study, every field written out."""
@@ -341,7 +297,9 @@ def stored_study(folder: StudyFolder) -> Study:
         raise UserError(
             Issue(f"study {folder.name}", "is not under results/", None, "hpo ls lists those that are")
         )
-    return validate(Study, read_yaml(folder.study)).model_copy(update={"name": folder.name})
+    file = read_yaml(folder.study)
+    current = YamlFile(file.path, translate_study(file.data), file.lines)
+    return validate(Study, current).model_copy(update={"name": folder.name})
 
 
 def build_study(options: Mapping[str, Any], names: Mapping[Key, str] | None = None) -> Study:
@@ -366,7 +324,7 @@ def with_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
     """
     filled = dict(options)
     algorithm, trials = ALGORITHMS.get(str(filled.get("algorithm"))), filled.get("trials")
-    if algorithm and algorithm.population and isinstance(trials, int):
+    if algorithm and algorithm.population_based and isinstance(trials, int):
         most = Study.model_fields["population_size"].default
         filled.setdefault("population_size", max(2, min(trials, most)))
     filled.setdefault("space", "demo" if filled.get("model", "tiny") == "tiny" else "suc")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from hpo.config.renamed_keys import HYPERPARAMETERS
 from hpo.config.training_rules import joint_issues
+from hpo.storage.yaml_files import FieldIssue, ValidationIssues
 
 TINY = "tiny"
 """The name of the model that is trained from scratch."""
@@ -27,6 +30,7 @@ class TrainingConfig(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    renamed_keys: ClassVar[Mapping[str, str]] = HYPERPARAMETERS
 
     learning_rate: float = Field(5e-5, gt=0, le=1, description="peak learning rate of AdamW")
     weight_decay: float = Field(
@@ -149,21 +153,21 @@ class TrainingConfig(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _no_truth_values(cls, value: Any, info: ValidationInfo) -> Any:
-        """Of a bool pydantic would make 0 or 1."""
+        """Reject booleans for numbers, which pydantic converts to 0 or 1."""
         if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
-            raise PydanticCustomError("truth_value", "Input should not be true or false")
+            raise PydanticCustomError("truth_value", "must not be true or false")
         return value
 
     @model_validator(mode="after")
-    def _agrees_with_itself(self) -> TrainingConfig:
-        for _, issue in joint_issues({name: (value,) for name, value in self}):
-            raise ValueError(issue)
+    def _consistent(self) -> TrainingConfig:
+        possible = {name: (value,) for name, value in self}
+        if issues := [FieldIssue((), message) for _, message in joint_issues(possible)]:
+            raise ValidationIssues(issues)
         return self
 
 
 def hyperparameters() -> dict[str, dict[str, Any]]:
-    """Name, default, description and limits of every hyperparameter, in the training configuration's
-    order."""
+    """Return name, default, description and limits of every hyperparameter."""
     schema = TrainingConfig.model_json_schema()["properties"]
     return {
         name: {key: value for key, value in field.items() if key != "title"} for name, field in schema.items()

@@ -1,5 +1,4 @@
-"""Which hyperparameters go together: combinations that make no sense, and hyperparameters that nothing
-would read."""
+"""Which hyperparameters fit together: invalid combinations, and hyperparameters without effect."""
 
 from __future__ import annotations
 
@@ -9,14 +8,12 @@ from itertools import product
 from typing import Any
 
 Possible = Mapping[str, Sequence[Any]]
-"""For every hyperparameter the values that it may come to have: one where it is set, several where it is
-searched."""
+"""The values that each hyperparameter can take: one if it is set, several if it is searched."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What some hyperparameters must keep together: ``issue`` is called with their values, and says what
-    is wrong."""
+    """A condition on several hyperparameters; ``issue`` takes their values and returns what is wrong."""
 
     hyperparameters: tuple[str, ...]
     issue: Callable[..., str | None]
@@ -25,15 +22,15 @@ class Rule:
 def _one_warmup(ratio: float, epochs: float, steps: int) -> str | None:
     if sum(value > 0 for value in (ratio, epochs, steps)) < 2:
         return None
-    given = f"warmup_ratio {ratio}, warmup_epochs {epochs}, warmup_steps {steps}"
-    return f"the warm-up must be given once, and is given as {given}"
+    return f"set at most one of warmup_ratio ({ratio}), warmup_epochs ({epochs}) and warmup_steps ({steps})"
 
 
 def _warmup_ends(warmup: float, epochs: int) -> str | None:
+    if warmup <= epochs:
+        return None
     return (
-        f"warmup_epochs ({warmup:g}) must not be over epochs ({epochs}), or the rate never gets to its peak"
-        if warmup > epochs
-        else None
+        f"warmup_epochs ({warmup:g}) must be at most epochs ({epochs}); "
+        "otherwise the learning rate never reaches its peak"
     )
 
 
@@ -41,36 +38,32 @@ def _cooldown_fits(schedule: str, cooldown: float, warmup: float, epochs: int) -
     if schedule != "hybrid" or cooldown + warmup <= epochs:
         return None
     return (
-        f"cooldown_epochs ({cooldown:g}) and warmup_epochs ({warmup:g}) together must not be over "
-        f"epochs ({epochs}) where lr_schedule is hybrid"
+        f"cooldown_epochs ({cooldown:g}) plus warmup_epochs ({warmup:g}) must be at most epochs ({epochs}) "
+        "with lr_schedule hybrid"
     )
 
 
 def _patience_suits(schedule: str, patience: int) -> str | None:
     if schedule == "adaptive" and not patience:
-        return (
-            "lr_schedule adaptive cools down when patience runs out, so patience must be at least 1, and is 0"
-        )
+        return "patience must be at least 1 with lr_schedule adaptive, which cools down when it runs out"
     if schedule == "hybrid" and patience:
         return (
-            f"lr_schedule hybrid cools down at a fixed time, before which patience ({patience}) might end "
-            "the run; take adaptive, or patience 0"
+            f"patience ({patience}) must be 0 with lr_schedule hybrid, which cools down at a fixed time; "
+            "lr_schedule adaptive cools down when patience runs out"
         )
     return None
 
 
 def _parts_of_a_batch(accumulation: int, batch: int) -> str | None:
-    return (
-        f"accumulation_steps ({accumulation}) must not be over batch_size ({batch}), which it divides"
-        if accumulation > batch
-        else None
-    )
+    if accumulation <= batch:
+        return None
+    return f"accumulation_steps ({accumulation}) must be at most batch_size ({batch}), which it divides"
 
 
 def _one_label_a_token(alignment: str, pooling: str) -> str | None:
     if alignment != "all" or pooling == "first":
         return None
-    return f"label_alignment all does nothing with pooling {pooling}, which reads a token once"
+    return f"label_alignment all has no effect with pooling {pooling}, which predicts once per token"
 
 
 RULES = (
@@ -86,15 +79,15 @@ RULES = (
 
 @dataclass(frozen=True)
 class Need:
-    """What a hyperparameter needs of another to be read at all."""
+    """The condition on another hyperparameter under which a hyperparameter has an effect."""
 
     hyperparameter: str
     suits: Callable[[Any], bool]
     words: str
 
 
-_STOPPING = Need("patience", lambda value: value > 0, "patience over 0")
-_LORA = Need("lora_r", lambda value: value > 0, "lora_r over 0")
+_STOPPING = Need("patience", lambda value: value > 0, "patience of at least 1")
+_LORA = Need("lora_r", lambda value: value > 0, "lora_r of at least 1")
 NEEDS: dict[str, Need] = {
     "lr_gamma": Need("lr_schedule", lambda value: value == "exponential", "lr_schedule exponential"),
     "lr_cycles": Need(
@@ -113,13 +106,17 @@ NEEDS: dict[str, Need] = {
         "class_weighting", lambda value: value == "effective", "class_weighting effective"
     ),
 }
-"""The hyperparameters that are read only where another has certain values."""
+"""The hyperparameters that have an effect only for certain values of another one."""
 
 
 def joint_issues(possible: Possible) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The rules that some combination of the values breaks: the hyperparameters of each, and what is
-    wrong."""
+    """Yield the hyperparameters and the message of each rule that a combination of values breaks.
+
+    Rules that read a hyperparameter without values are skipped.
+    """
     for rule in RULES:
+        if not all(name in possible for name in rule.hyperparameters):
+            continue
         for values in product(*(possible[name] for name in rule.hyperparameters)):
             if issue := rule.issue(*values):
                 yield rule.hyperparameters, issue
@@ -127,9 +124,9 @@ def joint_issues(possible: Possible) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def unread_hyperparameters(given: Iterable[str], possible: Possible) -> Iterator[tuple[str, str]]:
-    """The hyperparameters among those given that no combination of the values would read, and what they
-    need."""
+    """Yield each given hyperparameter that has no effect for any combination of values, and what it needs."""
     for name in given:
         need = NEEDS.get(name)
-        if need and not any(map(need.suits, possible[need.hyperparameter])):
-            yield name, f"would not be read: it needs {need.words}"
+        values = possible.get(need.hyperparameter) if need else None
+        if need and values and not any(map(need.suits, values)):
+            yield name, f"has no effect: it needs {need.words}"

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from hpo.config.renamed_keys import translate_params
 from hpo.corpora.sentences import SPLITS
 from hpo.corpora.spans import Scores
 from hpo.corpora.variants import VARIANTS
@@ -43,6 +44,8 @@ class MatrixRow(BaseModel):
     corpus_sha256: str | None = None
     model: str | None = None
     seed: int | None = None
+
+    _present_names = field_validator("hyperparameters", mode="before")(translate_params)
 
     @field_validator("trained_on")
     @classmethod

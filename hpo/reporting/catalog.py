@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import takewhile
 from typing import Any
 
-from hpo.config.search_space import Parameter, load_space
+from hpo.config.domain import Domain
+from hpo.config.search_space import load_space
 from hpo.config.training_config import hyperparameters
 from hpo.reporting.tables import render_table
 from hpo.storage.presets import list_presets
@@ -30,14 +31,12 @@ def render_spaces() -> str:
     parts = []
     for space in list_spaces():
         parts.append(f"{space['name']}: {space['purpose']}\n")
-        parts += [
-            f"  {name:20}{_domain(Parameter(**domain))}\n" for name, domain in space["parameters"].items()
-        ]
+        parts += [f"  {name:20}{_domain(Domain(**domain))}\n" for name, domain in space["parameters"].items()]
         parts += [f"  {name:20}= {value}\n" for name, value in space["fixed"].items()]
     return "".join(parts)
 
 
-def _domain(parameter: Parameter) -> str:
+def _domain(parameter: Domain) -> str:
     if parameter.values is not None:
         return "one of " + ", ".join(map(str, parameter.values))
     low, high = parameter.bounds

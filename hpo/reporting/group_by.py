@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from hpo.config.search_space import MOST_VALUES
+from hpo.config.search_space import MAX_LISTED_VALUES
 from hpo.errors import unknown
 from hpo.reporting.study_record import StudyRecord
 from hpo.reporting.tables import format_f1, format_name, format_value, render_table
@@ -52,7 +52,7 @@ def group_trials(record: StudyRecord, hyperparameter: str) -> list[TrialGroup]:
     values = {trial.number: params_at_best_epoch(trial)[hyperparameter] for trial in trials}
     domain = parameters[hyperparameter]
     distinct = sorted(set(values.values())) if domain.values is None else list(domain.values)
-    if domain.values is None and len(distinct) > MOST_VALUES:
+    if domain.values is None and len(distinct) > MAX_LISTED_VALUES:
         bins = _bins(trials, values)
     else:
         bins = [

@@ -51,14 +51,14 @@ class TrialController:
         self.folder = folder
         self.trials = read_trials(read_lines(folder.trials))
         levels = rung_levels(study.grace_epochs, study.reduction_factor, study.max_epochs)
-        space = study.space.model_copy(update={"points_to_evaluate": study.guesses})
+        space = study.space.model_copy(update={"points_to_evaluate": study.initial_points})
         self._sampler = build_sampler(
             algorithm.sampler or study.sampler, space, study.seed, levels, study.seeds
         )
         self._sampler_exhausted = False
         self._scheduler = build_scheduler(study)
         # Members of a population pause together at every boundary, and PBT protects the default itself.
-        self._never_stop = frozenset[int]() if algorithm.population else study.never_stopped
+        self._never_stop = frozenset[int]() if algorithm.population_based else study.never_stopped
         self._listeners: list[Callable[[Trial], None]] = []
         self._journal = Journal(folder.trials)
         self._checkpoints = CheckpointStore(folder)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from hpo.config.renamed_keys import translate_trial
 from hpo.config.search_space import Params
 from hpo.training.measurement import Measurement
 
@@ -116,7 +117,7 @@ def read_trials(lines: Iterable[dict[str, Any]]) -> list[Trial]:
     worker failure, each resume, each pause, and its end. A finished study has one line for each trial.
     """
     trials: dict[int, Trial] = {}
-    for line in lines:
+    for line in map(translate_trial, lines):
         number = line["trial"]
         if "seed" in line:
             changes = [ParamsChange(**change) for change in line.get("changes", ())]

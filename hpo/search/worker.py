@@ -70,7 +70,7 @@ class TrialRunner:
             model=self.model,
             train_on=self.study.train_on,
             seed=trial["seed"],
-            objective=self.study.goal,
+            objective=self.study.objective_fn,
             resume_dir=resume_dir,
         )
         callbacks = TrainingCallbacks(report, partial(self.checkpoint_dir, trial["number"], trial["params"]))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hpo.config.renamed_keys import translate_params, translate_space
 from hpo.config.search_space import Params, Space
 from hpo.errors import Issue, UserError
 from hpo.storage.journal import read_lines
@@ -63,6 +64,9 @@ def read_curve_table(path: Path) -> CurveTable:
     conditions, *rows = lines
     columns = ("epoch", "f1", "loss", "seconds")
     curves = tuple(
-        Curve(row["params"], row["seed"], **{name: tuple(row[name]) for name in columns}) for row in rows
+        Curve(translate_params(row["params"]), row["seed"], **{name: tuple(row[name]) for name in columns})
+        for row in rows
     )
-    return CurveTable(path.stem, conditions, Space.model_validate(conditions["space"]), curves)
+    return CurveTable(
+        path.stem, conditions, Space.model_validate(translate_space(conditions["space"])), curves
+    )

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpo.config.search_space import Parameter, Params, Space
+from hpo.config.domain import Domain
+from hpo.config.search_space import Params, Space
 from hpo.search.samplers.random_and_grid import RandomSampler
 from hpo.simulation.curve_tables import CurveTable
 from hpo.training.measurement import Measurement
@@ -142,14 +143,11 @@ def _coordinates(space: Space, configurations: Sequence[Params]) -> tuple[Floats
     return np.array(columns).T, owners
 
 
-def _axes(parameter: Parameter, values: list[Any]) -> list[list[float]]:
+def _axes(parameter: Domain, values: list[Any]) -> list[list[float]]:
     if parameter.values is not None:
         numbers = all(isinstance(each, int | float) and each > 0 for each in parameter.values)
         if numbers and not any(isinstance(each, bool) for each in parameter.values):
             low, high = (math.log(end(parameter.values)) for end in (min, max))  # type: ignore[arg-type]
             return [[(math.log(value) - low) / ((high - low) or 1.0) for value in values]]
         return [[float(value == each) for value in values] for each in parameter.values]
-    low, high = parameter.bounds
-    if parameter.type == "loguniform":
-        return [[math.log(value / low) / math.log(high / low) for value in values]]
-    return [[(value - low) / (high - low) for value in values]]
+    return [list(map(parameter.to_unit, values))]

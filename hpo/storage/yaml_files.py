@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -49,12 +50,21 @@ class YamlFile:
         return Issue(self.location(key), _with_key(key, message), value, hint)
 
 
-class ValidationIssues(ValueError):
-    """Several issues raised by one validator: for each, the key inside the value and the message."""
+class FieldIssue(NamedTuple):
+    """One problem that a validator finds: an `Issue` located at a key inside the validated value."""
 
-    def __init__(self, issues: Iterable[tuple[Key, str]]) -> None:
+    key: Key
+    message: str
+    value: object = None
+    hint: str = ""
+
+
+class ValidationIssues(ValueError):
+    """Every problem that one validator finds in a value; an `Issue` is a problem of another file."""
+
+    def __init__(self, issues: Iterable[FieldIssue | Issue]) -> None:
         self.issues = tuple(issues)
-        super().__init__("; ".join(message for _, message in self.issues))
+        super().__init__("; ".join(map(_as_text, self.issues)))
 
 
 _BOOL = ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF")
@@ -163,62 +173,106 @@ def _index(node: yaml.Node | None, key: Key, path: Path, lines: dict[Key, int], 
 
 
 def validate(model: type[Model], file: YamlFile, **context: Any) -> Model:
-    """Validate a file's data as a model.
+    """Parse a model from a YAML file.
 
     Raises
     ------
     UserError
-        with every issue that the model finds, each at its line; also for each boolean given for a number,
-        which pydantic accepts.
+        with every issue of the file, each at its line; also for each boolean given for a number, which
+        pydantic accepts.
     """
     if not isinstance(file.data, dict):
         given = type(file.data).__name__
         raise UserError(Issue(file.location(), "must be a mapping of keys to values", given))
+    issues: list[FieldIssue | Issue] = [*_booleans_as_numbers(file.data, model)]
+    boolean_keys = [issue.key for issue in issues if isinstance(issue, FieldIssue)]
+    parsed = None
     try:
         parsed = model.model_validate(file.data, context=context or None)
     except ValidationError as error:
-        raise UserError(issues_of(error, file, model)) from None
-    issues = [
-        file.issue(key, "must be a number", value) for key, value in _booleans_as_numbers(file.data, parsed)
-    ]
-    if issues:
-        raise UserError(issues)
+        found = field_issues(error, model)
+        issues += (issue for issue in found if getattr(issue, "key", None) not in boolean_keys)
+    if issues or parsed is None:
+        raise UserError(issue if isinstance(issue, Issue) else file.issue(*issue) for issue in issues)
     return parsed
 
 
-def _booleans_as_numbers(given: Any, parsed: Any, key: Key = ()) -> Iterator[tuple[Key, bool]]:
-    """Yield the keys where pydantic read ``true`` as 1 or ``false`` as 0, as it does outside strict mode."""
-    if isinstance(given, bool):
-        if isinstance(parsed, int | float) and not isinstance(parsed, bool):
-            yield key, given
-    elif isinstance(given, dict):
-        for name, value in given.items():
-            inner = parsed.get(name) if isinstance(parsed, dict) else getattr(parsed, str(name), None)
-            yield from _booleans_as_numbers(value, inner, (*key, name))
-    elif isinstance(given, list) and isinstance(parsed, list | tuple):
-        for index, (value, inner) in enumerate(zip(given, parsed, strict=False)):
-            yield from _booleans_as_numbers(value, inner, (*key, index))
-
-
-def issues_of(error: ValidationError, file: YamlFile, model: type[BaseModel]) -> list[Issue]:
-    """Convert pydantic's errors to issues, each at its line."""
-    issues = []
+def field_issues(error: ValidationError, model: type[BaseModel]) -> Iterator[FieldIssue | Issue]:
+    """Convert pydantic's errors to issues of this program's wording."""
     for problem in error.errors():
-        key = problem["loc"]
-        cause = problem.get("ctx", {}).get("error")
+        key, cause = problem["loc"], problem.get("ctx", {}).get("error")
         if isinstance(cause, ValidationIssues):
-            inner = [((*key, *inside), message) for inside, message in cause.issues]
-            issues += [file.issue(each, message) for each, message in inner]
-            continue
-        message = problem["msg"].removeprefix("Value error, ")
-        hint = ""
-        if problem["type"] == "extra_forbidden":
-            message = "unknown key"
-            hint = f"known: {', '.join(model.model_fields)}" if len(key) == 1 else ""
-        hidden = problem["type"] == "missing" or isinstance(problem["input"], dict)
-        value = None if hidden else problem["input"]
-        issues.append(file.issue(key, message, value, hint))
-    return issues
+            for issue in cause.issues:
+                yield issue if isinstance(issue, Issue) else issue._replace(key=(*key, *issue.key))
+        elif problem["type"] == "extra_forbidden":
+            yield FieldIssue(key, "unknown key", None, _hint_for_unknown(key, model))
+        elif problem["type"] == "missing":
+            yield FieldIssue(key, "is required")
+        else:
+            message = _PYDANTIC_SUBJECT.sub("must ", problem["msg"].removeprefix("Value error, "))
+            yield FieldIssue(key, message, None if isinstance(problem["input"], dict) else problem["input"])
+
+
+_PYDANTIC_SUBJECT = re.compile(r"^(?:Input|String|Dictionary|Tuple|List|Value) should ")
+
+
+def _hint_for_unknown(key: Key, model: type[BaseModel]) -> str:
+    """Return the present name of a renamed key, or else the known keys of its mapping."""
+    for option in _options(_annotation_at(model, key[:-1])):
+        if isinstance(option, type) and issubclass(option, BaseModel):
+            renamed: Mapping[Any, str] = getattr(option, "renamed_keys", {})
+            if new := renamed.get(key[-1]):
+                return f"renamed; use {new}"
+            return f"known: {', '.join(option.model_fields)}"
+    return ""
+
+
+def _booleans_as_numbers(data: Any, annotation: Any, key: Key = ()) -> Iterator[FieldIssue]:
+    """Yield the keys where pydantic reads ``true`` as 1 or ``false`` as 0, as it does outside strict mode."""
+    if isinstance(data, bool):
+        options = _options(annotation)
+        if (int in options or float in options) and bool not in options:
+            yield FieldIssue(key, "must be a number", data)
+    elif isinstance(data, dict | list):
+        for part, value in data.items() if isinstance(data, dict) else enumerate(data):
+            yield from _booleans_as_numbers(value, _annotation_at(annotation, (part,)), (*key, part))
+
+
+def _annotation_at(annotation: Any, key: Key) -> Any:
+    """Return the type annotation of the value at a key path, Any if there is none.
+
+    For a model ``Space`` with a field ``parameters: dict[str, Domain]``, the annotation at
+    ``("parameters", "epochs")`` is ``Domain``.
+    """
+    for part in key:
+        annotation = next((member for each in _options(annotation) for member in _member(each, part)), Any)
+    return annotation
+
+
+def _options(annotation: Any) -> tuple[Any, ...]:
+    """Return the alternatives of a union, without ``Annotated``; a single type is its only alternative."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _options(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        return tuple(option for each in get_args(annotation) for option in _options(each))
+    return (annotation,)
+
+
+def _member(annotation: Any, part: str | int) -> Iterator[Any]:
+    """Yield the type annotation of a model's field, of a dict's values, or of a sequence's items."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if part in annotation.model_fields:
+            yield annotation.model_fields[str(part)].annotation
+    elif isinstance(origin, type) and arguments:
+        yield arguments[1] if issubclass(origin, Mapping) else arguments[0]
+
+
+def _as_text(issue: FieldIssue | Issue) -> str:
+    if isinstance(issue, Issue):
+        return str(issue)
+    return str(Issue(".".join(map(str, issue.key)), *issue[1:])).removeprefix(": ")
 
 
 def _with_key(key: Key, message: str) -> str:

@@ -50,7 +50,7 @@ def export_results(prepared: PreparedStudy) -> MatrixRow:
     if default in rank_trials(trials) and default not in best and folder.checkpoint(default.number).exists():
         _export_trial(prepared, default, folder.default)
     _score_milestones(prepared, trials)
-    if ALGORITHMS[study.algorithm].population:
+    if ALGORITHMS[study.algorithm].population_based:
         write_text(folder.schedule, dump_yaml(winning_schedule(trials, best[0])))
     write_report(folder)
     # The matrix marks the study as finished, so it is written after everything else.

@@ -8,7 +8,8 @@ from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from hpo.config.search_space import Parameter, Params
+from hpo.config.domain import Domain
+from hpo.config.search_space import Params
 from hpo.config.study import Study
 from hpo.config.training_config import TrainingConfig
 from hpo.corpora.loading import load
@@ -145,7 +146,7 @@ def encode_study(study: Study, corpus: Corpus, family: TagFamily) -> Encodings:
     return encodings
 
 
-def demanding_value(hyperparameter: str, domain: Parameter) -> Any:
+def demanding_value(hyperparameter: str, domain: Domain) -> Any:
     """Return a searched value that requires something of the model: one that is not the default.
 
     For example 8 for ``lora_r`` in [0, 8], since 0 turns LoRA off. The default if it is the only value.

@@ -9,8 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from hpo.config.renamed_keys import translate_params
 from hpo.config.search_space import Params
 from hpo.config.study import Study, stored_study
 from hpo.errors import Issue, StudyFailed, UserError
@@ -39,6 +40,8 @@ class Segment(BaseModel):
 
     from_epoch: float = Field(ge=0)
     params: Params
+
+    _present_names = field_validator("params", mode="before")(translate_params)
 
 
 class Schedule(BaseModel):
@@ -137,7 +140,7 @@ def train_schedule(
             model=study.model,
             train_on=study.train_on,
             seed=seed,
-            objective=study.goal,
+            objective=study.objective_fn,
             resume_dir=work_dir / "state",
         )
         try:

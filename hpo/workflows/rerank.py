@@ -30,7 +30,7 @@ def plan_rerank(record: StudyRecord, top: int, seeds: int) -> Study:
     """
     study = record.study
     location = f"study {study.name}"
-    if ALGORITHMS[study.algorithm].population:
+    if ALGORITHMS[study.algorithm].population_based:
         message = f"{study.algorithm} changes hyperparameters during training, so they cannot be retrained"
         hint = f"retrain the winning schedule with: hpo replay {study.name}"
         raise UserError(Issue(location, message, None, hint))
@@ -52,7 +52,9 @@ def plan_rerank(record: StudyRecord, top: int, seeds: int) -> Study:
         "baseline": True,
     }
     planned = study.model_copy(update=changes)
-    return Study.model_validate(planned.model_copy(update={"trials": len(planned.guesses)}).model_dump())
+    return Study.model_validate(
+        planned.model_copy(update={"trials": len(planned.initial_points)}).model_dump()
+    )
 
 
 def rerank(
@@ -93,7 +95,7 @@ def rerank(
 
 
 def _check_same_numbers(name: str, inner: StudyFolder, planned: Study) -> None:
-    if inner.study.exists() and (before := stored_study(inner)).identity != planned.identity:
+    if inner.study.exists() and (before := stored_study(inner)).fingerprint != planned.fingerprint:
         message = f"already reranked with {before.trials} configurations and {before.seeds} seeds"
         requested = f"{planned.trials} configurations and {planned.seeds} seeds"
         hint = f"use the same numbers, or remove {inner.path} first"

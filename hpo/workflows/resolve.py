@@ -31,7 +31,7 @@ def with_free_name(study: Study) -> Study:
     named = study
     while True:
         folder = StudyFolder(named.name)
-        if not folder.study.exists() or stored_study(folder).identity == study.identity:
+        if not folder.study.exists() or stored_study(folder).fingerprint == study.fingerprint:
             return named
         number += 1
         named = study.model_copy(update={"name": f"{study.name}-{number}"})
@@ -47,7 +47,7 @@ def check_same_study(study: Study, folder: StudyFolder) -> None:
     """
     if not folder.study.exists():
         return
-    stored, requested = stored_study(folder).identity, study.identity
+    stored, requested = stored_study(folder).fingerprint, study.fingerprint
     issues = [
         Issue(
             f"study {study.name}",

@@ -1,4 +1,4 @@
-"""Which trackers a study may name, and what is told of those that are not there."""
+"""Tracker names of a study, and the error for trackers that are not installed."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_a_study_refuses_what_it_cannot_take(trackers, complaint):
 def test_trackers_are_no_part_of_what_a_study_looks_for():
     study, other = build_study({}), build_study({"trackers": []})
     assert study.trackers == ("tensorboard",)
-    assert study.identity == other.identity
+    assert study.fingerprint == other.fingerprint
 
 
 def test_a_tracker_that_is_not_installed_is_refused_with_what_to_install(monkeypatch):
@@ -46,7 +46,7 @@ def test_a_tracker_that_is_not_installed_is_refused_with_what_to_install(monkeyp
     with pytest.raises(UserError) as refused:
         refuse_absent(["tensorboard", "wandb:p"])
     assert str(refused.value) == (
-        "trackers: is not installed: 'wandb' (install it: .venv/bin/pip install -c constraints.txt "
+        "trackers: is not installed (got 'wandb'; install it: .venv/bin/pip install -c constraints.txt "
         "-e '.[wandb]'; or take it out of the study's trackers)"
     )
 
@@ -57,7 +57,7 @@ def test_a_study_with_an_absent_tracker_is_refused_before_anything_is_written(mo
     from hpo.workflows.run import run
 
     monkeypatch.setattr(names, "find_spec", lambda module: None)
-    with pytest.raises(UserError, match="is not installed: 'mlflow'"):
+    with pytest.raises(UserError, match=r"is not installed \(got 'mlflow'"):
         run(build_study({"trackers": ["mlflow"]}), Console(quiet=True))
     assert list(empty_folder.iterdir()) == []
 

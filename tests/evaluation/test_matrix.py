@@ -83,7 +83,7 @@ def test_row_with_invalid_fields_is_refused(fields, message):
         (None, "matrix.json: cannot be read"),
         ("{\n]", "matrix.json:2: is not valid JSON"),
         ("[]", "must be a mapping"),
-        ('{"rows": [{"tag_family": "Original", "trained_on": "cased"}]}', "rows.0.algorithm: Field required"),
+        ('{"rows": [{"tag_family": "Original", "trained_on": "cased"}]}', "rows.0.algorithm: is required"),
     ],
 )
 def test_read_matrix_of_an_invalid_file_is_refused(tmp_path, text, message):

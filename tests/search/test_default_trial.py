@@ -5,7 +5,8 @@ import os
 import pytest
 
 from hpo.config.algorithms import ALGORITHMS
-from hpo.config.search_space import Parameter, Space
+from hpo.config.domain import Domain
+from hpo.config.search_space import Space
 from hpo.config.study import build_study
 from hpo.errors import UserError
 from hpo.search.controller import TrialController
@@ -66,7 +67,7 @@ def test_default_trial_comes_first_and_is_never_stopped(tmp_path, measure, algor
     assert first.params == DEFAULTS
     assert not first.changes
     assert (first.state, first.epochs) == (State.COMPLETE, 9)
-    if not ALGORITHMS[algorithm].population:
+    if not ALGORITHMS[algorithm].population_based:
         assert second.params == SPACE["points_to_evaluate"][0]
     if ALGORITHMS[algorithm].stops:
         assert any(trial.state == State.STOPPED for trial in controller.trials)
@@ -109,7 +110,7 @@ def test_grid_containing_the_defaults_tries_them_once(tmp_path, measure):
     ],
 )
 def test_nearest_moves_a_value_into_the_domain(domain, value, nearest):
-    assert Parameter(**domain).nearest(value) == nearest
+    assert Domain(**domain).nearest(value) == nearest
 
 
 def test_space_defaults_are_those_of_the_training_config():
@@ -177,9 +178,7 @@ def test_grid_with_seeds_ends_when_it_is_complete(tmp_path, measure):
 
 @pytest.mark.parametrize("algorithm", [name for name, each in ALGORITHMS.items() if not each.repeats])
 def test_study_with_seeds_for_a_stopping_algorithm_raises(algorithm):
-    with pytest.raises(
-        UserError, match=f"{algorithm} tries no configuration twice.*hpo rerank STUDY --seeds 5"
-    ):
+    with pytest.raises(UserError, match=f"seeds: must be 1 for {algorithm}.*hpo rerank STUDY --seeds 5"):
         study_of(algorithm=algorithm, seeds=5)
 
 

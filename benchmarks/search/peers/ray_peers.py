@@ -13,7 +13,8 @@ from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import AsyncHyperBandScheduler, HyperBandForBOHB, TrialScheduler
 
 from benchmarks.search.peers.tuner import GRACE_EPOCHS, REDUCTION_FACTOR, PeerTuner
-from hpo.config.search_space import Parameter, Params
+from hpo.config.domain import Domain
+from hpo.config.search_space import Params
 from hpo.config.study import Study
 from hpo.search.trial import State, Trial
 from hpo.training.measurement import Measurement
@@ -138,7 +139,7 @@ def _searcher(searcher_class: Any, study: Study, **options: Any) -> Any:
     return searcher_class(space=space, **OBJECTIVE, **options)
 
 
-def _domain(parameter: Parameter) -> Any:
+def _domain(parameter: Domain) -> Any:
     if parameter.values is not None:
         return tune.choice(list(parameter.values))
     low, high = parameter.bounds

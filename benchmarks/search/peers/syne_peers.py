@@ -12,7 +12,8 @@ from syne_tune.config_space import choice, loguniform, randint, uniform
 from syne_tune.optimizer.baselines import ASHA, BOHB
 
 from benchmarks.search.peers.tuner import GRACE_EPOCHS, REDUCTION_FACTOR, PeerTuner
-from hpo.config.search_space import Parameter, Params
+from hpo.config.domain import Domain
+from hpo.config.search_space import Params
 from hpo.config.study import Study
 from hpo.search.trial import State, Trial
 from hpo.training.measurement import Measurement
@@ -68,7 +69,7 @@ def _options(study: Study) -> dict[str, Any]:
     }
 
 
-def _domain(parameter: Parameter) -> Any:
+def _domain(parameter: Domain) -> Any:
     if parameter.values is not None:
         return choice(list(parameter.values))
     low, high = parameter.bounds

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from hpo.corpora.label_schemes import SCHEMES
 from hpo.storage.yaml_files import (
-    Key,
+    FieldIssue,
     ValidationIssues,
     read_yaml,
     validate,
@@ -105,16 +105,16 @@ def _normalize_splits(splits: Mapping[str, str]) -> dict[str, str]:
         If a split is defined twice, or a name looks like a misspelled split.
     """
     normalized: dict[str, str] = {}
-    issues: list[tuple[Key, str]] = []
+    issues: list[FieldIssue] = []
     for name, file in splits.items():
         split = SPLIT_WORDS.get(name.lower(), name)
         similar = get_close_matches(name.lower(), SPLIT_WORDS, 1, _TYPO_SIMILARITY) if name.isalpha() else []
         if not name.strip():
-            issues.append(((name,), "must not be empty"))
+            issues.append(FieldIssue((name,), "must not be empty"))
         elif split in normalized:
-            issues.append(((name,), f"the {split} split is defined twice"))
+            issues.append(FieldIssue((name,), f"the {split} split is defined twice"))
         elif similar and similar[0] != name.lower():
-            issues.append(((name,), f"unknown split; did you mean {SPLIT_WORDS[similar[0]]}?"))
+            issues.append(FieldIssue((name,), f"unknown split; did you mean {SPLIT_WORDS[similar[0]]}?"))
         normalized[split] = file
     if issues:
         raise ValidationIssues(issues)

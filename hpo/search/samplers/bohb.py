@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpo.config.search_space import Parameter, Params, Space
+from hpo.config.domain import Domain
+from hpo.config.search_space import Params, Space
 from hpo.search.rungs import result_at_rung
 from hpo.search.trial import State, Trial
 
@@ -166,25 +167,11 @@ def draw_uniform(choices: Sequence[int], generator: np.random.Generator) -> Floa
     return np.array([generator.integers(values) if values else generator.random() for values in choices])
 
 
-def _coordinate(parameter: Parameter, value: Any) -> float:
-    """The index of a choice's value, or a place in [0, 1]: whole numbers in the middles of equal bins."""
-    if parameter.values is not None:
-        return parameter.values.index(value)
-    low, high = parameter.bounds
-    if parameter.type == "int":
-        return (value - low + 0.5) / (high - low + 1)
-    if parameter.type == "loguniform":
-        return math.log(value / low) / math.log(high / low)
-    return (value - low) / (high - low)
+def _coordinate(domain: Domain, value: Any) -> float:
+    """Return the index of a choice's value, or the place of a range's value in [0, 1]."""
+    return domain.values.index(value) if domain.values is not None else domain.to_unit(value)
 
 
-def _value(parameter: Parameter, coordinate: float) -> Any:
-    """What `_coordinate` was made of."""
-    if parameter.values is not None:
-        return parameter.values[int(coordinate)]
-    low, high = parameter.bounds
-    if parameter.type == "int":
-        return int(min(high, low + math.floor(coordinate * (high - low + 1))))
-    if parameter.type == "loguniform":
-        return min(high, max(low, low * (high / low) ** coordinate))
-    return min(high, max(low, low + coordinate * (high - low)))
+def _value(domain: Domain, coordinate: float) -> Any:
+    """Return the value of a coordinate; the inverse of `_coordinate`."""
+    return domain.values[int(coordinate)] if domain.values is not None else domain.from_unit(coordinate)

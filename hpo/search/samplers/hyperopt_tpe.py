@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from hyperopt import JOB_STATE_DONE, STATUS_OK, Domain, Trials, hp, tpe
+from hyperopt import JOB_STATE_DONE, STATUS_OK, Trials, hp, tpe
+from hyperopt import Domain as HyperoptDomain
 from hyperopt.base import JOB_STATE_RUNNING
 
-from hpo.config.search_space import Parameter, Params, Space
+from hpo.config.domain import Domain
+from hpo.config.search_space import Params, Space
 from hpo.search.trial import State, Trial
 
 STARTUP_TRIALS = 10
@@ -25,7 +27,7 @@ class HyperoptTPE:
     def __init__(self, space: Space, seed: int) -> None:
         self._seed = seed
         self._parameters = space.parameters
-        self._domain = Domain(
+        self._domain = HyperoptDomain(
             lambda params: 0.0, {name: _expression(name, each) for name, each in space.parameters.items()}
         )
 
@@ -65,7 +67,7 @@ class HyperoptTPE:
         }
 
 
-def _expression(name: str, parameter: Parameter) -> Any:
+def _expression(name: str, parameter: Domain) -> Any:
     if parameter.values is not None:
         return hp.choice(name, list(parameter.values))
     low, high = parameter.bounds
@@ -76,12 +78,11 @@ def _expression(name: str, parameter: Parameter) -> Any:
     return hp.uniform(name, low, high)
 
 
-def _value(parameter: Parameter, code: Any) -> Any:
+def _value(parameter: Domain, code: Any) -> Any:
     if parameter.values is not None:
         return parameter.values[int(code)]
-    low, high = parameter.bounds
-    return parameter.convert(min(high, max(low, float(code))))  # exp(log(high)) may exceed high
+    return parameter.convert(parameter.clip(float(code)))  # exp(log(high)) may exceed high
 
 
-def _code(parameter: Parameter, value: Any) -> Any:
+def _code(parameter: Domain, value: Any) -> Any:
     return parameter.values.index(value) if parameter.values is not None else value

@@ -16,7 +16,8 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from hpo.config.search_space import Parameter, Params, Space
+from hpo.config.domain import Domain
+from hpo.config.search_space import Params, Space
 from hpo.search.trial import State, Trial
 
 STARTUP_TRIALS = 10
@@ -125,7 +126,7 @@ def value_of(rank: tuple[float, float]) -> float:
     return f1 - 1e-11 * (1 - 1 / (1 - negative_loss))
 
 
-def distribution_of(parameter: Parameter) -> BaseDistribution:
+def distribution_of(parameter: Domain) -> BaseDistribution:
     """Return the domain of a hyperparameter as an Optuna distribution."""
     if parameter.values is not None:
         return CategoricalDistribution(parameter.values)
@@ -135,5 +136,5 @@ def distribution_of(parameter: Parameter) -> BaseDistribution:
     return FloatDistribution(low, high, log=parameter.type == "loguniform")
 
 
-def _plain(parameter: Parameter, value: Any) -> Any:
+def _plain(parameter: Domain, value: Any) -> Any:
     return value if parameter.values is not None else parameter.convert(value)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hpo.config.search_space import Parameter, Params, Space
+from hpo.config.domain import Domain
+from hpo.config.search_space import Params, Space
 from hpo.search.trial import Trial
 
 
@@ -24,7 +25,7 @@ class RandomSampler:
         return {name: draw(parameter, generator) for name, parameter in self._space.parameters.items()}
 
 
-def draw(parameter: Parameter, generator: np.random.Generator) -> bool | int | float | str:
+def draw(parameter: Domain, generator: np.random.Generator) -> bool | int | float | str:
     """Draw a value uniformly on the domain's scale."""
     if parameter.values is not None:
         return parameter.values[int(generator.integers(len(parameter.values)))]
@@ -37,7 +38,7 @@ def draw(parameter: Parameter, generator: np.random.Generator) -> bool | int | f
 
 
 class GridSampler:
-    """Tries every combination of the domains' grid values (`Parameter.levels`) once, in seeded random order.
+    """Tries every combination of the domains' grid values (`Domain.levels`) once, in seeded random order.
 
     The random order spreads the first trials over the grid, for studies that do not complete it.
     """

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hpo.config.search_space import Parameter, Params
+from hpo.config.search_space import Params
 from hpo.search.hyperparameter_schedule import params_at
 from hpo.search.schedulers.pbt import PBT
 from hpo.search.trial import ParamsChange, Trial
@@ -47,7 +47,7 @@ class PB2(PBT):
         self, donor: Trial, boundary: int, trials: Sequence[Trial], generator: np.random.Generator
     ) -> Params:
         params = super()._explore(donor, boundary, trials, generator)
-        names = [name for name, domain in self._space.parameters.items() if is_continuous(domain)]
+        names = [name for name, domain in self._space.parameters.items() if domain.is_continuous]
         observed = list(self.observations(trials, names))[-MAX_OBSERVATIONS:]
         if not names or not observed:
             return params
@@ -59,12 +59,10 @@ class PB2(PBT):
         pending = np.array([self._point(each, names) for each in self._pending(boundary, trials)])
         chosen = maximize_ucb(data, pending.reshape(-1, len(names)), float(boundary), generator)
         values = zip(names, chosen, strict=True)
-        return params | {
-            name: from_unit(self._space.parameters[name], float(value)) for name, value in values
-        }
+        return params | {name: self._space.parameters[name].from_unit(float(value)) for name, value in values}
 
     def _point(self, params: Params, names: Sequence[str]) -> list[float]:
-        return [to_unit(self._space.parameters[name], params[name]) for name in names]
+        return [self._space.parameters[name].to_unit(params[name]) for name in names]
 
     def observations(
         self, trials: Sequence[Trial], names: Sequence[str]
@@ -100,29 +98,6 @@ class PB2(PBT):
             )
             if at_boundary and not undecided:
                 yield trial.params
-
-
-def is_continuous(domain: Parameter) -> bool:
-    """Whether a hyperparameter is one of those that the model chooses."""
-    return domain.type in ("uniform", "loguniform")
-
-
-def to_unit(domain: Parameter, value: float) -> float:
-    """A value of a range as its place between 0 and 1, on the range's own scale."""
-    low, high = domain.bounds
-    if domain.type == "loguniform":
-        return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
-    return (value - low) / (high - low)
-
-
-def from_unit(domain: Parameter, place: float) -> float:
-    """The value at a place between 0 and 1."""
-    low, high = domain.bounds
-    if domain.type == "loguniform":
-        value = math.exp(math.log(low) + place * (math.log(high) - math.log(low)))
-    else:
-        value = low + place * (high - low)
-    return min(high, max(low, value))
 
 
 @dataclass(frozen=True)

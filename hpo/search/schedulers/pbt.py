@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpo.config.search_space import Parameter, Params, Space
+from hpo.config.domain import Domain
+from hpo.config.search_space import Params, Space
 from hpo.search.samplers.random_and_grid import draw
 from hpo.search.schedulers.base import Continuation, Scheduler, SchedulerDecision
 from hpo.search.trial import State, Trial
@@ -187,7 +188,7 @@ def _top(ranked: Sequence[Trial]) -> Sequence[Trial]:
     return ranked[-_truncation_size(ranked) :]
 
 
-def perturb(domain: Parameter, value: bool | int | float | str, generator: np.random.Generator) -> object:
+def perturb(domain: Domain, value: bool | int | float | str, generator: np.random.Generator) -> object:
     """Return a neighbouring value of the domain, or with probability 0.25 any value of it.
 
     A number in a range is multiplied by 0.8 or 1.2 and clipped to the range; integers are rounded, so
@@ -197,8 +198,7 @@ def perturb(domain: Parameter, value: bool | int | float | str, generator: np.ra
         return draw(domain, generator)
     direction = int(generator.integers(2))
     if domain.values is None:
-        low, high = domain.bounds
-        return domain.convert(min(high, max(low, float(value) * PERTURBATION_FACTORS[direction])))
+        return domain.convert(domain.clip(float(value) * PERTURBATION_FACTORS[direction]))
     index = domain.values.index(value)
     neighbours = [each for each in (index - 1, index + 1) if 0 <= each < len(domain.values)]
     return domain.values[neighbours[direction % len(neighbours)]] if neighbours else value

@@ -24,7 +24,7 @@ def test_our_contestants_cover_every_algorithm():
     unavailable = {each.title for each in contestants if isinstance(each, UnavailableContestant)}
     for algorithm in ALGORITHMS.values():
         assert any(contestant.title.startswith(algorithm.title) for contestant in contestants)
-        assert algorithm.population == (algorithm.title in unavailable)
+        assert algorithm.population_based == (algorithm.title in unavailable)
 
 
 def test_peer_contestants_not_installed_give_the_reason():

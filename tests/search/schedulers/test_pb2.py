@@ -5,15 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo.config.search_space import Parameter, Space
+from hpo.config.domain import Domain
+from hpo.config.search_space import Space
 from hpo.search.schedulers.pb2 import (
     PB2,
     Kernel,
     Observations,
     fit_kernel,
-    from_unit,
     maximize_ucb,
-    to_unit,
 )
 from hpo.search.schedulers.pbt import PopulationSettings
 from hpo.search.trial import ParamsChange, State, Trial
@@ -71,10 +70,10 @@ def test_fit_kernel_changed_optimum_forgets_old_gains():
 
 @given(st.floats(0, 1), st.sampled_from(["uniform", "loguniform"]))
 def test_to_unit_inverts_from_unit(place, kind):
-    domain = Parameter(type=kind, low=1e-5, high=1e-2)
-    value = from_unit(domain, place)
+    domain = Domain(type=kind, low=1e-5, high=1e-2)
+    value = domain.from_unit(place)
     assert domain.contains(value)
-    assert to_unit(domain, value) == pytest.approx(place, abs=1e-9)
+    assert domain.to_unit(value) == pytest.approx(place, abs=1e-9)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 30), st.integers(1, 3))

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo.config.search_space import Parameter, Space
+from hpo.config.domain import Domain
+from hpo.config.search_space import Space
 from hpo.config.study import build_study
 from hpo.errors import UserError
 from hpo.search.controller import TrialController
@@ -123,19 +124,19 @@ def test_pbt_trial_changed_at_a_boundary_is_not_paused_there_again(measure):
 
 DOMAINS = st.one_of(
     st.builds(
-        lambda low, width: Parameter(type="loguniform", low=low, high=low * width),
+        lambda low, width: Domain(type="loguniform", low=low, high=low * width),
         st.floats(1e-6, 1.0), st.floats(1.01, 1e4),
     ),
     st.builds(
-        lambda low, width: Parameter(type="uniform", low=low, high=low + width),
+        lambda low, width: Domain(type="uniform", low=low, high=low + width),
         st.floats(0, 1.0), st.floats(0.01, 10),
     ),
     st.builds(
-        lambda low, width: Parameter(type="int", low=low, high=low + width),
+        lambda low, width: Domain(type="int", low=low, high=low + width),
         st.integers(0, 50), st.integers(1, 50),
     ),
     st.builds(
-        lambda values: Parameter(type="choice", values=values),
+        lambda values: Domain(type="choice", values=values),
         st.lists(st.integers(0, 99), min_size=1, max_size=5, unique=True),
     ),
 )  # fmt: skip
@@ -151,14 +152,14 @@ def test_perturb_any_value_stays_in_its_domain(domain, seed, data):
 
 
 def test_perturb_range_moves_by_a_fifth_or_resamples_with_a_quarter():
-    domain, generator = Parameter(type="uniform", low=0, high=10), np.random.default_rng(0)
+    domain, generator = Domain(type="uniform", low=0, high=10), np.random.default_rng(0)
     moved = Counter(round(perturb(domain, 5.0, generator), 6) for _ in range(4000))
     assert moved[4.0] + moved[6.0] == pytest.approx(3000, abs=120)
     assert moved[4.0] == pytest.approx(moved[6.0], abs=150)
 
 
 def test_perturb_choice_moves_to_a_neighbour():
-    domain, generator = Parameter(type="choice", values=(8, 16, 32, 64, 128)), np.random.default_rng(0)
+    domain, generator = Domain(type="choice", values=(8, 16, 32, 64, 128)), np.random.default_rng(0)
     assert {v for v, n in Counter(perturb(domain, 32, generator) for _ in range(900)).items() if n > 150} == {
         16, 64
     }  # fmt: skip
@@ -294,16 +295,16 @@ def test_pbt_copied_snapshot_keeps_the_trials_own_best(folder, run_workers):
 @pytest.mark.parametrize(
     ("options", "rule"),
     [
-        ({"population_size": 9}, "population_size: must not be over trials (8), and is 9"),
-        ({"perturbation_interval": 4}, "perturbation_interval: must be under epochs (4), and is 4"),
+        ({"population_size": 9}, "population_size: must be at most trials = 8 (got 9)"),
+        ({"perturbation_interval": 4}, "perturbation_interval: must be less than epochs = 4 (got 4.0)"),
         (
             {"perturbation_interval": 0.75},
-            "perturbation_interval: must be whole evaluations, 2 of which are an epoch",
+            "perturbation_interval: must be a whole number of evaluations, of which an epoch has 2",
         ),
-        ({"sampler": "hyperopt"}, "pbt chooses its configurations itself"),
+        ({"sampler": "hyperopt"}, "sampler: is not an option of pbt"),
         ({"space": {"parameters": {"epochs": {"type": "int", "low": 2, "high": 4}}}}, "epochs: cannot"),
         ({"algorithm": "pb2", "space": {"parameters": {"batch_size": {"type": "choice", "values": [8, 16]}}}},
-         "pb2 models continuous hyperparameters"),
+         "space.parameters: need a continuous hyperparameter for pb2"),
     ],
 )  # fmt: skip
 def test_study_invalid_population_settings_are_rejected(options, rule):

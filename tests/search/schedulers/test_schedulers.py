@@ -33,7 +33,7 @@ def controller_of(tmp_path):
             "reduction_factor": 2,
             "algorithm": algorithm,
         }
-        if ALGORITHMS[algorithm].population:
+        if ALGORITHMS[algorithm].population_based:
             settings["population_size"] = 5
         return TrialController(build_study(settings | options), StudyFolder(name, tmp_path))
 
