@@ -1,4 +1,8 @@
-"""The arms by name, and the process of one: ``python -m benchmarks.speed.contestants NAME FOLDER``."""
+"""Lists the contestants by name, and runs one: ``python -m benchmarks.speed.contestants NAME FOLDER``.
+
+A contestant is one of the programs that a figure compares. It runs in its own process, started by
+`benchmarks.speed.processes.run_contestant`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
-"""Of ``linux/prctl.h``."""
+"""From ``linux/prctl.h``."""
 
 CONTESTANTS: dict[str, str] = {
     "fixture": "benchmarks.speed.fixtures:make",
@@ -22,7 +26,7 @@ CONTESTANTS: dict[str, str] = {
     "hyperparameter_search": "benchmarks.speed.peers.trainer_search:run",
     "plain loop": "benchmarks.speed.peers.plain_loop:run",
     "trainer epoch": "benchmarks.speed.peers.trainer_search:time_epoch",
-    "step": "benchmarks.speed.step_figures:run",
+    "step": "benchmarks.speed.step_figures:time_steps",
     "our padding": "benchmarks.speed.step_figures:count_padding",
     "default padding": "benchmarks.speed.peers.trainer_search:count_padding",
     "encoding": "benchmarks.speed.peers.map_encoding:run",
@@ -33,18 +37,18 @@ CONTESTANTS: dict[str, str] = {
     "controller": "benchmarks.speed.driver_overhead:run_controller",
     "quality": "benchmarks.speed.step_figures:train_quality",
 }
-"""By name: the module, and its function from a specification to what it measured, both as JSON holds them."""
+"""By name: the module and function, which maps a specification to measurements, both JSON-serializable."""
 
 
 def seconds_since_start() -> float:
-    """Seconds since the arm's process was asked for."""
+    """Return the seconds since the process of the contestant was requested."""
     return time.time() - float(os.environ["HPO_BENCH_STARTED"])
 
 
 def main(name: str, folder: Path) -> None:
-    """Run an arm on ``spec.json`` of a folder, and write ``result.json`` beside it."""
+    """Run a contestant on ``spec.json`` in a folder, and write ``result.json`` beside it."""
     _end_with_parent()
-    warnings.simplefilter("ignore")  # the libraries' own, about each other
+    warnings.simplefilter("ignore")  # the libraries warn about each other
     spec: dict[str, Any] = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
     module, function = CONTESTANTS[name].split(":")
     result = getattr(import_module(module), function)(spec)
@@ -53,7 +57,7 @@ def main(name: str, folder: Path) -> None:
 
 
 def _end_with_parent() -> None:
-    """Have Linux end this process where the bench is killed, lest a search run on beside the next one."""
+    """Let Linux end this process if the benchmark is killed, so that it does not slow the next one down."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 

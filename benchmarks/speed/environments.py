@@ -1,4 +1,4 @@
-"""The machine that a figure was taken on, and how busy it was with other things."""
+"""Describes the machine on which a figure is measured, and its load at the start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hpo.environment import describe_environment
 
 
 def describe_machine() -> dict[str, Any]:
-    """As `describe_environment`, with the processor, the time, and the load as the figure began."""
+    """Return `describe_environment` with the processor, the current time, and the load average."""
     environment = describe_environment()
     environment["versions"] |= {name: version(name) for name in ("accelerate", "pyarrow")}
     return environment | {

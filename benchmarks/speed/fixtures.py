@@ -1,4 +1,4 @@
-"""The corpus that all arms are given: as text for the peers, encoded for ours, from the same sentences."""
+"""Prepares the corpus that all contestants use: as text for the peers and encoded for ours."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from hpo.storage.journal import read_lines
 
 @dataclass(frozen=True)
 class Fixture:
-    """A corpus in a tag family's labels, under a folder: ``SPLIT.jsonl``, ``encoded/``, ``fixture.json``."""
+    """A folder with a corpus in one tag family: ``SPLIT.jsonl``, ``encoded/`` and ``fixture.json``."""
 
     folder: Path
 
     @property
     def encoded(self) -> Path:
-        """The folder of the corpus as `write_corpus` writes it, its tokenizer in it."""
+        """The folder of the encoded corpus, as `write_corpus` writes it, with its tokenizer."""
         return self.folder / "encoded"
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Name, sha256, tags, label names and number of sentences by split."""
+        """Name, sha256, tag family, label names, and number of sentences per split."""
         return dict(read_json(self.folder / "fixture.json"))
 
     @property
@@ -37,56 +37,50 @@ class Fixture:
         return tuple(self.facts["label_names"])
 
     def path(self, split: str) -> Path:
-        """The file of a split's sentences."""
+        """Return the file with the sentences of a split."""
         return self.folder / f"{split}.jsonl"
 
     def sentences(self, split: str) -> tuple[Sentence, ...]:
-        """A split's sentences, in the family's labels."""
+        """Read the sentences of a split."""
         return tuple(
             Sentence(tuple(line["tokens"]), tuple(line["ner_tags"]), line["id"])
             for line in read_lines(self.path(split))
         )
 
     def write(self, split: str, sentences: Iterable[Sentence]) -> None:
-        """Write the file of a split's sentences."""
+        """Write the sentences of a split."""
         lines = ({"id": each.id, "tokens": each.tokens, "ner_tags": each.labels} for each in sentences)
         write_lines(self.path(split), lines)
 
 
 def make(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Write a material: ``data``, ``tags``, ``seed``, ``share`` of train and dev, and the folder ``out``.
+    """Make a fixture, and return its facts.
 
-    Sentences longer than the model's window are left out: we cut them into several windows, and the
-    token-classification example truncates them, which would not be the same work.
+    ``spec``: ``data``, ``tags``, ``seed``, ``fraction`` of train and dev in (0, 1], and the folder ``out``.
+    Sentences longer than the model's window are dropped, because we split them into several windows while
+    the token-classification example truncates them, which is less work.
 
     Raises
     ------
     UserError
-        if the corpus or the family is refused.
+        if the corpus or the tag family is invalid.
     """
     from hpo.encoding.encoded_corpus import write_corpus
     from hpo.encoding.sentence_encoder import EncodingOptions
     from hpo.encoding.tokenizers import TINY_MAX_LENGTH, train_wordpiece
 
-    folder, family = Path(spec["out"]), load_family(spec["tags"])
-    share = spec["share"]
-    corpus = load(
-        spec["data"], seed=spec["seed"], subsample={"train": share, "dev": share} if share < 1 else {}
-    )
-    corpus = apply(family, corpus)
+    folder, family, fraction = Path(spec["out"]), load_family(spec["tags"]), spec["fraction"]
+    subsample = {"train": fraction, "dev": fraction} if fraction < 1 else {}
+    corpus = apply(family, load(spec["data"], seed=spec["seed"], subsample=subsample))
     tokenizer = train_wordpiece(sentence.tokens for sentence in corpus.splits["train"])
     splits = {
-        name: _short(sentences, tokenizer, TINY_MAX_LENGTH) for name, sentences in corpus.splits.items()
+        name: _within_window(sentences, tokenizer, TINY_MAX_LENGTH)
+        for name, sentences in corpus.splits.items()
     }
     names = label_names(family.types)
     (folder / "encoded").mkdir(parents=True)
-    write_corpus(
-        folder / "encoded",
-        splits,
-        names,
-        tokenizer,
-        EncodingOptions(max_length=TINY_MAX_LENGTH, seed=spec["seed"]),
-    )
+    options = EncodingOptions(max_length=TINY_MAX_LENGTH, seed=spec["seed"])
+    write_corpus(folder / "encoded", splits, names, tokenizer, options)
     for name, sentences in splits.items():
         Fixture(folder).write(name, sentences)
     facts = {
@@ -100,7 +94,8 @@ def make(spec: Mapping[str, Any]) -> dict[str, Any]:
     return facts
 
 
-def _short(sentences: Sequence[Sentence], tokenizer: Any, window: int) -> tuple[Sentence, ...]:
+def _within_window(sentences: Sequence[Sentence], tokenizer: Any, window: int) -> tuple[Sentence, ...]:
+    """Return the sentences of at most ``window`` subtokens."""
     ids: Iterable[Sequence[int]] = tokenizer(
         [list(sentence.tokens) for sentence in sentences], is_split_into_words=True
     )["input_ids"]

@@ -1,6 +1,6 @@
-"""What a worker does, noted from outside: hooks on the model and on the optimizer, the same in every arm.
+"""Records what workers do with hooks on the model and the optimizer, in the same way for all contestants.
 
-Nothing here depends on how a training run is written, only on PyTorch and the model's class.
+The hooks depend on PyTorch and on the model class only, not on the implementation of the training loop.
 """
 
 from __future__ import annotations
@@ -21,29 +21,30 @@ from hpo.training.measurement import Measurement
 
 
 class TrainingRecorder:
-    """Notes a process's training steps and evaluations into a log of JSON lines.
+    """Records the training steps and evaluations of a process in a log of JSON lines.
 
-    Training is from an optimizer step to the next one, or from the first forward pass after an evaluation;
-    evaluation is from its first forward pass to its last. What lies between counts as neither.
+    A training step lasts from the previous optimizer step, or from the first forward pass after an
+    evaluation, to its own optimizer step. An evaluation lasts from its first forward pass to its last. Time
+    in between counts as neither.
     """
 
     def __init__(self, log: Path) -> None:
         self._log = log
         self._trial: Any = None
-        self._install()
-        self._clear()
+        self._install_hooks()
+        self._reset()
 
-    def _clear(self) -> None:
+    def _reset(self) -> None:
         self._begun = time.time()
         self._first_step = 0.0
         self._steps = 0
         self._spent = {"train": 0.0, "eval": 0.0}
         self._real = {"train": 0, "eval": 0}
         self._padded = {"train": 0, "eval": 0}
-        self._since = 0.0  # when the step began, 0 where its forward pass will say
-        self._eval: tuple[float, float] | None = None
+        self._step_start = 0.0  # 0 if the step starts with the next forward pass
+        self._evaluation: tuple[float, float] | None = None  # start and end of the current one
 
-    def _install(self) -> None:
+    def _install_hooks(self) -> None:
         from torch.optim.optimizer import register_optimizer_step_post_hook
         from transformers import BertForTokenClassification
 
@@ -51,13 +52,13 @@ class TrainingRecorder:
 
         @wraps(original)
         def forward(model: Any, *args: Any, **batch: Any) -> Any:
-            began = time.time()
+            start = time.time()
             output = original(model, *args, **batch)
-            self._passed(model.training, began, batch["input_ids"] != model.config.pad_token_id)
+            self._on_forward(model.training, start, batch["input_ids"] != model.config.pad_token_id)
             return output
 
         BertForTokenClassification.forward = forward
-        hook = register_optimizer_step_post_hook(lambda *_: self._stepped())
+        hook = register_optimizer_step_post_hook(lambda *_: self._on_optimizer_step())
 
         def close() -> None:
             BertForTokenClassification.forward = original
@@ -65,37 +66,38 @@ class TrainingRecorder:
 
         self.close = close
 
-    def _passed(self, training: bool, began: float, real: Any) -> None:
+    def _on_forward(self, training: bool, start: float, is_real: Any) -> None:
         kind = "train" if training else "eval"
-        self._real[kind] += int(real.sum())
-        self._padded[kind] += real.numel()
+        self._real[kind] += int(is_real.sum())
+        self._padded[kind] += is_real.numel()
         if training:
             self._end_evaluation()
-            self._since = self._since or began
+            self._step_start = self._step_start or start
         else:
-            self._eval = (self._eval[0] if self._eval else began, time.time())
-            self._since = 0.0
+            self._evaluation = (self._evaluation[0] if self._evaluation else start, time.time())
+            self._step_start = 0.0
 
-    def _stepped(self) -> None:
+    def _on_optimizer_step(self) -> None:
         now = time.time()
         self._first_step = self._first_step or now
         self._steps += 1
-        self._spent["train"] += now - (self._since or now)
-        self._since = now
+        self._spent["train"] += now - (self._step_start or now)
+        self._step_start = now
 
     def _end_evaluation(self) -> None:
-        if self._eval:
-            self._spent["eval"] += self._eval[1] - self._eval[0]
-            self._eval = None
+        if self._evaluation:
+            start, end = self._evaluation
+            self._spent["eval"] += end - start
+            self._evaluation = None
 
-    def begin(self, trial: Any) -> None:
-        """Start to note a trial."""
-        self._clear()
+    def start_trial(self, trial: Any) -> None:
+        """Reset the record, and log the start of a trial."""
+        self._reset()
         self._trial = trial
         self._write({"begun": self._begun})
 
-    def measured(self, epoch: float, f1: float) -> None:
-        """Write down all that a trial has done up to a measurement."""
+    def on_measurement(self, epoch: float, f1: float) -> None:
+        """Log everything that the trial has done up to a measurement."""
         self._end_evaluation()
         self._write(
             {
@@ -114,59 +116,55 @@ class TrainingRecorder:
 
     def _write(self, facts: dict[str, Any]) -> None:
         line = json.dumps({"trial": self._trial, "pid": os.getpid(), "time": time.time()} | facts) + "\n"
-        with self._log.open("a", encoding="utf-8") as file:  # one write, so that workers' lines do not mix
+        with self._log.open("a", encoding="utf-8") as file:  # one write, so that lines of workers do not mix
             file.write(line)
 
 
 @lru_cache(maxsize=1)
 def process_recorder(log: Path) -> TrainingRecorder:
-    """The watch of this process, whose hooks are set once."""
+    """Return the recorder of this process, whose hooks are installed once."""
     profile_this_process()
     return TrainingRecorder(log)
 
 
 @dataclass(frozen=True)
 class RecordedTrialRunner:
-    """Our trials, watched in their workers."""
+    """A trial runner that records its trials in their workers."""
 
     run: TrialRunner
     log: Path
 
     def __call__(self, trial: dict[str, Any], report: Callable[[Measurement], bool]) -> None:
         """As `TrialRunner.__call__`."""
-        load_libraries()  # as the first trial would, and not as the watch's own imports would
+        load_libraries()  # before the hooks import a part of them, so that they load as without recording
         recorder = process_recorder(self.log)
-        recorder.begin(trial["number"])
+        recorder.start_trial(trial["number"])
 
-        def noted(measurement: Measurement) -> bool:
-            recorder.measured(measurement.epoch, measurement.f1)
+        def record_and_report(measurement: Measurement) -> bool:
+            recorder.on_measurement(measurement.epoch, measurement.f1)
             return report(measurement)
 
-        self.run(trial, noted)
+        self.run(trial, record_and_report)
 
 
 def summarize_log(log: Path, slots: int = 1) -> dict[str, Any]:
-    """What a log of ``slots`` workers comes to: its trials, their best F1, how the time was spent.
+    """Summarize the log of ``slots`` parallel workers: trials, best F1, and how the time was spent.
 
-    A *gap* is from the last measurement of a trial to the first optimizer step of the trial that comes into
-    its place, for all trials but the first of each slot. ``work_s`` is the time in training and evaluation,
-    ``span_s`` from the first trial's begin to the last measurement.
+    ``work_s`` is the time in training and evaluation, ``span_s`` the time from the start of the first trial
+    to the last measurement, ``gaps_s`` as `trial_gaps`, and ``inside_s`` the time from the start of each
+    trial to its first optimizer step. A trial that was resumed has several runs, each with its last line.
     """
     trials: dict[Any, dict[str, Any]] = {}
-    began: list[float] = []
-    work = {"train_s": 0.0, "eval_s": 0.0}
+    starts: list[float] = []
     runs: dict[tuple[Any, float], dict[str, Any]] = {}
     for line in read_lines(log):
-        began.append(line["begun"])
+        starts.append(line["begun"])
         if "epoch" in line:
-            runs[(line["trial"], line["begun"])] = line
-            best = max(
-                line["f1"], trials.get(line["trial"], line)["best"] if line["trial"] in trials else 0.0
-            )
-            trials[line["trial"]] = line | {"best": best}
-    for line in runs.values():  # a trial that was taken up again has worked more than once
-        for kind in work:
-            work[kind] += line[kind]
+            number = line["trial"]
+            runs[(number, line["begun"])] = line
+            before = trials[number]["best"] if number in trials else 0.0
+            trials[number] = line | {"best": max(line["f1"], before)}
+    work = {kind: sum((line[kind] for line in runs.values()), 0.0) for kind in ("train_s", "eval_s")}
     done = list(trials.values())
     return {
         "trials": len(done),
@@ -174,11 +172,9 @@ def summarize_log(log: Path, slots: int = 1) -> dict[str, Any]:
         "epochs_by_trial": {str(line["trial"]): line["epoch"] for line in done},
         "best_f1": max((line["best"] for line in done), default=0.0),
         "steps": sum(line["steps"] for line in runs.values()),
-        "mean_f1": sum(line["best"] for line in done) / max(1, len(done)),
         "work_s": sum(work.values()),
         **work,
-        "span_s": max((line["time"] for line in done), default=0.0) - min(began, default=0.0),
-        "first_begun": min(began, default=0.0),
+        "span_s": max((line["time"] for line in done), default=0.0) - min(starts, default=0.0),
         "gaps_s": trial_gaps(runs.values(), slots),
         "inside_s": [each["first_step"] - each["begun"] for each in runs.values() if each["first_step"]],
         "rss": [(line["pid"], line["rss"]) for line in sorted(runs.values(), key=lambda each: each["time"])],
@@ -190,11 +186,12 @@ def summarize_log(log: Path, slots: int = 1) -> dict[str, Any]:
 
 
 def trial_gaps(runs: Iterable[dict[str, Any]], slots: int) -> list[float]:
-    """Seconds from each run's end to the first step of the run after it in the same slot.
+    """Return the seconds from the last measurement of each run to the first step of the next in its slot.
 
-    The slots are not told by the processes, of which there may be one per trial: the n-th run to end makes
-    room for the n-th to begin after the first ``slots``.
+    Slots are matched by order of time, because every trial may have its own process: the n-th run that ends
+    makes room for the n-th run that starts after the first ``slots``. Example: with 2 slots, runs that end
+    at 5 and 10 and runs whose first steps are at 1, 2, 5.5 and 10.25 give [0.5, 0.25].
     """
-    stepped = sorted(run["first_step"] for run in runs if run["first_step"])
-    ended = sorted(run["time"] for run in runs if run["first_step"])
-    return [start - end for start, end in zip(stepped[slots:], ended, strict=False)]
+    first_steps = sorted(run["first_step"] for run in runs if run["first_step"])
+    ends = sorted(run["time"] for run in runs if run["first_step"])
+    return [start - end for start, end in zip(first_steps[slots:], ends, strict=False)]

@@ -1,4 +1,4 @@
-"""Our own search as an arm: what `hpo run` does between reading the corpus and scoring the best models."""
+"""Contestant: our search, as `hpo run` runs it between reading the corpus and scoring the best models."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ NAME = "bench"
 
 
 def run(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Run a study on an encoded corpus, or on its own ``data`` where no ``encoded`` folder is given.
+    """Run a study on the corpus of the folder ``encoded`` or, without one, on the ``data`` of the study.
 
-    ``spec``: ``study`` (options of a study), ``workers``, ``encoded``, ``folder``.
+    ``spec``: ``study`` (options of a study), ``workers``, ``encoded`` (optional), ``folder``.
     """
     folder = Path(spec["folder"])
     study = build_study(spec["study"] | {"name": NAME})
@@ -31,26 +31,25 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     from hpo.search.controller import TrialController
 
     log = folder / "recording.jsonl"
-    states = build_scheduler(study).checkpoint_slots(spec["workers"]) * state_bytes(study.model)
-    home = use_memory_scratch(StudyFolder(NAME, folder.resolve()), states)
-    controller = TrialController(study, home)
-    before, at = seconds_since_start(), time.time()
+    scratch_bytes = build_scheduler(study).checkpoint_slots(spec["workers"]) * state_bytes(study.model)
+    study_folder = use_memory_scratch(StudyFolder(NAME, folder.resolve()), scratch_bytes)
+    controller = TrialController(study, study_folder)
+    before, start = seconds_since_start(), time.time()
     try:
         run_search(
             controller,
-            RecordedTrialRunner(TrialRunner(study, home, encoded, study.model), log),
+            RecordedTrialRunner(TrialRunner(study, study_folder, encoded, study.model), log),
             Resources(spec["workers"], 1, 0.0),
         )
     finally:
         controller.close()
-    weights = [path.stat().st_size for path in home.checkpoints.glob("*/model.safetensors")]
+    weights = [path.stat().st_size for path in study_folder.checkpoints.glob("*/model.safetensors")]
     failed = [trial.reason for trial in controller.trials if trial.reason]
     assert controller.finished and not failed, failed
-    ended = time.time()
+    end = time.time()
     return summarize_log(log, spec["workers"]) | {
         "before_s": before,
-        "search_s": ended - at,
-        "started": at,
+        "search_s": end - start,
         "model_bytes": max(weights, default=0),
     }
 

@@ -1,9 +1,9 @@
-"""An arm in a process of its own, and what it and all its descendants write.
+"""Runs a contestant in its own process, and measures what it and all its descendants write.
 
-Bytes written are ``write_bytes`` of ``/proc/*/task/*/io``: pages that a thread has dirtied in files on a
-disk. ``wchar`` would also count pipes and sockets, over which Ray moves all its messages, and shared memory;
-``/proc/*/io`` holds what ended children wrote too, but only where they were waited for. A folder that is only
-looked at misses what was written and deleted in between, so it gives the peak alone.
+Bytes written are ``write_bytes`` of ``/proc/*/task/*/io``: pages that a thread has dirtied in files on disk.
+``wchar`` would also count shared memory, and the pipes and sockets that carry Ray's messages. ``/proc/*/io``
+includes what ended children wrote only if their parent waited for them. The size of a folder misses files
+that are deleted between two samples, so it is used for the peak only.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hpo.environment import child_pythonpath
 from hpo.errors import EXIT_FAILED, Issue, UserError
 
 POLL_S = 0.1
 SHARED_MEMORY = Path("/dev/shm")
 RAY, OUTPUT, TEMPORARY = "r", "o", "t"
-"""Folders of an arm: Ray's session, its own files, temporary ones; short, as sockets stand in the first."""
-
-
+"""Folders of a contestant: Ray's session, output, temporary files; short, because of socket paths."""
 PROFILE_VARIABLE = "HPO_BENCH_PROFILE"
+"""Environment variable with the file for py-spy's stacks."""
 PY_SPY_OPTIONS = ("record", "--format", "raw", "--rate", "50", "--nonblocking")
 
 
 class ContestantFailed(UserError):
-    """An arm ended without a result."""
+    """A contestant ended without a result."""
 
     exit_code = EXIT_FAILED
 
 
 @dataclass
 class Usage:
-    """What an arm's processes wrote, in bytes, and the most that lay in its folders at once."""
+    """Bytes that the processes of a contestant wrote, and the peak sizes of its folders in bytes."""
 
     written: int = 0
     peak_files: int = 0
@@ -50,8 +50,8 @@ class Usage:
     peak_shared_memory: int = 0
     _last: dict[tuple[int, str, str], int] = field(default_factory=dict, repr=False)
 
-    def look(self, root: int, folder: Path, shared_before: int) -> None:
-        """Take the state of a process tree and its folder in."""
+    def sample(self, root: int, folder: Path, shared_before: int) -> None:
+        """Update the counts from the current state of a process tree and its folder."""
         for pid in (root, *descendants(root)):
             self._last.update(_written(pid))
         self.written = sum(self._last.values())
@@ -60,24 +60,28 @@ class Usage:
         self.peak_session = max(self.peak_session, disk_bytes(folder / RAY))
         self.peak_shared_memory = max(self.peak_shared_memory, _shared_memory() - shared_before)
 
+    def to_json(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return {key: value for key, value in vars(self).items() if not key.startswith("_")}
+
 
 def descendants(root: int) -> list[int]:
-    """The processes under one, as they stand now."""
+    """Return the ids of all current descendants of a process."""
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and (stat := _stat(int(entry.name))):
             parents[int(entry.name)] = int(stat[1])
-    found, todo = [], [root]
-    while todo:
-        parent = todo.pop()
-        children = [pid for pid, above in parents.items() if above == parent]
+    found, pending = [], [root]
+    while pending:
+        current = pending.pop()
+        children = [pid for pid, parent in parents.items() if parent == current]
         found += children
-        todo += children
+        pending += children
     return found
 
 
 def _stat(pid: int) -> list[str] | None:
-    """The fields of ``/proc/PID/stat`` after the name, which may hold anything."""
+    """Return the fields of ``/proc/PID/stat`` after the name, which may contain spaces and brackets."""
     try:
         return (
             Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rsplit(")", 1)[1].split()
@@ -87,7 +91,7 @@ def _stat(pid: int) -> list[str] | None:
 
 
 def _written(pid: int) -> Iterator[tuple[tuple[int, str, str], int]]:
-    """Bytes written so far by each thread; a process is told from a later one of its number by its start."""
+    """Yield the bytes written so far by each thread; the start time distinguishes reused process ids."""
     stat = _stat(pid)
     try:
         threads = list(Path(f"/proc/{pid}/task").iterdir()) if stat else []
@@ -103,24 +107,24 @@ def _written(pid: int) -> Iterator[tuple[tuple[int, str, str], int]]:
 
 
 def resident_bytes() -> int:
-    """Bytes of memory that this process holds."""
+    """Return the resident memory of this process in bytes."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def disk_bytes(folder: Path) -> int:
-    """Bytes that the files under a folder take on the disk; those with several names count once."""
+    """Return the disk space of the files in a folder in bytes; a file with several hard links counts once."""
     seen: dict[tuple[int, int], int] = {}
-    todo = [str(folder)]
-    while todo:
+    pending = [str(folder)]
+    while pending:
         try:
-            entries = list(os.scandir(todo.pop()))
+            entries = list(os.scandir(pending.pop()))
         except OSError:
             continue
         for entry in entries:
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    todo.append(entry.path)
+                    pending.append(entry.path)
                 else:
                     facts = entry.stat(follow_symlinks=False)
                     seen[(facts.st_dev, facts.st_ino)] = facts.st_blocks * 512
@@ -138,18 +142,18 @@ def _shared_memory() -> int:
 
 @contextmanager
 def track_usage(root: int, folder: Path) -> Iterator[Usage]:
-    """Look at a process tree and its folder until the block ends.
+    """Sample a process tree and its folder until the block ends.
 
-    What a thread writes in its last `POLL_S` seconds is missed.
+    Misses what a thread writes in its last `POLL_S` seconds.
     """
     usage, before, stop = Usage(), _shared_memory(), threading.Event()
 
     def poll() -> None:
         while not stop.wait(POLL_S):
-            usage.look(root, folder, before)
+            usage.sample(root, folder, before)
 
     thread = threading.Thread(target=poll, daemon=True)
-    usage.look(root, folder, before)
+    usage.sample(root, folder, before)
     thread.start()
     try:
         yield usage
@@ -159,7 +163,7 @@ def track_usage(root: int, folder: Path) -> Iterator[Usage]:
 
 
 @contextmanager
-def _own_folder() -> Iterator[Path]:
+def _temporary_folders() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="hb"))
     for name in (RAY, OUTPUT, TEMPORARY):
         (folder / name).mkdir()
@@ -170,65 +174,68 @@ def _own_folder() -> Iterator[Path]:
 
 
 def run_contestant(
-    name: str, spec: Mapping[str, Any], *, threads: int = 1, disk: bool = False, profile: Path | None = None
+    name: str, spec: Mapping[str, Any], *, disk: bool = False, profile: Path | None = None
 ) -> dict[str, Any]:
-    """Run a contestant in a fresh process and folder, and return what it measured.
+    """Run a contestant in a new process and a temporary folder, and return its measurements.
 
-    ``disk`` adds a `Usage` under ``"usage"``; it is left out elsewhere, since looking takes some of a core.
-    ``profile`` is a file to which py-spy writes the stacks of the arm, those of each worker beside it.
+    ``disk`` adds the fields of `Usage` under ``"usage"``; it is off by default, because sampling takes a part
+    of a core. ``profile`` is the file for py-spy's stacks of the contestant; those of its workers are written
+    beside it.
 
     Raises
     ------
-    ArmFailed
-        if it ended without a result, with the last lines that it wrote.
+    ContestantFailed
+        if the process ended without a result; the hint has the last lines of its output.
     """
-    with _own_folder() as folder:
+    with _temporary_folders() as folder:
         (folder / "spec.json").write_text(json.dumps(dict(spec) | {"folder": str(folder / OUTPUT)}))
         command = [sys.executable, "-m", "benchmarks.speed.contestants", name, str(folder)]
+        variables = child_environment(folder) | {"HPO_BENCH_STARTED": repr(time.time())}
         if profile is not None:
             profile.parent.mkdir(parents=True, exist_ok=True)
             command = [_py_spy(), *PY_SPY_OPTIONS, "--output", str(profile), "--", *command]
+            variables[PROFILE_VARIABLE] = str(profile)
         with (folder / "log").open("wb") as log:
-            started = time.time()
             process = subprocess.Popen(
                 command,
-                env=environment(folder, threads)
-                | {"HPO_BENCH_STARTED": repr(started)}
-                | ({PROFILE_VARIABLE: str(profile)} if profile else {}),
+                env=variables,
                 cwd=folder / OUTPUT,
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
             )
-            try:
-                if disk:
-                    with track_usage(process.pid, folder) as usage:
-                        process.wait()
-                else:
-                    process.wait()
-            finally:
-                if process.poll() is None:
-                    process.terminate()  # Ray's workers end with their driver
-                    process.wait()
+            usage = _wait(process, folder if disk else None)
         try:
             result: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            last = (folder / "log").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-12:]
-            raise ContestantFailed(
-                Issue(f"arm {name}", "ended without a result", None, " | ".join(last))
-            ) from None
-        if disk:
-            result["usage"] = {key: value for key, value in vars(usage).items() if key[0] != "_"}
-        return result
+            output = (folder / "log").read_text(encoding="utf-8", errors="replace")
+            last = " | ".join(output.strip().splitlines()[-12:])
+            issue = Issue(f"contestant {name}", "ended without a result", None, last)
+            raise ContestantFailed(issue) from None
+        return result | ({"usage": usage.to_json()} if usage else {})
 
 
-def environment(folder: Path, threads: int) -> dict[str, str]:
-    """The same for every arm: so many threads, no network, and all files in the arm's own folder."""
-    package = str(Path(__file__).resolve().parents[2])
+def _wait(process: subprocess.Popen[bytes], folder: Path | None) -> Usage | None:
+    """Wait for a contestant, and return its usage if a folder is given; end it if the wait is interrupted."""
+    try:
+        if folder is None:
+            process.wait()
+            return None
+        with track_usage(process.pid, folder) as usage:
+            process.wait()
+        return usage
+    finally:
+        if process.poll() is None:
+            process.terminate()  # Ray's workers end with their driver
+            process.wait()
+
+
+def child_environment(folder: Path) -> dict[str, str]:
+    """Return the environment of all contestants: one thread, no network, and all files in their folder."""
     return os.environ | {
-        "PYTHONPATH": os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH")))),
-        "OMP_NUM_THREADS": str(threads),
-        "MKL_NUM_THREADS": str(threads),
+        "PYTHONPATH": child_pythonpath(),
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
         "TOKENIZERS_PARALLELISM": "true",
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -241,11 +248,11 @@ def environment(folder: Path, threads: int) -> dict[str, str]:
 
 
 def profile_this_process() -> None:
-    """Have py-spy record this process to its end where its arm is profiled: it loses sight of workers."""
+    """Let py-spy record this worker to its end if its contestant is profiled: it does not follow workers."""
     if target := os.environ.get(PROFILE_VARIABLE):
         output = str(Path(target).with_suffix(f".{os.getpid()}.txt"))
         command = [_py_spy(), *PY_SPY_OPTIONS, "--output", output, "--pid", str(os.getpid())]
-        # It writes when the worker has ended, and Ray kills a worker's children first: so it must be none.
+        # Detached, because py-spy writes after the worker has ended and Ray kills the children of workers.
         subprocess.run(
             ["/bin/sh", "-c", '"$@" &', "sh", *command],
             stdin=subprocess.DEVNULL,
@@ -257,9 +264,8 @@ def profile_this_process() -> None:
 
 
 def _py_spy() -> str:
-    found = shutil.which(
-        "py-spy", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    )
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    found = shutil.which("py-spy", path=path)
     if found is None:
-        raise UserError(Issue("--profile", "needs py-spy", None, "pip install -e '.[bench]'"))
+        raise UserError(Issue("--profile", "requires py-spy", None, "run pip install -e '.[bench]'"))
     return found

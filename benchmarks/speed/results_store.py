@@ -1,4 +1,4 @@
-"""All figures taken so far: one JSON file into which single figures are written, and the table of it."""
+"""Stores all figures measured so far in one JSON file, and renders them as a markdown table."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ VERSION = 1
 
 
 def save_figure(path: Path, name: str, rows: Sequence[Row], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Put a figure's rows, and what they were measured on, in place of its old ones; all others stay.
+    """Replace the rows and conditions of a figure, and return all figures.
 
     Raises
     ------
     UserError
-        if the file is not one of ours.
+        if the file is not a results file of this version.
     """
     results = read_results(path)
     results["figures"][name] = {"rows": [row.to_json() for row in rows], **facts}
@@ -28,26 +28,35 @@ def save_figure(path: Path, name: str, rows: Sequence[Row], facts: Mapping[str, 
 
 
 def read_results(path: Path) -> dict[str, Any]:
-    """The figures taken so far.
+    """Return all figures measured so far.
 
     Raises
     ------
     UserError
-        if the file is not one of ours.
+        if the file is not a results file of this version.
     """
     if not path.exists():
         return {"version": VERSION, "figures": {}}
+    version = None
     try:
         results = read_json(path)
-        if results["version"] == VERSION and isinstance(results["figures"], dict):
+        version = results["version"]
+        if version == VERSION and isinstance(results["figures"], dict):
             return dict(results)
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    raise UserError(Issue(str(path), "is no bench of this version", None, "move it, or give another --out"))
+    raise UserError(
+        Issue(
+            str(path),
+            f"must be a benchmark results file of version {VERSION}",
+            version,
+            "move it away, or give another --out",
+        )
+    )
 
 
 def write_report(results: Mapping[str, Any], order: Iterable[str], path: Path, notes: Path) -> str:
-    """Write the table, and below it the notes where there are any; return it."""
+    """Write the table, followed by the notes if that file exists, and return the text."""
     text = render(results, order)
     if notes.exists():
         text += "\n" + notes.read_text(encoding="utf-8")
@@ -56,41 +65,45 @@ def write_report(results: Mapping[str, Any], order: Iterable[str], path: Path, n
 
 
 def render(results: Mapping[str, Any], order: Iterable[str]) -> str:
-    """The table of all figures taken, in the order of the registry, as markdown."""
+    """Return the table of all figures measured so far, in the given order of names, as markdown."""
     order = list(order)
-    taken = {name: results["figures"][name] for name in order if name in results["figures"]}
+    measured = {name: results["figures"][name] for name in order if name in results["figures"]}
     lines = [
-        "# Speed, disk and memory, beside what people would use instead",
+        "# Speed, disk and memory, compared with other tools",
         "",
-        "Medians with [least, greatest] of n repetitions; the arms of a repetition ran one after the other, "
-        "on the same data, threads and seeds. A ratio is taken within each repetition. `×` is of the peer's; "
-        "where at least so much is asked, it is how many times as fast (or as full) ours is.",
+        "Medians with [smallest, largest] of n repetitions. Within a repetition, the contestants run in "
+        "sequence on the same data, threads and seeds, and ratios are taken within each repetition. `×` is "
+        "the ratio of ours to the peer's; if the target is a lower limit (≥), it is how many times as fast "
+        "(or as full) ours is.",
         "",
-        "| figure | against | measured | asked | met | ours | peer | n | the same work |",
+        "| figure | compared with | measured | target | met | ours | peer | n | same work |",
         "|---|---|---|---|---|---|---|---:|---|",
     ]
-    for figure in taken.values():
+    for figure in measured.values():
         lines += [_table_line(Row.from_json(row)) for row in figure["rows"]]
-    missing = [name for name in order if name not in taken]
+    missing = [name for name in order if name not in measured]
     if missing:
-        lines += ["", f"Not taken yet: {', '.join(missing)}."]
+        lines += ["", f"Not measured yet: {', '.join(missing)}."]
     lines += ["", "## Conditions", ""]
-    lines += [f"- {condition}: {', '.join(names)}" for condition, names in _conditions(taken).items()]
-    lines += ["", "## What the figures are", ""]
-    lines += [f"- **{name}**: {figure['about']}" for name, figure in taken.items()]
+    lines += [f"- {conditions}: {', '.join(names)}" for conditions, names in _conditions(measured).items()]
+    lines += ["", "## How the figures are measured", ""]
+    lines += [f"- **{name}**: {figure['about']}" for name, figure in measured.items()]
     return "\n".join(lines) + "\n"
 
 
 def _table_line(row: Row) -> str:
-    suffix = "×" if row.is_ratio else f" {row.unit}".rstrip()
-    asked = "" if row.asked is None else f"{'≤' if row.asked.at_most else '≥'} {row.asked.value:g}{suffix}"
-    met = {None: "", True: "yes", False: "**no**"}[row.met]
-    work = row.work if row.alike else f"**not the same:** {row.work}"
-    peer = "" if row.peer is None else f"{_format_spread(row.peer)} {row.unit}"
-    cells = (row.what, row.against, f"{_format_spread(row.figure)}{suffix}", asked, met)
-    return (
-        f"| {' | '.join((*cells, f'{_format_spread(row.ours)} {row.unit}', peer, str(row.figure.n), work))} |"
+    label, unit = row.label, row.label.unit
+    suffix = "×" if row.is_ratio else f" {unit}".rstrip()
+    target = (
+        "" if row.target is None else f"{'≤' if row.target.at_most else '≥'} {row.target.value:g}{suffix}"
     )
+    met = {None: "", True: "yes", False: "**no**"}[row.met]
+    work = row.work.description if row.work.same else f"**not the same:** {row.work.description}"
+    ours = f"{_format_spread(row.ours)} {unit}"
+    peer = "" if row.peer is None else f"{_format_spread(row.peer)} {unit}"
+    measured = f"{_format_spread(row.figure)}{suffix}"
+    cells = (label.title, label.baseline, measured, target, met, ours, peer, str(row.figure.n), work)
+    return f"| {' | '.join(cells)} |"
 
 
 def _format_spread(spread: Spread) -> str:
@@ -99,18 +112,17 @@ def _format_spread(spread: Spread) -> str:
     return f"{spread.median:.3g} [{spread.low:.3g}, {spread.high:.3g}]"
 
 
-def _conditions(taken: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The figures under each machine, commit, versions and data that they were measured on."""
+def _conditions(measured: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Group the names of the figures by machine, versions, commit and corpus."""
     grouped: dict[str, list[str]] = {}
-    for name, figure in taken.items():
-        machine, versions = figure["machine"], figure["machine"]["versions"]
-        shown = ", ".join(f"{package} {number}" for package, number in versions.items())
-        corpus = figure["corpus"]
+    for name, figure in measured.items():
+        machine, corpus = figure["machine"], figure["corpus"]
+        versions = ", ".join(f"{package} {number}" for package, number in machine["versions"].items())
         text = (
-            f"{machine['cores']} cores of {machine['processor']}; {shown}; commit "
+            f"{machine['cores']} cores of {machine['processor']}; {versions}; commit "
             f"{machine['commit'][:12] or 'unknown'}; corpus {corpus['name']} (sha256 "
             f"{corpus['sha256'][:12]}…, tags {corpus['tags']})"
-            f"{'; sizes for a trial run only' if figure['quick'] else ''}"
+            f"{'; sizes for a smoke test only' if figure['quick'] else ''}"
             f"{'; under py-spy' if figure['profiled'] else ''}"
         )
         grouped.setdefault(text, []).append(name)

@@ -1,4 +1,4 @@
-"""Repetitions reduced to a median with its range, and held against what is asked."""
+"""Summarizes repeated measurements as medians with their range, and compares them with a target."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Spread:
-    """Median, least and greatest of ``n`` repetitions."""
+    """Median, smallest and largest of ``n`` repetitions."""
 
     median: float
     low: float
@@ -19,112 +19,130 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """The spread of some repetitions, of which there is at least one."""
+        """Return the spread of at least one value."""
         return cls(float(median(values)), float(min(values)), float(max(values)), len(values))
 
 
 @dataclass(frozen=True)
 class Target:
-    """A limit that a figure's median is held against."""
+    """The limit that the median of a figure should keep."""
 
     value: float
     at_most: bool
 
     def is_met_by(self, value: float) -> bool:
-        """Whether a value keeps the limit."""
+        """Return whether a value keeps the limit."""
         return value <= self.value if self.at_most else value >= self.value
 
 
 def at_most(value: float) -> Target:
-    """A limit from above."""
+    """Return an upper limit."""
     return Target(value, at_most=True)
 
 
 def at_least(value: float) -> Target:
-    """A limit from below."""
+    """Return a lower limit."""
     return Target(value, at_most=False)
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of the table.
+class Label:
+    """What a row measures: a title, the baseline that it is compared with, and the unit of both sides."""
 
-    ``figure`` is held against ``asked``, where anything is asked. ``ours`` and ``peer`` are what it was made
-    of, in ``unit``, and so is the figure where it is no ratio of them. ``work`` says what shows that the arms
-    did the same, and ``alike`` whether they did.
+    title: str
+    baseline: str = "–"
+    unit: str = "s"
+
+
+@dataclass(frozen=True)
+class Work:
+    """Evidence that both contestants did the same work, and whether they did."""
+
+    description: str = ""
+    same: bool = True
+
+
+NO_EVIDENCE = Work()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table.
+
+    ``figure`` is compared with ``target``, if there is one. It is a ratio of ``ours`` and ``peer`` if
+    ``is_ratio``; otherwise it has their unit.
     """
 
-    what: str
-    against: str
+    label: Label
     figure: Spread
     ours: Spread
     peer: Spread | None
-    unit: str
-    asked: Target | None = None
-    work: str = ""
-    alike: bool = True
+    target: Target | None = None
+    work: Work = NO_EVIDENCE
     is_ratio: bool = False
 
     @property
     def met(self) -> bool | None:
-        """Whether the median keeps what is asked and the arms did the same; None where nothing is asked."""
-        return None if self.asked is None else self.alike and self.asked.is_met_by(self.figure.median)
+        """Whether the median keeps the target and the work was the same; None without a target."""
+        return None if self.target is None else self.work.same and self.target.is_met_by(self.figure.median)
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON writes them, and the verdict."""
-        return asdict(self) | {"met": self.met}
+        """Return the row as it is stored in ``bench.json``; the keys are part of the file format."""
+        return {
+            "what": self.label.title,
+            "against": self.label.baseline,
+            "figure": asdict(self.figure),
+            "ours": asdict(self.ours),
+            "peer": asdict(self.peer) if self.peer else None,
+            "unit": self.label.unit,
+            "asked": asdict(self.target) if self.target else None,
+            "work": self.work.description,
+            "alike": self.work.same,
+            "is_ratio": self.is_ratio,
+            "met": self.met,
+        }
 
     @classmethod
-    def from_json(cls, written: dict[str, Any]) -> Row:
-        """A row that `to_json` has written."""
-        fields = {name: value for name, value in written.items() if name != "met"}
-        for name in ("figure", "ours", "peer"):
-            fields[name] = Spread(**fields[name]) if fields[name] else None
-        fields["asked"] = Target(**fields["asked"]) if fields["asked"] else None
-        return cls(**fields)
+    def from_json(cls, stored: dict[str, Any]) -> Row:
+        """Return a row that `to_json` has stored."""
+        return cls(
+            Label(stored["what"], stored["against"], stored["unit"]),
+            Spread(**stored["figure"]),
+            Spread(**stored["ours"]),
+            Spread(**stored["peer"]) if stored["peer"] else None,
+            Target(**stored["asked"]) if stored["asked"] else None,
+            Work(stored["work"], stored["alike"]),
+            stored["is_ratio"],
+        )
 
 
 def ratio_row(
-    what: str,
-    against: str,
+    label: Label,
     ours: Sequence[float],
     peer: Sequence[float],
+    target: Target | None = None,
+    work: Work = NO_EVIDENCE,
     *,
-    unit: str = "s",
-    asked: Target | None = None,
-    times_as_fast: bool = False,
-    work: str = "",
-    alike: bool = True,
+    speedup: bool = False,
 ) -> Row:
-    """A row whose figure is ours over the peer's, or the peer's over ours where ``times_as_fast``.
+    """Return a row whose figure is the ratio of ours to the peer's, or its inverse for a ``speedup``.
 
-    The ratio is taken within each repetition, whose arms ran one after the other, so that a machine that
-    slows down over an hour does not count for or against either.
+    The ratio is taken within each repetition, in which the contestants run in sequence, so that it does not
+    depend on how the speed of the machine varies between repetitions.
 
     Raises
     ------
     ValueError
-        if the arms were not repeated equally often.
+        if the contestants have different numbers of repetitions.
     """
     pairs = list(zip(ours, peer, strict=True))
-    ratios = [other / own if times_as_fast else own / other for own, other in pairs]
-    return Row(
-        what,
-        against,
-        Spread.of(ratios),
-        Spread.of(ours),
-        Spread.of(peer),
-        unit,
-        asked,
-        work,
-        alike,
-        is_ratio=True,
-    )
+    ratios = [other / own if speedup else own / other for own, other in pairs]
+    return Row(label, Spread.of(ratios), Spread.of(ours), Spread.of(peer), target, work, is_ratio=True)
 
 
 def value_row(
-    what: str, values: Sequence[float], *, unit: str, asked: Target | None = None, work: str = ""
+    title: str, values: Sequence[float], *, unit: str, target: Target | None = None, description: str = ""
 ) -> Row:
-    """A row of ours without a peer, whose figure is the value itself."""
+    """Return a row of our own values, without a baseline."""
     spread = Spread.of(values)
-    return Row(what, "–", spread, spread, None, unit, asked, work)
+    return Row(Label(title, unit=unit), spread, spread, None, target, Work(description))

@@ -1,4 +1,4 @@
-"""What a bench is run on, and how large its figures are taken."""
+"""Defines the settings of a benchmark run: corpus, sizes of the figures, seeds and workers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from benchmarks.speed.fixtures import Fixture
 from benchmarks.speed.processes import run_contestant
 
 Spec = Mapping[str, Any]
+"""The input of a contestant, as JSON-serializable data."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much work each figure does; epochs of a search are its ``max_epochs``, its rungs 1 and 3."""
+    """Amount of work of each figure; ``epochs`` is the ``max_epochs`` of a search with rungs at 1 and 3."""
 
     few_trials: int = 8
     many_trials: int = 50
@@ -48,15 +49,15 @@ QUICK_SIZES = Sizes(
     quality_seeds=2,
     quality_epochs=1,
 )
-"""So little that all of it takes a few minutes, and its figures mean nothing."""
+"""Sizes of a smoke test: all figures take a few minutes, and their values mean nothing."""
 
 
 @dataclass(frozen=True)
 class BenchmarkContext:
-    """One run of the bench.
+    """Settings of one benchmark run.
 
-    ``repeat`` overrides each figure's own number of repetitions; ``folder`` holds what is made once for
-    several figures; ``profile``, where given, takes py-spy's stacks of our arms.
+    ``repeat`` overrides the number of repetitions of each figure, ``folder`` holds the fixtures that several
+    figures share, and ``profile`` is the folder for py-spy's stacks of our contestants, if wanted.
     """
 
     data: str
@@ -69,46 +70,44 @@ class BenchmarkContext:
     profile: Path | None = None
     on_progress: Callable[[str], None] = lambda text: None
 
-    def contestant(self, name: str, spec: Spec, *, disk: bool = False, ours: bool = False) -> dict[str, Any]:
-        """Run an arm, and say so; ``ours`` are those that are profiled."""
+    def run(self, name: str, spec: Spec, *, disk: bool = False, ours: bool = False) -> dict[str, Any]:
+        """Run a contestant and return its measurements; only ``ours`` are profiled."""
         self.on_progress(f"{name} …")
         profile = self.profile / f"{name.replace(' ', '-')}.txt" if self.profile and ours else None
         return run_contestant(name, dict(spec) | {"workers": self.workers}, disk=disk, profile=profile)
 
-    def fixture(self, share: float = 1.0) -> Fixture:
-        """The corpus, or a share of its train and dev, made on the first call."""
-        folder = self.folder / f"material-{share:.4f}"
+    def fixture(self, fraction: float = 1.0) -> Fixture:
+        """Return the corpus, or a fraction of its train and dev splits; it is made on the first call."""
+        folder = self.folder / f"fixture-{fraction:.4f}"
         if not (folder / "fixture.json").exists():
-            options = {"data": self._data, "tags": self._tags, "seed": self.seed, "share": share}
-            self.contestant("fixture", options | {"out": str(folder)})
+            options = {"data": self._data, "tags": self._tags, "seed": self.seed, "fraction": fraction}
+            self.run("fixture", options | {"out": str(folder)})
         return Fixture(folder)
 
     def fixture_for_epoch_time(self, epoch_s: float) -> tuple[Fixture, float]:
-        """The share of the corpus that takes the bare Trainer so many seconds an epoch, and how many it does.
+        """Return the fraction of the corpus on which a plain Trainer takes ``epoch_s`` seconds per epoch.
 
-        A corpus that takes less is taken as a whole.
+        The second value is the measured number of seconds. A faster corpus is returned as a whole.
         """
-        whole = self._epoch_s(self.fixture())
-        if whole <= epoch_s:
-            return self.fixture(), whole
-        fixture = self.fixture(round(epoch_s / whole, 4))
+        complete_s = self._epoch_s(self.fixture())
+        if complete_s <= epoch_s:
+            return self.fixture(), complete_s
+        fixture = self.fixture(round(epoch_s / complete_s, 4))
         return fixture, self._epoch_s(fixture)
 
     def _epoch_s(self, fixture: Fixture) -> float:
-        note = fixture.folder / "epoch_s"
-        if not note.exists():
-            seconds = self.contestant("trainer epoch", {"fixture": str(fixture.folder)})["epoch_s"]
-            note.write_text(repr(seconds), encoding="ascii")
-        return float(note.read_text(encoding="ascii"))
+        """Return the measured seconds per epoch, which are stored beside the fixture."""
+        path = fixture.folder / "epoch_s"
+        if not path.exists():
+            seconds = self.run("trainer epoch", {"fixture": str(fixture.folder)})["epoch_s"]
+            path.write_text(repr(seconds), encoding="ascii")
+        return float(path.read_text(encoding="ascii"))
 
     @property
     def _data(self) -> str:
-        """The corpus, as an arm finds it from another working directory."""
-        return (
-            str(Path(self.data).expanduser().resolve())
-            if Path(self.data).expanduser().exists()
-            else self.data
-        )
+        """The corpus; a path is absolute, because contestants have another working directory."""
+        path = Path(self.data).expanduser()
+        return str(path.resolve()) if path.exists() else self.data
 
     @property
     def _tags(self) -> str:

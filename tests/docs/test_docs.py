@@ -29,9 +29,9 @@ BLOCK = re.compile(
 )
 CI = (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
 BENCHMARK_TESTS = {
-    "bench": "test_speed_bench.py",
+    "bench": "speed/test_commands.py",
     "bench-search": "search/test_comparison.py",
-    "bench-gpu": "test_gpu_bench.py",
+    "bench-gpu": "speed/test_gpu_figures.py",
 }
 """Targets that take hours, and the tests that run them at small sizes."""
 MAX_TRIALS = 4

@@ -1,4 +1,4 @@
-"""Ray Tune with a function that only reports, and nothing of ours."""
+"""Contestant: Ray Tune with a function that only reports, without any of our code in between."""
 
 from __future__ import annotations
 
@@ -19,50 +19,47 @@ from hpo.search.ray.driver import RAY_SETTINGS
 
 
 class CountingCallback(tune.Callback):
-    """Counts results as they come in."""
+    """Counts results as they arrive."""
 
     def __init__(self, counter: ResultCounter) -> None:
         self._counter = counter
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any) -> None:
-        """Note one result."""
+        """Count one result."""
         self._counter.count()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {}
+        return {}  # Ray stores callbacks in its snapshots; the counter belongs to this process
 
 
 def run(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Ray Tune by itself, with the switches that our driver sets: no loggers, no syncer, few snapshots.
+    """Run Ray Tune with the settings of our driver: no loggers, no syncer, few snapshots.
 
-    ``spec``: ``trials``, ``reports``, ``workers``, ``folder``, and ``ahead``: how many trials it makes before
-    they are needed. By itself it makes 200, which at 100 trials is all of them before the first result.
+    ``spec``: ``trials``, ``reports``, ``workers``, ``folder``, and ``ahead``, the number of trials that Ray
+    creates before they are needed. Its default of 200 would create all of 100 trials before the first result.
     """
     os.environ.update(RAY_SETTINGS)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(spec["ahead"])
     init(address="local", num_cpus=spec["workers"], include_dashboard=False, log_to_driver=False)
-    reports, counter = spec["reports"], ResultCounter(spec["trials"] * spec["reports"])
-    barrier = WorkerBarrier(Path(spec["folder"]) / "barrier", spec["workers"])
+    folder, reports = Path(spec["folder"]), spec["reports"]
+    counter = ResultCounter(spec["trials"] * reports)
+    barrier = WorkerBarrier(folder / "barrier", spec["workers"])
 
     def only_report(config: dict[str, Any]) -> None:
         barrier.wait()
         for epoch in range(1, reports + 1):
             tune.report({"measurement": dummy_measurement(epoch, config)})
 
+    learning_rate = tune.loguniform(LEARNING_RATE_RANGE["low"], LEARNING_RATE_RANGE["high"])
     tuner = tune.Tuner(
         tune.with_resources(only_report, {"cpu": 1}),
-        param_space={
-            "learning_rate": tune.loguniform(LEARNING_RATE_RANGE["low"], LEARNING_RATE_RANGE["high"])
-        },
+        param_space={"learning_rate": learning_rate},
         tune_config=tune.TuneConfig(num_samples=spec["trials"], reuse_actors=True),
         run_config=tune.RunConfig(
-            name="bare",
-            storage_path=str(Path(spec["folder"])),
-            verbose=0,
-            callbacks=[CountingCallback(counter)],
+            name="bare", storage_path=str(folder), verbose=0, callbacks=[CountingCallback(counter)]
         ),
     )
-    found = tuner.fit()
+    trials = tuner.fit()
     facts = counter.facts()
     shutdown()
-    return facts | {"trials": len(found)}
+    return facts | {"trials": len(trials)}

@@ -1,4 +1,4 @@
-"""Encoding as the token-classification example has it, beside ours."""
+"""Contestants: encoding a corpus with ``datasets.map``, as in the token-classification example, and ours."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from hpo.encoding.window_dataset import WindowDataset
 
 
 def run(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Sentences per second, from sentences in memory or mapped to encoded files on disk.
+    """Measure the sentences of the corpus per second, from memory to encoded files on disk.
 
-    Ours encodes three forms of each sentence; ``peer`` is given the three, ``peer_once`` the sentences as
-    they stand. All count the corpus' sentences. ``spec``: ``fixture``, ``repeat``, ``folder``.
+    Ours and ``peer`` encode three forms of each sentence, ``peer_once`` the cased form only. ``spec``:
+    ``fixture``, ``repeat``, ``folder``.
     """
     fixture, folder = Fixture(Path(spec["fixture"])), Path(spec["folder"])
     tokenizer, names = tokenizer_of(fixture), fixture.label_names
@@ -36,26 +36,22 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     for repetition in range(spec["repeat"] + 1):
         target = folder / str(repetition)
         target.mkdir()
-        took, mapped = {}, {}
-        at = time.perf_counter()
+        seconds, mapped = {}, {}
+        start = time.perf_counter()
         write_corpus(target, sentences, names, tokenizer, EncodingOptions(max_length=TINY_MAX_LENGTH, seed=0))
-        took["ours"] = time.perf_counter() - at
+        seconds["ours"] = time.perf_counter() - start
         for contestant, splits in texts.items():
             for text in splits.values():
                 text.cleanup_cache_files()
-            at = time.perf_counter()
+            start = time.perf_counter()
             mapped[contestant] = {split: encode(text, tokenizer, names) for split, text in splits.items()}
-            took[contestant] = time.perf_counter() - at
-        if repetition:  # the first warms up
-            for contestant, seconds in took.items():
-                found[contestant].append(total / seconds)
-        same = _same(EncodedCorpus.open(target), mapped["peer"])
+            seconds[contestant] = time.perf_counter() - start
+        if repetition:  # the first is a warm-up
+            for contestant, elapsed in seconds.items():
+                found[contestant].append(total / elapsed)
+        same = _count_same(EncodedCorpus.open(target), mapped["peer"])
         shutil.rmtree(target)
-    return found | {
-        "encodings": len(FORMS) * total,
-        "same": same,
-        "written": [each.cache_files != [] for each in mapped["peer"].values()],
-    }
+    return found | {"encodings": len(FORMS) * total, "same": same}
 
 
 def _in_all_forms(sentences: Mapping[str, Sequence[Sentence]], folder: Path) -> Fixture:
@@ -65,16 +61,16 @@ def _in_all_forms(sentences: Mapping[str, Sequence[Sentence]], folder: Path) -> 
     return fixture
 
 
-def _same(ours: EncodedCorpus, peer: Mapping[str, Any]) -> int:
-    """How many forms of sentences have the same subtokens and labels in both."""
+def _count_same(ours: EncodedCorpus, peer: Mapping[str, Any]) -> int:
+    """Count the encodings that have the same subtokens and labels in both."""
     same = 0
     for name, dataset in peer.items():
         split = ours.split(name)
-        rows = WindowDataset(split, split.forms.ravel(), ours.pad_id, "first")
+        windows = WindowDataset(split, split.forms.ravel(), ours.pad_id, "first")
         for number, example in enumerate(dataset):
-            row = rows.padded_batch([number], pooled=False)
+            batch = windows.padded_batch([number], pooled=False)
             same += (
-                row["input_ids"][0].tolist() == example["input_ids"]
-                and row["labels"][0].tolist() == example["labels"]
+                batch["input_ids"][0].tolist() == example["input_ids"]
+                and batch["labels"][0].tolist() == example["labels"]
             )
     return same

@@ -1,4 +1,4 @@
-"""The result matrix as 14 calls of ``Trainer.predict`` and seqeval, beside ours."""
+"""Contestants: a row of the result matrix by 14 calls of ``Trainer.predict`` and seqeval, and by ours."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from hpo.encoding.encoded_corpus import EncodedCorpus, write_corpus
 from hpo.encoding.sentence_encoder import EncodingOptions
 from hpo.encoding.tokenizers import TINY_MAX_LENGTH, train_wordpiece
 from hpo.evaluation.checkpoint_scores import score_checkpoint
-from hpo.training.measurement import Measurement
 from hpo.training.task import TrainingCallbacks, TrainingTask
 from hpo.training.trainer import train
 
@@ -34,7 +33,7 @@ SEED = 0
 
 
 def run(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Seconds of both from a model folder to 14 scores; data is encoded beforehand for both.
+    """Measure the seconds of both from a model folder to 14 scores, with data encoded beforehand.
 
     ``spec``: ``fixture``, ``lower`` (a lower-casing tokenizer), ``epochs`` of the model, ``repeat``,
     ``folder``.
@@ -43,7 +42,7 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     names = fixture.label_names
     splits = {split: fixture.sentences(split) for split in fixture.facts["sentences"]}
     tokenizer = _tokenizer(splits["train"], lower=spec["lower"])
-    splits = {split: _short(sentences, tokenizer) for split, sentences in splits.items()}
+    splits = {split: _within_window(sentences, tokenizer) for split, sentences in splits.items()}
     (folder / "encoded").mkdir()
     data = write_corpus(
         folder / "encoded", splits, names, tokenizer, EncodingOptions(max_length=TINY_MAX_LENGTH, seed=SEED)
@@ -56,10 +55,10 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     }
     found: dict[str, list[float]] = {"ours": [], "peer": []}
     for _ in range(spec["repeat"]):
-        at = time.perf_counter()
+        start = time.perf_counter()
         ours = score_checkpoint(model, data, SPLITS)
-        found["ours"].append(time.perf_counter() - at)
-        at = time.perf_counter()
+        found["ours"].append(time.perf_counter() - start)
+        start = time.perf_counter()
         trainer = Trainer(
             model=AutoModelForTokenClassification.from_pretrained(str(model)),
             args=arguments(folder / "trainer", 1, SEED),
@@ -67,11 +66,11 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
             compute_metrics=SeqevalF1(names),
         )
         peer = {task: trainer.predict(dataset).metrics["test_f1"] for task, dataset in tasks.items()}
-        found["peer"].append(time.perf_counter() - at)
+        found["peer"].append(time.perf_counter() - start)
     differences = [abs(ours[split][variant].f1 - f1) for (split, variant), f1 in peer.items()]
     return found | {
         "equal": sum(difference == 0 for difference in differences),
-        "differences": max(differences),
+        "difference": max(differences),
         "f1": ours["dev"]["cased"].f1,
     }
 
@@ -84,8 +83,10 @@ def _tokenizer(sentences: tuple[Sentence, ...], *, lower: bool) -> PreTrainedTok
     return tokenizer
 
 
-def _short(sentences: tuple[Sentence, ...], tokenizer: PreTrainedTokenizerBase) -> tuple[Sentence, ...]:
-    """The sentences whose every form fits into the window; a lower-cased one may have more subtokens."""
+def _within_window(
+    sentences: tuple[Sentence, ...], tokenizer: PreTrainedTokenizerBase
+) -> tuple[Sentence, ...]:
+    """Return the sentences all of whose forms fit into the window; case changes the number of subtokens."""
     fits = [True] * len(sentences)
     for variant in ("cased", "uncased", "ne-lower"):
         forms = [list(each.tokens) for each in apply(variant, sentences, SEED)]
@@ -105,18 +106,8 @@ def _encode(
 
 
 def _model(data: EncodedCorpus, folder: Path, epochs: int) -> Path:
-    """A model folder, trained a little, so that it predicts about as many spans as a real one."""
-
-    def report(measurement: Measurement) -> bool:
-        return True
-
-    training_config = TrainingConfig.model_validate(
-        {"learning_rate": 3e-3, "epochs": epochs, "evals_per_epoch": 1}
-    )
-    train(
-        TrainingTask(
-            training_config=training_config, corpus=data.folder, model=TINY, train_on="cased", seed=SEED
-        ),
-        TrainingCallbacks(report, lambda measurement: folder),
-    )
+    """Train a model briefly, so that it predicts about as many spans as a real one, and return its folder."""
+    config = TrainingConfig.model_validate({"learning_rate": 3e-3, "epochs": epochs, "evals_per_epoch": 1})
+    task = TrainingTask(training_config=config, corpus=data.folder, model=TINY, train_on="cased", seed=SEED)
+    train(task, TrainingCallbacks(lambda measurement: True, lambda measurement: folder))
     return folder

@@ -1,4 +1,4 @@
-"""Span scores with counts per class: seqeval's report beside ours."""
+"""Contestants: span scores with counts per class, by seqeval and by ours."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from seqeval.metrics import classification_report
 from hpo.corpora.spans import count, label_names, score
 
 TYPES = ("person", "place", "inst", "work", "product", "animal", "event", "myth", "other")
-SENTENCE = 20
+SENTENCE_LENGTH = 20
 
 
 def run(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Seconds of both on so many tokens, each in the form in which a model's predictions reach it.
+    """Measure the seconds of both, each on labels in its own representation.
 
-    Ours reads the numbers of labels, seqeval their names; naming them is left out of its time. ``spec``:
-    ``tokens``, ``repeat``, ``seed``.
+    Ours reads the numbers of labels, seqeval their names; the conversion is not timed. ``spec``: ``tokens``,
+    ``repeat``, ``seed``.
     """
     gold, predicted, offsets = _labels(spec["tokens"], spec["seed"])
     names = np.array(label_names(TYPES), dtype=object)
@@ -28,12 +28,12 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     )
     found: dict[str, list[float]] = {"ours": [], "peer": []}
     for _ in range(spec["repeat"]):
-        at = time.perf_counter()
+        start = time.perf_counter()
         ours = score(count(gold, predicted, offsets, len(TYPES)).by_type(), TYPES)
-        found["ours"].append(time.perf_counter() - at)
-        at = time.perf_counter()
+        found["ours"].append(time.perf_counter() - start)
+        start = time.perf_counter()
         report = classification_report(gold_names, predicted_names, output_dict=True, zero_division=0)
-        found["peer"].append(time.perf_counter() - at)
+        found["peer"].append(time.perf_counter() - start)
     keys = ("precision", "recall", "f1", "support")
     rows = {"micro avg": (ours.precision, ours.recall, ours.f1, ours.gold)} | {
         name: (each.precision, each.recall, each.f1, each.gold) for name, each in ours.by_type.items()
@@ -47,21 +47,24 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _labels(tokens: int, seed: int) -> tuple[Any, Any, Any]:
-    """Gold labels with entities of one to four tokens, predictions that go wrong at one token in ten."""
+    """Draw gold labels and predictions, and return them with the offsets of the sentences.
+
+    Entities have one to four tokens. One in ten predicted labels is drawn at random.
+    """
     draw = np.random.default_rng(seed)
     types = draw.integers(len(TYPES), size=tokens)
     lengths = draw.integers(1, 5, size=tokens)
     gold = np.zeros(tokens, np.int64)
-    at = 0
-    while at < tokens:
+    token = 0
+    while token < tokens:
         if draw.random() < 0.06:
-            stop = min(tokens, at + int(lengths[at]))
-            gold[at:stop] = 2 + 2 * types[at]
-            gold[at] -= 1
-            at = stop
+            stop = min(tokens, token + int(lengths[token]))
+            gold[token:stop] = 2 + 2 * types[token]
+            gold[token] -= 1
+            token = stop
         else:
-            at += 1
+            token += 1
     wrong = draw.random(tokens) < 0.1
     predicted = np.where(wrong, draw.integers(2 * len(TYPES) + 1, size=tokens), gold)
-    offsets = np.append(np.arange(0, tokens, SENTENCE), tokens)
+    offsets = np.append(np.arange(0, tokens, SENTENCE_LENGTH), tokens)
     return gold, predicted, offsets

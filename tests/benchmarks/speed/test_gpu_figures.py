@@ -1,15 +1,10 @@
-"""The figures of a GPU: that they come out, on the CPU and in small, and what is said where there is none."""
+"""Tests of the GPU figures: on the CPU with tiny sizes, and the error without a GPU."""
 
 import json
 
 import pytest
 
-from benchmarks.speed.gpu_figures import (
-    FULL,
-    QUICK,
-    measure,
-    render,
-)
+from benchmarks.speed.gpu_figures import FULL, QUICK, measure, render
 from hpo.errors import UserError
 
 FOUND = {
@@ -20,26 +15,23 @@ FOUND = {
 }
 
 
-def test_without_a_gpu_there_is_one_line_and_no_figure(tmp_path, monkeypatch):
+def test_measure_without_a_gpu_raises_and_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(UserError) as caught:
         measure(tmp_path / "bench-gpu", FULL)
-    assert (
-        str(caught.value) == "python -m benchmarks gpu: needs a GPU, and there is none (try it with --quick)"
-    )
+    assert str(caught.value) == "python -m benchmarks gpu: requires a GPU (try it with --quick)"
     assert not list(tmp_path.iterdir())
 
 
-def test_figures_are_told_as_medians_and_a_trial_that_does_not_fit_as_such():
+def test_render_shows_medians_and_trials_that_run_out_of_memory():
     text = render(FOUND)
     assert "| a trial | 91 |" in text
-    assert "A trial runs at 91% of the plain loop." in text
+    assert "A trial runs at 91% of the speed of the plain loop." in text
     assert text.endswith("| 1 | 10.0 |\n| 2 | 18.2 |\n| 8 | out of memory |\n")
 
 
 @pytest.mark.slow
-def test_the_figures_come_out_in_small(tmp_path):
-    """On the CPU, so that only the code is tried: no figure of it means anything."""
+def test_measure_quick_writes_json_and_markdown(tmp_path):
     measure(tmp_path / "bench-gpu", QUICK)
     found = json.loads((tmp_path / "bench-gpu.json").read_text())
     assert found["quick"]
