@@ -43,7 +43,7 @@ help:  ## show this text
 hpo: $(INSTALLED)  ## search, score the best models, print the result matrix
 	@$(BIN)/hpo run $(strip $(STUDY_FLAGS) $(DRY_RUN_FLAG))
 
-slurm: $(INSTALLED)  ## run the search as a SLURM job, such as NODES=2 GPUS=4 TIME=06:00:00 PARTITION=gpu
+slurm: $(INSTALLED)  ## run the search as a SLURM job, for example make slurm NODES=2 GPUS=4 TIME=06:00:00
 	@$(BIN)/hpo submit --backend slurm \
 		$(strip $(STUDY_FLAGS) $(JOB_FLAGS) $(call flag,PROFILE,profile) $(DRY_RUN_FLAG))
 

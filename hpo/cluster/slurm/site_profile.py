@@ -41,9 +41,13 @@ class SiteProfile(BaseModel):
     setup: tuple[Line, ...] = Field((), description="shell lines that run before everything else")
     scratch: Folder = Field("/tmp", description="directory on each node's own disk, for Ray's files")
     container: tuple[Line, ...] = Field((), description="command prefix that starts a container")
-    notice_s: int = Field(120, ge=30, le=3600, description="seconds from SLURM's warning to the job's end")
-    restarts: int = Field(10, ge=0, le=1000, description="most automatic restarts of an interrupted job")
-    requeue: bool = Field(True, description="restart by scontrol requeue; if false, by sbatch")
+    notice_s: int = Field(
+        120, ge=30, le=3600, description="seconds before the end at which SLURM warns the job"
+    )
+    restarts: int = Field(
+        10, ge=0, le=1000, description="maximum number of automatic restarts of an interrupted job"
+    )
+    requeue: bool = Field(True, description="restart by scontrol requeue; if no, by sbatch")
 
     @field_validator("setup", "container")
     @classmethod
