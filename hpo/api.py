@@ -177,7 +177,7 @@ def compare(
     split: str = "test",
     seed: int = 42,
 ) -> Mapping[str, Comparison]:
-    """Test whether the second model is better than the first: difference in F1, interval and p by variant."""
+    """Compare two models by variant: F1 difference, 95 % interval and two-sided p-value."""
     from hpo.evaluation.significance import compare_checkpoints
 
     return compare_checkpoints(Path(first), Path(second), str(data), str(tags), split=split, seed=seed)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import typer
+from typer.core import TyperCommand
 
 from hpo.cli import checkpoints, cluster, grid, inputs, run, studies
 from hpo.errors import EXIT_FAILED, EXIT_INTERRUPTED, UserError
@@ -21,6 +23,15 @@ COMMANDS: Mapping[str, tuple[Callable[..., Any], ...]] = {
 }
 """Every command, by the panel of ``hpo --help`` that lists it."""
 
+
+class Command(TyperCommand):
+    """A command whose usage line names required arguments without Typer's braces: STUDY for {STUDY}."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words of the usage line after the name of the command."""
+        return [re.sub(r"^{(.+)}", r"\1", piece) for piece in super().collect_usage_pieces(ctx)]
+
+
 app = typer.Typer(
     help="Hyperparameter optimization for named-entity recognition: from a corpus to the result matrix.",
     no_args_is_help=True,
@@ -31,7 +42,7 @@ app = typer.Typer(
 )
 for panel, commands in COMMANDS.items():
     for command in commands:
-        app.command(rich_help_panel=panel)(command)
+        app.command(cls=Command, rich_help_panel=panel)(command)
 
 
 def main(program: typer.Typer = app) -> None:

@@ -35,7 +35,8 @@ class OutputFormat(StrEnum):
 def predict(
     checkpoint: Checkpoint,
     text: Annotated[
-        list[str] | None, typer.Option(help="a sentence or paragraph; can be given several times")
+        list[str] | None,
+        typer.Option(metavar="<str>", help="a sentence or paragraph; can be given several times"),
     ] = None,
     file: Annotated[
         str | None, typer.Option(help="plain text, one sentence per line, or a corpus file; - reads stdin")
@@ -94,18 +95,20 @@ def evaluate(
 
 
 def compare(
-    first: Checkpoint,
-    second: Annotated[Path, typer.Argument(help="the model folder to compare it with")],
+    first: Annotated[
+        Path, typer.Argument(metavar="FIRST", help="a model folder, such as results/STUDY/best/1")
+    ],
+    second: Annotated[Path, typer.Argument(metavar="SECOND", help="the model folder to compare it with")],
     data: Data,
     tags: Tags,
     split: Annotated[str, typer.Option(help="the split that both are scored on")] = "test",
     seed: Annotated[int, typer.Option(help="seed of the mixed case variants and of the test")] = 42,
     as_json: AsJson = False,
 ) -> None:
-    """Test whether the second model is better than the first: difference in F1, interval and p-value.
+    """Compare two models: F1 difference, 95 % interval and two-sided p-value.
 
-    p comes from a paired randomization test over sentences for one variant; it is not corrected for
-    looking at several variants.
+    The p-value of each variant comes from a paired randomization test over sentences; it is not corrected
+    for testing several variants.
 
     Example: hpo compare results/a/best/1 results/b/best/1 --data my-corpus/ --tags conll
     """

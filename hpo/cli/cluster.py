@@ -14,9 +14,8 @@ from hpo.cli.options import GivenOptions, accepts, job_options, study_options
 from hpo.cli.run import print_row, resolve_study
 from hpo.errors import Issue, UserError
 
-BackendName = Annotated[
-    str | None, typer.Option("--backend", help="where to run: local (in the background), slurm or ray")
-]
+_BACKENDS = "where to run: local (in the background), slurm or ray"
+BackendName = Annotated[str | None, typer.Option("--backend", help=_BACKENDS)]
 SiteProfileFile = Annotated[
     Path | None,
     typer.Option(help="a YAML file with the settings of the site", rich_help_panel="With --backend slurm"),
@@ -28,7 +27,7 @@ STUDY_FILES = (".yaml", ".yml")
 @accepts("options", study_options())
 def submit(
     source: Annotated[
-        str | None, typer.Argument(metavar="[STUDY]", help="a study file, or a study under results/")
+        str | None, typer.Argument(metavar="STUDY", help="a study file, or a study under results/")
     ] = None,
     backend: BackendName = "local",
     profile: SiteProfileFile = None,
@@ -40,7 +39,8 @@ def submit(
 ) -> None:
     """Run a study in the background, as a SLURM job or on a Ray cluster.
 
-    An interrupted study under results/ is resumed there. With --dry-run, print the exact job script.
+    An interrupted study is resumed on the chosen backend. With --backend slurm, --dry-run prints the exact
+    job script.
 
     Example: hpo submit my-study.yaml --backend slurm --nodes 2 --gpus 4 --time 06:00:00
     """
@@ -62,7 +62,7 @@ def submit(
 
 def resume(
     name: StudyName,
-    backend: Annotated[str | None, typer.Option(help="local, slurm or ray; if not given, here")] = None,
+    backend: Annotated[str | None, typer.Option(help=f"{_BACKENDS}; if not given, here")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Resume an interrupted study.
@@ -153,7 +153,7 @@ def _earlier_settings(name: str, backend: str) -> GivenOptions:
 
 def status(
     name: Annotated[
-        str | None, typer.Argument(metavar="[STUDY]", help="a submitted study; if not given, all of them")
+        str | None, typer.Argument(metavar="STUDY", help="a submitted study; if not given, all of them")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -15,9 +15,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="print what would run and what it would cost; run nothing")
 ]
-StudyFile = Annotated[Path | None, typer.Argument(help="a study file; options override its settings")]
+StudyFile = Annotated[
+    Path | None, typer.Argument(metavar="STUDY.yaml", help="a study file; options override its settings")
+]
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="a study under results/")]
-Checkpoint = Annotated[Path, typer.Argument(help="a model folder, such as results/STUDY/best/1")]
+Checkpoint = Annotated[
+    Path, typer.Argument(metavar="CHECKPOINT", help="a model folder, such as results/STUDY/best/1")
+]
 Data = Annotated[str, typer.Option(help="demo, a file, a folder, or a hub id name:config")]
 Tags = Annotated[str, typer.Option(help="a tag family, by name or as a YAML file")]
 Seed = Annotated[int, typer.Option(help="seed of the mixed case variants")]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from hpo.cli.cluster import BackendName, SiteProfileFile, submit_studies
+import typer
+
+from hpo.cli.cluster import SiteProfileFile, submit_studies
 from hpo.cli.console import DryRun, StudyFile, console
 from hpo.cli.options import GivenOptions, accepts, grid_options, job_options
 from hpo.errors import Issue, StudyFailed, UserError
@@ -17,7 +20,13 @@ ROW_FIELDS = ("train_on", "tags", "algorithm")
 @accepts("options", grid_options())
 def grid(
     file: StudyFile = None,
-    backend: BackendName = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            help="submit the rows to local (in the background), slurm or ray; if not given, they run here, "
+            "one after the other"
+        ),
+    ] = None,
     profile: SiteProfileFile = None,
     dry_run: DryRun = False,
     *,

@@ -13,7 +13,9 @@ from hpo.errors import Issue, UserError
 
 
 def corpus(
-    data: Annotated[str, typer.Argument(help="demo, a file, a folder, or a hub id name:config")],
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="demo, a file, a folder, or a hub id name:config")
+    ],
     tags: Annotated[str | None, typer.Option(help="a tag family to map the entity types to")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -68,7 +70,10 @@ def spaces(
 
 
 def validate(
-    files: Annotated[list[Path], typer.Argument(help="study, space, tag family or corpus YAML files")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE", help="study, space, tag family or corpus YAML files"),
+    ],
 ) -> None:
     """Check YAML files without running anything; report every problem with its line.
 

@@ -24,9 +24,8 @@ from hpo.storage.yaml_files import Key, parse_yaml
 EMPTY = "none"
 """The value that empties an option with several values, such as ``--tracker none``."""
 
-METAVARS: Mapping[Any, str] = {
-    list: "A,B", dict: "NAME=VALUE", str: "TEXT", int: "N", float: "X", bool: "yes|no"
-}  # fmt: skip
+METAVARS: Mapping[Any, str] = {list: "<A,B>", dict: "<NAME=VALUE>", bool: "<yes|no>"}
+"""How the help shows the values of types that Typer does not know; the others are like ``<int>``."""
 
 
 @dataclass(frozen=True)
@@ -118,16 +117,15 @@ def study_options() -> tuple[Option, ...]:
 def grid_options() -> tuple[Option, ...]:
     """Return the options of a grid: as `study_options`, with lists for the fields that make up its rows."""
     lists = {"train_on": "all", "tags": "", "algorithm": ""}
-    return tuple(
-        replace(
-            option,
-            help=f"{option.help}; several separated by commas",
-            default=lists[option.field] or option.default,
-        )
-        if option.field in lists
-        else option
-        for option in study_options()
-    )
+    options = []
+    for option in study_options():
+        if option.field in lists:
+            text = f"{option.help}; several separated by commas"
+            option = replace(option, help=text, default=lists[option.field] or option.default)
+        elif option.field == "name":
+            option = replace(option, help="prefix of the names of the studies")
+        options.append(option)
+    return tuple(options)
 
 
 def job_options() -> tuple[Option, ...]:

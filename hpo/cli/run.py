@@ -50,7 +50,7 @@ def print_row(row: Any) -> None:
 
 
 def replay(name: StudyName, as_json: AsJson = False) -> None:
-    """Train one model from scratch with the hyperparameter schedule that PBT or PB2 found.
+    """Train the study's model once more from its initial weights, with the schedule that PBT or PB2 found.
 
     Example: hpo replay demo-suc-original-cased-pbt
     """

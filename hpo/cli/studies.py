@@ -72,7 +72,7 @@ def rerank(
 
 def matrix(
     studies: Annotated[
-        list[str] | None, typer.Argument(metavar="[STUDY]...", help="if not given, all finished studies")
+        list[str] | None, typer.Argument(metavar="STUDY", help="if not given, all finished studies")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="write the markdown to this file")] = None,
     as_json: AsJson = False,

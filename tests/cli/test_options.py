@@ -48,9 +48,9 @@ def test_job_options_are_the_single_valued_settings_of_the_backends():
     assert {option.field for option in job_options()} == {*SiteProfile.model_fields, "address"} - lists
 
 
-def test_grid_options_differ_only_in_the_fields_of_its_rows():
+def test_grid_options_differ_only_in_the_fields_of_its_rows_and_the_name():
     changed = {a.field for a, b in zip(study_options(), grid_options(), strict=True) if a != b}
-    assert changed == {"train_on", "tags", "algorithm"}
+    assert changed == {"train_on", "tags", "algorithm", "name"}
 
 
 def test_options_mk_is_up_to_date():
