@@ -27,6 +27,7 @@ from hpo.models.build import build_model
 from hpo.models.packed_attention import packing_support
 from hpo.storage.atomic import write_json, write_text
 from hpo.training import trainer
+from hpo.training.dev_evaluator import DevEvaluator
 from hpo.training.gpu_memory import GpuExhausted, limit_gpu_memory
 from hpo.training.task import TrainingCallbacks, TrainingTask
 
@@ -144,7 +145,7 @@ def _trial_rate(spec: Mapping[str, Any]) -> float:
     """Return the training samples per second of a trial, excluding its evaluations and its start."""
     data = EncodedCorpus.open(Path(spec["encoded"]))
     train_s, start = 0.0, 0.0
-    original_evaluate, original_step = trainer.DevEvaluator.evaluate, trainer.NerTrainer.training_step
+    original_evaluate, original_step = DevEvaluator.evaluate, trainer.NerTrainer.training_step
 
     def training_step(*args: Any) -> Any:
         nonlocal start
@@ -160,7 +161,7 @@ def _trial_rate(spec: Mapping[str, Any]) -> float:
         return original_evaluate(*args)
 
     with (
-        patch.object(trainer.DevEvaluator, "evaluate", evaluate),
+        patch.object(DevEvaluator, "evaluate", evaluate),
         patch.object(trainer.NerTrainer, "training_step", training_step),
     ):
         _train(spec, data)

@@ -38,7 +38,7 @@ def run(spec: Mapping[str, Any]) -> dict[str, Any]:
     try:
         run_search(
             controller,
-            RecordedTrialRunner(TrialRunner(study, study_folder, encoded, study.model), log),
+            RecordedTrialRunner(TrialRunner(study, study_folder, study.model, {(512, 0): encoded}), log),
             Resources(spec["workers"], 1, 0.0),
         )
     finally:

@@ -95,10 +95,9 @@ def evaluate(
 
 
 def compare(
-    first: Annotated[
-        Path, typer.Argument(metavar="FIRST", help="a model folder, such as results/STUDY/best/1")
+    models: Annotated[
+        tuple[Path, Path], typer.Argument(metavar="FIRST SECOND", help="the two model folders")
     ],
-    second: Annotated[Path, typer.Argument(metavar="SECOND", help="the model folder to compare it with")],
     data: Data,
     tags: Tags,
     split: Annotated[str, typer.Option(help="the split that both are scored on")] = "test",
@@ -117,7 +116,7 @@ def compare(
     from hpo.evaluation.significance import compare_checkpoints
 
     with console().status("comparing …"):
-        found = compare_checkpoints(first, second, data, tags, split=split, seed=seed)
+        found = compare_checkpoints(*models, data, tags, split=split, seed=seed)
     if as_json:
         print_json({variant: asdict(each) for variant, each in found.items()})
         return

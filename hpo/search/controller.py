@@ -279,17 +279,27 @@ class TrialController:
         """The successful trials whose checkpoints are kept for their score, the best first."""
         return self._top_k.best
 
+    @property
+    def always_kept(self) -> list[Trial]:
+        """The successful trials whose checkpoints are kept whatever their score."""
+        return self._top_k.always_kept
+
+    @property
+    def checkpoint_threshold(self) -> CheckpointThreshold | None:
+        """The score from which a checkpoint is worth writing; None while fewer trials ended than are kept."""
+        return self._top_k.threshold
+
     def _update_checkpoints(self) -> None:
         """Publish the checkpoint threshold to the workers, persist the top checkpoints and delete the others.
 
         Open trials do not count towards the threshold because they may still fail. Their checkpoints are
         kept, because the measurement that belongs to a checkpoint may not have arrived yet.
         """
-        threshold = self._top_k.threshold
+        threshold = self.checkpoint_threshold
         if threshold and threshold != self._published_threshold:
             self._published_threshold = threshold
             write_json(self.folder.threshold, threshold.to_json())
-        kept = {trial.number for trial in (*self.best, *self._top_k.always_kept)}
+        kept = {trial.number for trial in (*self.best, *self.always_kept)}
         for number in kept:
             self._checkpoints.persist_checkpoint(number)
         for number in {int(folder.name) for folder in self.folder.complete_checkpoints()} - kept:

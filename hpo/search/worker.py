@@ -7,7 +7,7 @@ import gc
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -27,16 +27,15 @@ TrialFunction = Callable[[dict[str, Any], Callable[[Measurement], bool]], None]
 class TrialRunner:
     """Runs the trials of a study; Ray serialises it for every worker.
 
-    Paths are absolute, because Ray sets the working directory of a worker. ``encoded`` is the encoded corpus;
-    ``encodings`` holds it for each searched pair of ``max_length`` and ``context``. ``gpus`` and
+    Paths are absolute, because Ray sets the working directory of a worker. ``encodings`` holds the
+    encoded corpus for each pair of ``max_length`` and ``context`` that a trial may use. ``gpus`` and
     ``processes`` apply to each trial, as in `Resources`.
     """
 
     study: Study
     folder: StudyFolder
-    encoded: Path
     model: str
-    encodings: Mapping[tuple[int, int], Path] = field(default_factory=dict)
+    encodings: Mapping[tuple[int, int], Path]
     gpus: float = 0.0
     processes: int = 1
 
@@ -63,7 +62,7 @@ class TrialRunner:
             return
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
         training_config = self.study.training_config(trial["params"])
-        encoded = self.encodings.get((training_config.max_length, training_config.context), self.encoded)
+        encoded = self.encodings[training_config.max_length, training_config.context]
         task = TrainingTask(
             training_config=training_config,
             corpus=encoded,

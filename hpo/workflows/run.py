@@ -86,7 +86,6 @@ def _search(prepared: PreparedStudy, console: Console, trackers: TrackerDispatch
     trial_run = TrialRunner(
         study,
         folder,
-        next(iter(folders.values())),  # only a fallback: `folders` has every pair that a trial can use
         model,
         folders,
         gpus=resources.gpus,

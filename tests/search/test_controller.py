@@ -226,7 +226,7 @@ def test_threshold_ignores_running_trials(folder, measure):
 
 def test_checkpoint_dir_below_the_threshold_is_none(folder, measure):
     controller = TrialController(study_of(algorithm="random", keep_checkpoints=1), folder)
-    run = TrialRunner(controller.study, folder, encoded=folder.path, model="tiny")
+    run = TrialRunner(controller.study, folder, "tiny", {(512, 0): folder.path})
     assert run.checkpoint_dir(7, {}, measure(1, 0.0)) == folder.checkpoint(7)
     start(controller, 1)
     controller.on_result(0, measure(1, 0.5, loss=0.3))
@@ -262,7 +262,7 @@ def test_checkpoint_of_the_best_trial_per_value_is_kept(folder, measure):
     study = study_of(algorithm="random", keep_checkpoints=1, space=CHOICES)
     controller, run = (
         TrialController(study, folder),
-        TrialRunner(study, folder, encoded=folder.path, model="tiny"),
+        TrialRunner(study, folder, "tiny", {(512, 0): folder.path}),
     )
     written = []
     for f1 in (0.3, 0.5, 0.2, 0.1, 0.4):
@@ -276,11 +276,11 @@ def test_checkpoint_of_the_best_trial_per_value_is_kept(folder, measure):
     assert sorted(path.name for path in folder.complete_checkpoints()) == ["1", "2"]
     best = best_per_value(study.space, controller.trials)
     assert {value: trial.number for (_, value), trial in best.items()} == {16: 1, 32: 2}
-    assert run.checkpoint_dir(9, {"batch_size": 8}, measure(1, 0.0)), "nothing has been heard of 8"
+    assert run.checkpoint_dir(9, {"batch_size": 8}, measure(1, 0.0)), "no trial had 8"
     again = TrialController(study, folder)
     assert (
-        again._top_k.threshold
-        == controller._top_k.threshold
+        again.checkpoint_threshold
+        == controller.checkpoint_threshold
         == CheckpointThreshold.from_json(read_json(folder.threshold))
     )
 
@@ -297,14 +297,14 @@ def test_top_k_with_several_seeds_keeps_no_checkpoint_per_value(folder, measure)
     start(controller, 2)
     controller.on_result(0, measure(1, 0.3))
     controller.on_trial_end(0, State.COMPLETE)
-    assert controller._top_k.always_kept == []
+    assert controller.always_kept == []
 
 
 def test_best_trials_have_checkpoints_after_failures(folder, measure):
     study = study_of(algorithm="random", keep_checkpoints=2, trials=6, space=RANGE)
     controller, run = (
         TrialController(study, folder),
-        TrialRunner(study, folder, encoded=folder.path, model="tiny"),
+        TrialRunner(study, folder, "tiny", {(512, 0): folder.path}),
     )
     start(controller, 6)
     scores = {0: 0.9, 1: 0.3, 2: 0.8, 3: 0.4, 4: 0.35, 5: 0.3}

@@ -120,7 +120,7 @@ def test_space_defaults_are_those_of_the_training_config():
 def test_checkpoint_of_the_default_trial_is_always_kept(tmp_path, measure):
     folder = StudyFolder("s", tmp_path)
     controller = TrialController(study_of(algorithm="random", keep_checkpoints=1, space=RANGE), folder)
-    run = TrialRunner(controller.study, folder, encoded=folder.path, model="tiny")
+    run = TrialRunner(controller.study, folder, "tiny", {(512, 0): folder.path})
     for f1 in (0.1, 0.5, 0.4):
         number = controller.next_trial().number
         if place := run.checkpoint_dir(number, {}, measure(1, f1)):

@@ -68,7 +68,7 @@ def run_study(study, folder, run_trial):
 def test_trial_out_of_gpu_memory_fails_without_affecting_others(study, corpus, tmp_path):
     """The optimizer of the second trial raises the exception that PyTorch raises on a GPU."""
     folder = StudyFolder("s", tmp_path / "results")
-    real = TrialRunner(study, folder, corpus.folder, "tiny", gpus=0.25)
+    real = TrialRunner(study, folder, "tiny", {(512, 0): corpus.folder}, gpus=0.25)
 
     def run_trial(trial, report):
         step = torch.optim.AdamW.step
@@ -95,7 +95,7 @@ def test_trials_in_two_processes_give_the_measurements_of_one_although_a_process
     study, corpus, tmp_path
 ):
     folder = StudyFolder("s", tmp_path / "results")
-    real = TrialRunner(study, folder, corpus.folder, "tiny", processes=2)
+    real = TrialRunner(study, folder, "tiny", {(512, 0): corpus.folder}, processes=2)
     killed = tmp_path / "killed"
 
     def run_trial(trial, report):
