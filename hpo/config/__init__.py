@@ -1,0 +1,1 @@
+"""Configuration: studies, search spaces, training configurations and their rules."""

@@ -1,4 +1,4 @@
-"""What a search maximizes: a cell of the dev matrix, or the mean or the minimum of several."""
+"""Objective functions: dev F1 on one case variant, or the mean or minimum over several."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Objective:
     variants: tuple[str, ...]
 
     def of(self, f1: Sequence[float]) -> float:
-        """The objective, in [0, 1], of the F1 of each variant in order."""
+        """Return the objective in [0, 1] from the F1 of each variant, in the order of ``variants``."""
         return _REDUCE[self.reduction](f1)
 
 
 def parse_objective(text: str, train_on: str) -> Objective:
-    """Read ``trained-on``, a case variant, or ``mean(…)`` or ``min(…)`` over variants.
+    """Parse ``trained-on``, a case variant, or ``mean(…)`` or ``min(…)`` over variants.
 
     Raises
     ------
     ValueError
-        if it is none of these, or names a variant that there is not, or one twice.
+        If the text is none of these, or a variant is unknown or named twice.
     """
     call = _CALL.fullmatch(text.strip())
     reduction, inner = call.groups() if call else ("mean", text)
@@ -41,10 +41,10 @@ def parse_objective(text: str, train_on: str) -> Objective:
     for name in names:
         if name not in VARIANTS:
             raise ValueError(
-                f"{name!r} is no cell of the dev matrix (known: {known}; mean(…) and min(…) of several)"
+                f"{name!r} is not a case variant; known: {known}, and mean(…) and min(…) of several"
             )
     if len(set(names)) < len(names):
-        raise ValueError("a cell may stand only once")
+        raise ValueError("must name each variant once")
     if len(names) > 1 and not call:
-        raise ValueError("say what several cells make: mean(…) or min(…)")
+        raise ValueError("must be mean(…) or min(…) for several variants")
     return Objective(reduction, names)

@@ -194,6 +194,6 @@ def load_space(name: str) -> Space:
     Raises
     ------
     UserError
-        with every problem of the file, each at its line.
+        If the file is invalid; with every problem, located at its line.
     """
     return validate(Space, read_yaml(find_preset("search_spaces", name)))

@@ -1,4 +1,4 @@
-"""The study file: every field of a search, its default and its limits."""
+"""Studies: every setting of a search, with its default and limits, and loading of study files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hpo.config.option import DATA, OUTPUT, RESOURCES, SEARCH, TRAINING, option
 from hpo.config.renamed_keys import STUDY_KEYS, translate_study
 from hpo.config.search_space import Params, Space, load_space
 from hpo.config.study_rules import study_issues
-from hpo.config.trackers import take_apart
+from hpo.config.trackers import parse_tracker
 from hpo.config.training_config import TrainingConfig
 from hpo.config.training_rules import Possible
 from hpo.corpora.variants import VARIANTS
@@ -148,7 +148,7 @@ class Study(BaseModel):
 
     @field_validator("space", mode="before")
     @classmethod
-    def _by_name(cls, value: Any) -> Any:
+    def _load_named_space(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         try:
@@ -158,7 +158,7 @@ class Study(BaseModel):
 
     @field_validator("train_on", "algorithm", "sampler")
     @classmethod
-    def _known(cls, value: str, info: ValidationInfo) -> str:
+    def _known_name(cls, value: str, info: ValidationInfo) -> str:
         known = {"train_on": VARIANTS, "algorithm": ALGORITHMS, "sampler": TPE_LIBRARIES}[
             str(info.field_name)
         ]
@@ -168,29 +168,29 @@ class Study(BaseModel):
 
     @field_validator("gpus_per_trial")
     @classmethod
-    def _share_or_whole(cls, value: float) -> float:
+    def _fraction_or_whole(cls, value: float) -> float:
         if value > 1 and value != int(value):
-            raise ValueError("must be a share below 1, or a whole number of GPUs")
+            raise ValueError("must be a fraction below 1 or a whole number")
         return value
 
     @field_validator("train_splits")
     @classmethod
-    def _each_once(cls, value: tuple[SplitName, ...]) -> tuple[SplitName, ...]:
+    def _distinct_splits(cls, value: tuple[SplitName, ...]) -> tuple[SplitName, ...]:
         if len(set(value)) < len(value):
-            raise ValueError("a split may stand only once")
+            raise ValueError("must be distinct")
         return value
 
     @field_validator("trackers")
     @classmethod
     def _known_trackers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        names = [take_apart(tracker)[0] for tracker in value]
+        names = [parse_tracker(tracker)[0] for tracker in value]
         if len(set(names)) < len(names):
-            raise ValueError("a tracker may stand only once")
+            raise ValueError("must name each tracker once")
         return value
 
     @field_validator("objective")
     @classmethod
-    def _cells(cls, value: str) -> str:
+    def _valid_objective(cls, value: str) -> str:
         parse_objective(value, "cased")
         return value
 
@@ -258,44 +258,46 @@ class Study(BaseModel):
         return self.model_dump(mode="json", exclude=set(RUNTIME_ONLY_FIELDS))
 
     def to_yaml(self) -> str:
-        """The resolved study, every field written out."""
+        """Return the study as YAML, with every field."""
         return dump_yaml(self.model_dump(mode="json", exclude_none=True))
 
 
 def load_study(
     path: Path, overrides: Mapping[str, Any] | None = None, names: Mapping[Key, str] | None = None
 ) -> Study:
-    """Read a study file; fields that it leaves out take their defaults, ``overrides`` win.
+    """Load a study file; ``overrides`` replace fields of the file, missing fields take their defaults.
 
-    ``names`` are what the user calls the overrides, for error messages; by default the fields' names.
+    ``names`` are the locations of the overrides in error messages, by default the names of the fields.
 
     Raises
     ------
     UserError
-        with every problem of the file, each at its line, and of the overrides, each at its name.
+        If the study is invalid; with every problem, located at its line or at the name of the override.
     """
-    document = read_yaml(path)
-    if isinstance(document.data, dict):
+    file = read_yaml(path)
+    if isinstance(file.data, dict):
         given = dict(overrides or {})
-        data = document.data | given
-        if "fixed" in given and isinstance(document.data.get("fixed"), dict):
-            data["fixed"] = document.data["fixed"] | given["fixed"]
+        data = file.data | given
+        if "fixed" in given and isinstance(file.data.get("fixed"), dict):
+            data["fixed"] = file.data["fixed"] | given["fixed"]
         elsewhere = {key: name for key, name in (names or _own_names(given)).items() if key[0] in given}
-        document = YamlFile(document.path, with_defaults(data), document.lines, elsewhere)
-    return validate(Study, document)
+        file = YamlFile(file.path, with_defaults(data), file.lines, elsewhere)
+    return validate(Study, file)
 
 
 def stored_study(folder: StudyFolder) -> Study:
-    """The study that a results folder holds, under the folder's name.
+    """Return the study of a results folder, with the name of the folder.
+
+    Keys of earlier versions are translated.
 
     Raises
     ------
     UserError
-        if there is none, or its file has problems.
+        If there is no study, or its file is invalid.
     """
     if not folder.study.exists():
         raise UserError(
-            Issue(f"study {folder.name}", "is not under results/", None, "hpo ls lists those that are")
+            Issue(f"study {folder.name}", "is not under results/", None, "hpo ls lists the studies")
         )
     file = read_yaml(folder.study)
     current = YamlFile(file.path, translate_study(file.data), file.lines)
@@ -303,12 +305,12 @@ def stored_study(folder: StudyFolder) -> Study:
 
 
 def build_study(options: Mapping[str, Any], names: Mapping[Key, str] | None = None) -> Study:
-    """A study from its fields; ``names`` are what the user calls them, by default the fields' names.
+    """Build a study from its fields; ``names`` are their locations in error messages.
 
     Raises
     ------
     UserError
-        with every problem, each at the name of its field.
+        If the study is invalid; with every problem, located at the name of its field.
     """
     return validate(Study, YamlFile(Path("study"), with_defaults(options), {}, names or _own_names(options)))
 
@@ -318,15 +320,15 @@ def _own_names(options: Mapping[str, Any]) -> dict[Key, str]:
 
 
 def with_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill in the fields whose default depends on others.
+    """Return the options with the defaults that depend on other fields.
 
-    The space follows from the model, a population from the number of trials, the name from all.
+    The space depends on the model, the population size on the number of trials, the name on all fields.
     """
     filled = dict(options)
     algorithm, trials = ALGORITHMS.get(str(filled.get("algorithm"))), filled.get("trials")
     if algorithm and algorithm.population_based and isinstance(trials, int):
-        most = Study.model_fields["population_size"].default
-        filled.setdefault("population_size", max(2, min(trials, most)))
+        default = Study.model_fields["population_size"].default
+        filled.setdefault("population_size", max(2, min(trials, default)))
     filled.setdefault("space", "demo" if filled.get("model", "tiny") == "tiny" else "suc")
     if not filled.get("name"):
         filled["name"] = default_name(filled)
@@ -334,7 +336,7 @@ def with_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def default_name(options: Mapping[str, Any]) -> str:
-    """A name that says what a reader of ``hpo ls`` wants to know."""
+    """Return a study name of the settings that distinguish rows of ``hpo ls``."""
     parts = [
         str(options.get(field) or Study.model_fields[field].default)
         for field in ("data", "tags", "train_on", "model", "algorithm")

@@ -1,4 +1,4 @@
-"""The trackers that a study may name, and what each needs."""
+"""Experiment trackers that a study can use, and the packages that they require."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from hpo.errors import Issue, UserError
 
 @dataclass(frozen=True)
 class TrackerRequirements:
-    """What a tracker needs: a module, the extra of this project that brings it, and perhaps a target."""
+    """The module of a tracker, the extra of this project that installs it, and its kind of target."""
 
     module: str
     extra: str | None
     target: str | None
-    """What may stand behind a colon after its name, if anything may."""
+    """What can follow the name after a colon; None if nothing can."""
 
 
 TRACKERS: Mapping[str, TrackerRequirements] = {
@@ -26,48 +26,40 @@ TRACKERS: Mapping[str, TrackerRequirements] = {
 }
 
 
-def take_apart(tracker: str) -> tuple[str, str]:
-    """A tracker's name and its target, "" where none is told: ``mlflow:sqlite:///runs.db`` has one.
+def parse_tracker(tracker: str) -> tuple[str, str]:
+    """Split ``NAME`` or ``NAME:TARGET`` into name and target, "" without a target.
+
+    ``mlflow:sqlite:///runs.db`` has the target ``sqlite:///runs.db``.
 
     Raises
     ------
     ValueError
-        if there is no such tracker, or it takes no target.
+        If the tracker is unknown, or its target is missing or not supported.
     """
     name, colon, target = tracker.partition(":")
     if name not in TRACKERS:
-        raise ValueError(f"must be among {', '.join(TRACKERS)}")
+        raise ValueError(f"must be one of {', '.join(TRACKERS)}")
     if colon and TRACKERS[name].target is None:
-        raise ValueError(f"{name} takes nothing behind its name")
+        raise ValueError(f"{name} has no target; remove the colon")
     if colon and not target:
-        raise ValueError(f"{name}: names no target; write {TRACKERS[name].target} behind the colon")
+        raise ValueError(f"{name} needs {TRACKERS[name].target} after the colon")
     return name, target
 
 
-NO_TRACKER = "none"
-
-
-def given_trackers(text: str | None) -> tuple[str, ...] | None:
-    """The trackers that an option names, parted by commas; () for ``none``, None where it was not given."""
-    if not text:
-        return None
-    return () if text.strip() == NO_TRACKER else tuple(each.strip() for each in text.split(","))
-
-
-def refuse_absent(trackers: Iterable[str]) -> None:
-    """Refuse trackers whose library is not installed.
+def require_installed(trackers: Iterable[str]) -> None:
+    """Check that the packages of trackers are installed.
 
     Raises
     ------
     UserError
-        with each of them, and what to install.
+        With each tracker that is not installed, and the command that installs it.
     """
     issues = []
     for tracker in trackers:
-        name, _ = take_apart(tracker)
+        name, _ = parse_tracker(tracker)
         if find_spec(TRACKERS[name].module) is None:
             command = f".venv/bin/pip install -c constraints.txt -e '.[{TRACKERS[name].extra}]'"
-            hint = f"install it: {command}; or take it out of the study's trackers"
+            hint = f"install it: {command}; or remove it from trackers"
             issues.append(Issue("trackers", "is not installed", name, hint))
     if issues:
         raise UserError(issues)

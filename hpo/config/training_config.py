@@ -13,7 +13,7 @@ from hpo.config.training_rules import joint_issues
 from hpo.storage.yaml_files import FieldIssue, ValidationIssues
 
 TINY = "tiny"
-"""The name of the model that is trained from scratch."""
+"""The name of the model that is trained from scratch, without pre-trained weights."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
@@ -34,125 +34,146 @@ class TrainingConfig(BaseModel):
 
     learning_rate: float = Field(5e-5, gt=0, le=1, description="peak learning rate of AdamW")
     weight_decay: float = Field(
-        0.0, ge=0, le=1, description="decoupled weight decay, on matrices only (not on biases and norms)"
+        0.0, ge=0, le=1, description="decoupled weight decay of matrices (not of biases and norms)"
     )
     head_lr_multiplier: float = Field(
-        1.0, gt=0, le=1000, description="the classifier's learning rate is this many times the encoder's"
+        1.0,
+        gt=0,
+        le=1000,
+        description="factor from the learning rate of the encoder to that of the classifier",
     )
     layerwise_decay: float = Field(
         1.0,
         gt=0,
         le=1,
-        description="each layer's rate is this share of that of the layer above; 1: all alike",
+        description="factor on the learning rate from each layer to the one below; 1: equal rates",
     )
     frozen_layers: int = Field(
         0,
         ge=-1,
         le=1000,
-        description="lowest layers that are not trained, the embeddings with them; -1: these alone; 0: none",
+        description="lowest layers that are frozen, with the embeddings; -1: only the embeddings; 0: none",
     )
     warmup_ratio: Share = Field(
-        0.0, description="share of all steps in which the rate rises from 0 to its peak"
+        0.0, description="warm-up: fraction of all steps in which the learning rate rises from 0 to its peak"
     )
     warmup_epochs: float = Field(
-        0.0, ge=0, le=1000, description="the same in epochs; at most one of the three is not 0"
+        0.0, ge=0, le=1000, description="warm-up in epochs; at most one of the three may be set"
     )
-    warmup_steps: int = Field(0, ge=0, le=10_000_000, description="the same in steps")
+    warmup_steps: int = Field(0, ge=0, le=10_000_000, description="warm-up in steps")
     lr_schedule: Schedule = Field(
         "linear",
-        description="the rate after the warm-up: falls to 0, stays, falls by lr_gamma an epoch, "
-        "stays and then cools down to 0 (hybrid), or does so when patience runs out (adaptive)",
+        description="learning rate after the warm-up; exponential: times lr_gamma after every epoch; "
+        "hybrid: constant, then a linear cool-down to 0; adaptive: cool-down when patience runs out",
     )
-    lr_gamma: float = Field(0.9, gt=0, le=1, description="exponential: factor on the rate after every epoch")
-    lr_cycles: int = Field(4, ge=1, le=1000, description="cosine_with_restarts: falls from the peak to 0")
+    lr_gamma: float = Field(
+        0.9, gt=0, le=1, description="exponential: factor on the learning rate after every epoch"
+    )
+    lr_cycles: int = Field(
+        4, ge=1, le=1000, description="cosine_with_restarts: number of cycles from the peak to 0"
+    )
     cooldown_epochs: float = Field(
-        7.0, gt=0, le=1000, description="hybrid, adaptive: epochs of the linear cool-down at the end"
+        7.0, gt=0, le=1000, description="hybrid, adaptive: length of the cool-down in epochs"
     )
     cooldown_restarts: bool = Field(
-        True, strict=True, description="adaptive: back to the peak where dev improves in the cool-down"
+        True, strict=True, description="adaptive: return to the peak if dev improves during the cool-down"
     )
     patience: int = Field(
         0,
         ge=0,
         le=100_000,
-        description="dev evaluations without improvement after which a run stops or cools down; 0: off",
+        description="dev evaluations without improvement before a run stops or cools down; 0: off",
     )
     early_stopping_metric: Literal["f1", "loss"] = Field(
-        "f1", description="what must improve on dev; an F1 that ties does where the loss is lower"
+        "f1", description="dev metric that must improve; f1: an equal F1 improves if the loss is lower"
     )
-    min_delta: float = Field(0.0, ge=0, le=100, description="an improvement is larger than this")
+    min_delta: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        description="smallest change of the metric that counts as an improvement (exclusive)",
+    )
     epochs: int = Field(5, ge=1, le=1000, description="passes over the training data")
     batch_size: int = Field(32, ge=1, le=4096, description="sentences per optimizer step")
     accumulation_steps: int = Field(
-        1, ge=1, le=4096, description="parts in which a batch goes through the model, to save memory"
+        1, ge=1, le=4096, description="number of parts in which a batch is processed, to save memory"
     )
     max_length: int = Field(
         512,
         ge=8,
         le=8192,
-        description="subtokens per window, unset at most what the model reads; longer sentences get several",
+        description="subtokens per window, by default at most the limit of the model; splits long sentences",
     )
     context: int = Field(
         0,
         ge=0,
         le=4096,
-        description="subtokens of neighbouring sentences of the document that are read on either side",
+        description="subtokens of surrounding sentences of the document added on each side, never scored",
     )
     label_alignment: Literal["first", "all"] = Field(
-        "first", description="subtokens of a token that carry its label in training (scores read the first)"
+        "first", description="subtokens of a token that carry its label in training; scores use the first"
     )
     label_scheme: Literal["bio", "plain", "bilou", "auto"] = Field(
-        "bio", description="labels that the model learns, scored as IOB2 spans; auto: those of the corpus"
+        "bio",
+        description="label scheme that the model learns; scores use IOB2 spans; auto: that of the corpus",
     )
     pooling: Literal["first", "last", "mean", "first-last"] = Field(
-        "first", description="what of a token's subtokens the classifier reads; first-last reads both at once"
+        "first",
+        description="subtokens that the classifier reads for each token; first-last concatenates both",
     )
     attention_dropout: Share = Field(0.1, lt=1, description="dropout of the attention weights")
     hidden_dropout: Share = Field(
-        0.1, lt=1, description="dropout of the hidden states, and of all that has none of its own"
+        0.1, lt=1, description="dropout of the hidden states and of every layer without its own dropout"
     )
     classifier_dropout: Dropout | None = Field(
-        None, description="dropout before the classifier; unset, the model's own (mostly hidden_dropout)"
+        None,
+        description="dropout before the classifier; unset: the default of the model",
     )
     lora_r: int = Field(
         0,
         ge=0,
         le=1024,
-        description="rank of LoRA's matrices, beside which only the head is trained; 0: none",
+        description="rank of the LoRA matrices, which are trained with the classifier only; 0: no LoRA",
     )
     lora_alpha: float = Field(
-        16, gt=0, le=10_000, description="LoRA's updates are scaled by lora_alpha / lora_r"
+        16, gt=0, le=10_000, description="LoRA updates are scaled by lora_alpha / lora_r"
     )
-    lora_dropout: Share = Field(0.0, lt=1, description="dropout of what LoRA's matrices read")
+    lora_dropout: Share = Field(0.0, lt=1, description="dropout of the input of the LoRA matrices")
     lora_targets: str = Field(
         "query, value",
         pattern=r"^[\w.]+( *, *[\w.]+)*$",
-        description="what LoRA is added to: query, key, value, dense, or names of a model's own modules",
+        description="modules with LoRA: query, key, value, dense, or names of modules of the model",
     )
-    max_grad_norm: float = Field(1.0, ge=0, description="gradients are clipped to this norm; 0 turns it off")
-    adam_beta1: float = Field(0.9, ge=0, lt=1, description="AdamW's memory of the gradient")
-    adam_beta2: float = Field(0.999, ge=0, lt=1, description="AdamW's memory of the squared gradient")
-    adam_epsilon: float = Field(1e-8, gt=0, le=1, description="AdamW's guard against division by 0")
+    max_grad_norm: float = Field(1.0, ge=0, description="gradients are clipped to this norm; 0: off")
+    adam_beta1: float = Field(0.9, ge=0, lt=1, description="beta1 of AdamW: decay of the mean gradient")
+    adam_beta2: float = Field(
+        0.999, ge=0, lt=1, description="beta2 of AdamW: decay of the mean squared gradient"
+    )
+    adam_epsilon: float = Field(1e-8, gt=0, le=1, description="epsilon of AdamW, which avoids division by 0")
     label_smoothing: float = Field(
-        0.0, ge=0, lt=1, description="share of a label's probability that is spread over all labels"
+        0.0, ge=0, lt=1, description="fraction of the target probability that is spread over all labels"
     )
     class_weighting: Literal["none", "inverse", "effective"] = Field(
-        "none", description="labels weigh by one over their frequency, or their effective number"
+        "none",
+        description="weights of labels in the loss: inverse to their frequency or effective number",
     )
     effective_beta: float = Field(
-        0.999, ge=0, lt=1, description="effective: 0 weighs all labels alike, near 1 as inverse does"
+        0.999,
+        ge=0,
+        lt=1,
+        description="effective: 0 weighs all labels equally, values near 1 approach inverse",
     )
     gradient_checkpointing: bool = Field(
-        False, strict=True, description="compute activations twice instead of keeping them, to save memory"
+        False, strict=True, description="recompute activations in the backward pass, to save memory"
     )
     precision: Literal["auto", "bf16", "fp16", "off"] = Field(
-        "auto", description="mixed precision; auto is bf16 on GPUs that have it, off elsewhere"
+        "auto", description="mixed precision; auto: bf16 on GPUs that support it, else off"
     )
     evals_per_epoch: int = Field(4, ge=1, le=1000, description="dev evaluations per epoch, evenly spaced")
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_truth_values(cls, value: Any, info: ValidationInfo) -> Any:
+    def _no_booleans_as_numbers(cls, value: Any, info: ValidationInfo) -> Any:
         """Reject booleans for numbers, which pydantic converts to 0 or 1."""
         if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
             raise PydanticCustomError("truth_value", "must not be true or false")

@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from threading import Thread
 
 from hpo.config.study import Study
-from hpo.config.trackers import take_apart
+from hpo.config.trackers import parse_tracker
 from hpo.errors import StudyInterrupted
 from hpo.evaluation.matrix import MatrixRow
 from hpo.search.trial import Trial
@@ -35,7 +35,7 @@ def start_trackers(study: Study, folder: StudyFolder, warn: Warn) -> Iterator[Tr
     """Run a study's trackers while the block runs, and close them with the block's outcome."""
     threads = []
     for tracker in study.trackers:
-        name, target = take_apart(tracker)
+        name, target = parse_tracker(tracker)
         threads.append(_TrackerThread(name, TrackerContext(study, folder, target), warn))
     dispatcher = TrackerDispatcher(threads)
     state = "failed"

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from hpo.config.study import Study
-from hpo.config.trackers import refuse_absent
+from hpo.config.trackers import require_installed
 from hpo.config.training_config import TINY
 from hpo.errors import Issue, StudyInterrupted
 from hpo.evaluation.matrix import MatrixRow, read_matrix
@@ -45,7 +45,7 @@ def run_in_folder(folder: StudyFolder, study: Study, console: Console) -> Matrix
     if folder.matrix.exists():
         console.print(f"{study.name} is already finished; showing its result", markup=False)
         return read_matrix(folder.matrix).rows[0]
-    refuse_absent(study.trackers)
+    require_installed(study.trackers)
     with console.status("preparing the corpus …"):
         prepared = prepare_study(study, folder)
     with (

@@ -1,14 +1,16 @@
-"""Checking YAML files of any kind without running anything."""
+"""Validation of YAML files of any kind, without running anything."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
 from hpo.cluster.slurm.site_profile import SiteProfile
 from hpo.config.search_space import Space
-from hpo.config.study import Study, load_study
+from hpo.config.study import load_study
 from hpo.corpora.formats import FORMATS
 from hpo.corpora.formats.options import CorpusOptions
 from hpo.corpora.tag_families import TagFamily, load_family
@@ -20,45 +22,64 @@ KINDS: dict[str, tuple[type[BaseModel], str]] = {
     "search space": (Space, "parameters"),
     "tag family": (TagFamily, "mapping"),
 }
-"""What a file is, by a key that only this kind has."""
+"""The model of each kind of file, and a key that no other kind has."""
 
 
 def validate_file(path: Path) -> str:
-    """Check a study, a search space, a tag family, a site's profile or a corpus.yaml, and say which it is.
+    """Validate a study, search space, tag family, site profile or corpus.yaml, and return its kind.
 
     Raises
     ------
     UserError
         If the file is invalid; the error lists every problem with its line.
     """
-    document = read_yaml(path)
-    if not isinstance(document.data, dict):
-        raise UserError(Issue(document.location(), "must be a mapping of keys to values"))
+    file = read_yaml(path)
+    if not isinstance(file.data, dict):
+        raise UserError(Issue(file.location(), "must be a mapping of keys to values"))
+    kind, model = _kind_of(path, file.data)
+    issues: list[Issue] = []
+    try:
+        if model is None:
+            load_study(path)
+        else:
+            validate(model, file)
+    except UserError as error:
+        issues += error.issues
+    if kind == "corpus":
+        issues += _unknown_format(file)
+    if kind == "study":
+        issues += _invalid_tags(file)
+    if issues:
+        raise UserError(issues)
+    return kind
+
+
+def _kind_of(path: Path, data: dict[str, Any]) -> tuple[str, type[BaseModel] | None]:
+    """Return the kind of a file and its model, None for a study."""
     if path.name == "corpus.yaml":
-        _check_format(validate(CorpusOptions, document), document)
-        return "corpus"
+        return "corpus", CorpusOptions
     for kind, (model, key) in KINDS.items():
-        if key in document.data:
-            validate(model, document)
-            return kind
-    if not document.data.keys().isdisjoint(SiteProfile.model_fields):  # a study shares no key with it
-        validate(SiteProfile, document)
-        return "site profile"
-    _check_tags(load_study(path), document)
-    return "study"
+        if key in data:
+            return kind, model
+    if not data.keys().isdisjoint(SiteProfile.model_fields):  # a study has no key of a site profile
+        return "site profile", SiteProfile
+    return "study", None
 
 
-def _check_format(options: CorpusOptions, document: YamlFile) -> None:
-    if options.format is not None and options.format not in FORMATS:
-        hint = f"known: {', '.join(FORMATS)}"
-        raise UserError(
-            Issue(document.location(("format",)), "format: unknown corpus format", options.format, hint)
-        )
+def _unknown_format(file: YamlFile) -> Iterator[Issue]:
+    name = file.data.get("format")
+    if isinstance(name, str) and name not in FORMATS:
+        yield file.issue(("format",), "unknown corpus format", name, f"known: {', '.join(FORMATS)}")
 
 
-def _check_tags(study: Study, document: YamlFile) -> None:
-    known = list_presets("tag_families")
-    if not study.tags.endswith((".yaml", ".yml")) and study.tags not in known:
-        hint = f"known: {', '.join(known)}"
-        raise UserError(Issue(document.location(("tags",)), "tags: unknown tag family", study.tags, hint))
-    load_family(study.tags)
+def _invalid_tags(file: YamlFile) -> Iterator[Issue]:
+    name, known = file.data.get("tags"), list_presets("tag_families")
+    if not isinstance(name, str) or not name:
+        return
+    if not name.endswith((".yaml", ".yml")) and name not in known:
+        yield file.issue(("tags",), "unknown tag family", name, f"known: {', '.join(known)}")
+        return
+    try:
+        load_family(name)
+    except UserError as error:
+        yield from error.issues

@@ -97,7 +97,7 @@ def done():
         ("resume nope", r"study nope: is not under results/ \(hpo ls lists .*\)"),
         ("show nope", r"study nope: is not under results/ \(hpo ls lists .*\)"),
         ("rerank nope", r"study nope: is not under results/ \(hpo ls lists .*\)"),
-        ("run --tracker comet", r"--tracker: must be among tensorboard, mlflow, wandb \(got .*"),
+        ("run --tracker comet", r"--tracker: must be one of tensorboard, mlflow, wandb \(got .*"),
         ("run --seeds 5", r"--seeds: must be 1 for asha, .* \(got 5; use random or grid, .*hpo rerank .*"),
         ("show nope --json", r"study nope: is not under results/ \(hpo ls lists .*\)"),
         ("matrix nope", r"study nope: is not under results/"),

@@ -136,7 +136,7 @@ def test_gpus_per_trial_fraction_above_one_is_rejected():
     for gpus in (0, 0.1, 1, 4.0):
         assert build_study({"gpus_per_trial": gpus}).gpus_per_trial == gpus
     assert refused({"gpus_per_trial": 1.5}) == (
-        "gpus_per_trial: must be a share below 1, or a whole number of GPUs (got 1.5)"
+        "gpus_per_trial: must be a fraction below 1 or a whole number (got 1.5)"
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from hpo.config import trackers as names
 from hpo.config.study import build_study
-from hpo.config.trackers import TRACKERS, refuse_absent, take_apart
+from hpo.config.trackers import TRACKERS, parse_tracker, require_installed
 from hpo.errors import UserError
 
 
@@ -16,42 +16,42 @@ from hpo.errors import UserError
         ("wandb:my-project", ("wandb", "my-project")),
     ],
 )
-def test_a_target_stands_behind_a_colon(tracker, parts):
-    assert take_apart(tracker) == parts
+def test_parse_tracker_splits_at_the_first_colon(tracker, parts):
+    assert parse_tracker(tracker) == parts
 
 
 @pytest.mark.parametrize(
     ("trackers", "complaint"),
     [
-        (["comet"], "must be among tensorboard, mlflow, wandb"),
-        (["tensorboard:here"], "tensorboard takes nothing behind its name"),
-        (["mlflow:"], "write a tracking URI behind the colon"),
-        (["mlflow", "mlflow:sqlite:///a"], "a tracker may stand only once"),
+        (["comet"], "must be one of tensorboard, mlflow, wandb"),
+        (["tensorboard:here"], "tensorboard has no target"),
+        (["mlflow:"], "mlflow needs a tracking URI after the colon"),
+        (["mlflow", "mlflow:sqlite:///a"], "must name each tracker once"),
     ],
 )
-def test_a_study_refuses_what_it_cannot_take(trackers, complaint):
+def test_build_study_invalid_trackers_are_rejected(trackers, complaint):
     with pytest.raises(UserError, match=complaint):
         build_study({"trackers": trackers})
 
 
-def test_trackers_are_no_part_of_what_a_study_looks_for():
+def test_fingerprint_ignores_trackers():
     study, other = build_study({}), build_study({"trackers": []})
     assert study.trackers == ("tensorboard",)
     assert study.fingerprint == other.fingerprint
 
 
-def test_a_tracker_that_is_not_installed_is_refused_with_what_to_install(monkeypatch):
+def test_require_installed_missing_package_raises_with_the_command(monkeypatch):
     monkeypatch.setattr(names, "find_spec", lambda module: None if module == "wandb" else object())
-    refuse_absent(["tensorboard", "mlflow"])
+    require_installed(["tensorboard", "mlflow"])
     with pytest.raises(UserError) as refused:
-        refuse_absent(["tensorboard", "wandb:p"])
+        require_installed(["tensorboard", "wandb:p"])
     assert str(refused.value) == (
         "trackers: is not installed (got 'wandb'; install it: .venv/bin/pip install -c constraints.txt "
-        "-e '.[wandb]'; or take it out of the study's trackers)"
+        "-e '.[wandb]'; or remove it from trackers)"
     )
 
 
-def test_a_study_with_an_absent_tracker_is_refused_before_anything_is_written(monkeypatch, empty_folder):
+def test_run_missing_tracker_is_rejected_before_writing(monkeypatch, empty_folder):
     from rich.console import Console
 
     from hpo.workflows.run import run
@@ -62,7 +62,7 @@ def test_a_study_with_an_absent_tracker_is_refused_before_anything_is_written(mo
     assert list(empty_folder.iterdir()) == []
 
 
-def test_every_tracker_names_an_extra_of_the_project_or_comes_with_it():
+def test_every_tracker_is_a_dependency_or_an_extra():
     import tomllib
     from pathlib import Path
 

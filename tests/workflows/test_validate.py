@@ -1,4 +1,4 @@
-"""Every YAML file of the repository is valid, and a file that is not is told line by line."""
+"""Validation of YAML files: the shipped ones are valid, and errors have their lines."""
 
 from pathlib import Path
 
@@ -15,14 +15,14 @@ SHIPPED = sorted(
 )
 
 
-def test_there_are_files_to_check():
+def test_shipped_files_of_every_kind_exist():
     assert {kind for _, kind in SHIPPED} == set(KINDS.values())
 
 
 @pytest.mark.parametrize(
     ("path", "kind"), SHIPPED, ids=[f"{path.parent.name}/{path.stem}" for path, _ in SHIPPED]
 )
-def test_every_shipped_file_is_valid_and_of_its_folders_kind(path, kind):
+def test_validate_file_shipped_file_is_valid(path, kind):
     assert validate_file(path) == kind
 
 
@@ -35,7 +35,7 @@ def test_every_shipped_file_is_valid_and_of_its_folders_kind(path, kind):
         ("my.yaml", "parameters: {weight_decay: {type: uniform, low: 0, high: 1}}\n", "search space"),
     ],
 )
-def test_a_file_is_told_by_what_it_holds(tmp_path, name, text, kind):
+def test_validate_file_returns_the_kind(tmp_path, name, text, kind):
     path = tmp_path / name
     path.write_text(text)
     assert validate_file(path) == kind
@@ -55,13 +55,15 @@ def test_a_file_is_told_by_what_it_holds(tmp_path, name, text, kind):
         ("corpus.yaml", "scheme: nope\n\ncolums: {}\n", [1, 3]),
         ("corpus.yaml", "name: x\nformat: nope\n", [2]),
         ("my.yaml", "trials: 3\ntags: nope\n", [2]),
+        ("my.yaml", "trials: 0\ntags: nope\nkeep: 2\n", [1, 2, 3]),
+        ("corpus.yaml", "scheme: nope\nformat: nope\n", [1, 2]),
         ("my.yaml", "seed: 3\ntrials: true\n", [2]),
         ("my.yaml", "seed: 3\nfixed: {epochs: true}\n", [2]),
         ("my.yaml", "- trials: 3\n", [1]),
         ("my.yaml", "", None),
     ],
 )
-def test_a_fault_is_told_at_its_line(tmp_path, name, text, lines):
+def test_validate_file_issues_have_their_lines(tmp_path, name, text, lines):
     path = tmp_path / name
     path.write_text(text)
     with pytest.raises(UserError) as caught:
