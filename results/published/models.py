@@ -1,4 +1,4 @@
-"""Make the two random models of the published set-ups: python results/published/models.py"""
+"""Makes the two random models of the published set-ups: ``python results/published/models.py``."""
 
 import json
 from collections.abc import Iterable
@@ -19,21 +19,21 @@ import hpo
 SPECIAL = ("[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]")
 
 
-def learn_pieces(texts: Iterable[str], size: int) -> list[tuple[str, float]]:
-    """DeBERTa's special pieces, then those of a unigram model of some texts, with their log-probabilities."""
-    learner = Tokenizer(models.Unigram())
-    learner.pre_tokenizer = pre_tokenizers.Metaspace()
+def train_unigram(texts: Iterable[str], size: int) -> list[tuple[str, float]]:
+    """Return DeBERTa's special tokens and the subtokens of a unigram model, with their log-probabilities."""
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     settings = {"vocab_size": size, "special_tokens": ["<unk>"], "unk_token": "<unk>", "show_progress": False}
-    learner.train_from_iterator(texts, trainers.UnigramTrainer(**settings))
-    learned = json.loads(learner.to_str())["model"]["vocab"]
+    tokenizer.train_from_iterator(texts, trainers.UnigramTrainer(**settings))
+    vocabulary = json.loads(tokenizer.to_str())["model"]["vocab"]
     return [
         *((piece, 0.0) for piece in SPECIAL),
-        *((piece, score) for piece, score in learned if piece not in (*SPECIAL, "<unk>")),
+        *((piece, score) for piece, score in vocabulary if piece not in (*SPECIAL, "<unk>")),
     ]
 
 
 def make_byt5() -> None:
-    """A ByT5 encoder: two layers of width 64."""
+    """Save a random ByT5 encoder with two layers of width 64."""
     tokenizer = ByT5Tokenizer()
     config = T5Config(
         d_model=64, d_kv=32, d_ff=128, num_layers=2, num_heads=2, num_decoder_layers=1,
@@ -44,9 +44,9 @@ def make_byt5() -> None:
 
 
 def make_deberta() -> None:
-    """A DeBERTa-v3: two layers of width 128, with the pieces of the generated corpus."""
+    """Save a random DeBERTa-v3 with two layers of width 128 and a vocabulary of the generated corpus."""
     sentences = hpo.load_corpus("demo:multinerd", tags="multinerd-a").splits["train"]
-    tokenizer = DebertaV2Tokenizer(vocab=learn_pieces((" ".join(each.tokens) for each in sentences), 3000))
+    tokenizer = DebertaV2Tokenizer(vocab=train_unigram((" ".join(each.tokens) for each in sentences), 3000))
     config = DebertaV2Config(  # the settings in which v3 differs from v2
         hidden_size=128, num_hidden_layers=2, num_attention_heads=2, intermediate_size=256,
         vocab_size=len(tokenizer), relative_attention=True, position_buckets=32, norm_rel_ebd="layer_norm",
