@@ -173,10 +173,13 @@ class TrainingConfig(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_booleans_as_numbers(cls, value: Any, info: ValidationInfo) -> Any:
-        """Reject booleans for numbers, which pydantic converts to 0 or 1."""
-        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+    def _no_conversion_to_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        """Reject booleans and text for numbers, which pydantic converts."""
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and annotation is not bool:
             raise PydanticCustomError("truth_value", "must not be true or false")
+        if isinstance(value, str) and annotation in (int, float):
+            raise PydanticCustomError("text", "must be a number")
         return value
 
     @model_validator(mode="after")

@@ -185,3 +185,10 @@ def test_unread_hyperparameters_returns_only_given_names():
     assert [
         name for name, _ in unread_hyperparameters(["lr_gamma", "min_delta", "batch_size"], possible)
     ] == ["lr_gamma"]
+
+
+@pytest.mark.parametrize("name", ["epochs", "learning_rate", "warmup_ratio", "evals_per_epoch"])
+def test_number_given_as_text_is_rejected(name):
+    assert refused(fixed={name: "1"}, space={"parameters": {"batch_size": choices({"x": 16})["x"]}}) == [
+        (f"fixed.{name}", "must be a number")
+    ]
