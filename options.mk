@@ -93,15 +93,20 @@ JOB_FLAGS = \
 ##                              with safetensors
 ##   DEV_FRACTION=0.1           fraction of train that becomes dev if the corpus has no dev split
 ##   TRAIN_SPLITS=train         splits to train on
-##   SUBSAMPLE=                 fraction of a split to use, as NAME=VALUE,NAME=VALUE
+##   SUBSAMPLE=                 fraction of a split to use, such as train=0.2; as
+##                              SPLIT=FRACTION,SPLIT=FRACTION
 ## Search:
 ##   ALG=asha                   search algorithm: asha, hyperband, bohb, random, grid, pbt, pb2
 ##   OBJECTIVE=trained-on       what the search maximizes: trained-on, a case variant, or mean(…) or
 ##                              min(…) of several
 ##   SAMPLER=optuna             library whose TPE proposes configurations for asha: optuna, hyperopt
-##   TRIALS=50                  number of configurations to try
+##   TRIALS=50                  number of configurations, with the default configuration and other
+##                              points to evaluate; with --seeds each is trained several times; for
+##                              pbt and pb2 the maximum number of trials, with replacements of failed
+##                              ones
 ##   SEEDS=1                    training runs per configuration of grid and random, with seeds SEED,
-##                              SEED + 1, …
+##                              SEED + 1, …; with 1, each trial has a seed derived from SEED and its
+##                              number
 ##   BASELINE=yes               train the default configuration to its last epoch as trial 0
 ##   SPACE=                     search space, by name or as a YAML file (default: demo for the tiny
 ##                              model, else suc)
@@ -113,8 +118,8 @@ JOB_FLAGS = \
 ## Training:
 ##   SEED=42                    random seed of the search, the training runs, the mixed case variants
 ##                              and the dev split
-##   FIXED=                     hyperparameters to set; they override those of the search space, as
-##                              NAME=VALUE,NAME=VALUE
+##   FIXED=                     hyperparameters that are not searched; they override `fixed` of the
+##                              search space; as NAME=VALUE,NAME=VALUE
 ##   EPOCHS=                    passes over the training data; same as --fixed epochs=… (default: that
 ##                              of the space)
 ## Resources:

@@ -54,7 +54,7 @@ def _help(options: Iterable[Option]) -> Iterator[str]:
             concrete = option.default if " " not in option.default else ""
             note = f" (default: {option.default})" if option.default and not concrete else ""
             head = f"{option.variable}={concrete}"
-            note += ", as NAME=VALUE,NAME=VALUE" if option.kind is dict else ""
+            note += f"; as {option.metavar},{option.metavar}" if option.kind is dict else ""
             lines = textwrap.wrap(option.help + note, WIDTH - 30, break_on_hyphens=False) or [""]
             yield f"##   {head:<26} {lines[0]}"
             yield from (f"##   {'':<26} {line}" for line in lines[1:])

@@ -24,8 +24,10 @@ from hpo.storage.yaml_files import Key, parse_yaml
 EMPTY = "none"
 """The value that empties an option with several values, such as ``--tracker none``."""
 
-METAVARS: Mapping[Any, str] = {list: "<A,B>", dict: "<NAME=VALUE>", bool: "<yes|no>"}
-"""How the help shows the values of types that Typer does not know; the others are like ``<int>``."""
+METAVARS: Mapping[Any, str] = {
+    list: "A,B", dict: "NAME=VALUE", str: "str", int: "int", float: "float", bool: "yes|no"
+}  # fmt: skip
+"""How the help shows the values of each type, as Typer does."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Option:
     """One option: ``--name`` on the command line and ``NAME`` in make.
 
     ``kind`` is the type of its field: bool, int, float, str, list or dict. ``key`` is set for an option that
-    sets one key of a mapping field, as ``--epochs`` does for ``fixed``.
+    sets one key of a mapping field, as ``--epochs`` does for ``fixed``. ``metavar`` is the form of the value
+    in the help.
     """
 
     field: str
@@ -42,6 +45,7 @@ class Option:
     help: str
     default: str
     panel: str
+    metavar: str
     key: str = ""
 
     @property
@@ -66,11 +70,12 @@ class Option:
         info = typer.Option(
             self.flag,
             help=escape(self.help) + default,
-            metavar=METAVARS.get(self.kind),
+            metavar=f"<{self.metavar}>",
             rich_help_panel=self.panel,
             show_default=False,
         )
-        annotation: Any = {list: list[str], dict: list[str], bool: str}.get(self.kind, self.kind)
+        # The settings model converts numbers, so that its error messages are the same as for a study file.
+        annotation: Any = list[str] if self.kind in (list, dict) else str
         return inspect.Parameter(
             self.argument,
             inspect.Parameter.KEYWORD_ONLY,
@@ -84,19 +89,19 @@ class Option:
         Raises
         ------
         UserError
-            If an item of a mapping is not of the form NAME=VALUE.
+            If an item of a mapping is not of the form of ``metavar``.
         """
         if self.kind is list:
             names = [each.strip() for text in value for each in text.split(",") if each.strip()]
             return () if names == [EMPTY] else tuple(names)
         if self.kind is dict:
             return dict(self._item(item) for text in value for item in re.split(r",\s*(?=\w+=)", text))
-        return value
+        return _scalar(value) if self.kind in (int, float) else value
 
     def _item(self, text: str) -> tuple[str, Any]:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise UserError(Issue(self.flag, "must have the form NAME=VALUE", text))
+            raise UserError(Issue(self.flag, f"must have the form {self.metavar}", text))
         return name.strip(), _scalar(value.strip())
 
 
@@ -147,13 +152,15 @@ def _options(name: str, info: FieldInfo, panel: str = "") -> Iterator[Option]:
     panel = panel or metadata["panel"]
     default = metadata.get("default_text") or format_default(info.get_default(call_default_factory=True))
     flag = metadata.get("flag", name).replace("_", "-")
-    yield Option(name, flag, _kind(info.annotation), info.description or name, default, panel)
+    kind = _kind(info.annotation)
+    metavar = metadata.get("metavar", METAVARS[kind])
+    yield Option(name, flag, kind, info.description or name, default, panel, metavar)
     for key in metadata.get("shorthands", ()):
         inner = TrainingConfig.model_fields[key]
         text = f"{inner.description}; same as --{flag} {key}=…"
-        yield Option(
-            name, key.replace("_", "-"), _kind(inner.annotation), text, "that of the space", panel, key
-        )
+        kind = _kind(inner.annotation)
+        default = "that of the space"
+        yield Option(name, key.replace("_", "-"), kind, text, default, panel, METAVARS[kind], key)
 
 
 def _kind(annotation: Any) -> type:
@@ -226,7 +233,7 @@ def collect(typed: Sequence[tuple[Option, Any]]) -> GivenOptions:
             given.names[(option.field,)] = option.flag
         if text is None or text == "" or (isinstance(text, list) and not any(text)):
             continue
-        value = {option.key: text} if option.key else option.parse(text)
+        value = {option.key: option.parse(text)} if option.key else option.parse(text)
         if isinstance(value, dict):
             flags = {key: option.flag if option.key else f"{option.flag} {key}" for key in value}
             given.names.update({(option.field, key): flag for key, flag in flags.items()})

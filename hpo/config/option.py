@@ -21,8 +21,9 @@ def option(panel: str, description: str, default: Any = ..., **details: Any) -> 
 
     ``details`` are the limits that `pydantic.Field` takes, and: ``flag``, the name of the option where it
     differs from the field's; ``default_text``, which describes a default that depends on other fields;
-    ``shorthands``, keys of a mapping field with an option for each: ``--epochs 3`` is ``--fixed epochs=3``.
+    ``metavar``, the form of an item of a mapping, by default NAME=VALUE; ``shorthands``, keys of a mapping
+    field with an option for each: ``--epochs 3`` is ``--fixed epochs=3``.
     """
-    keys = ("flag", "default_text", "shorthands")
+    keys = ("flag", "default_text", "metavar", "shorthands")
     metadata: dict[str, Any] = {key: details.pop(key) for key in keys if key in details}
     return Field(default, description=description, json_schema_extra={"panel": panel, **metadata}, **details)

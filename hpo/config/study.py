@@ -82,7 +82,15 @@ class Study(BaseModel):
     sampler: str = option(
         SEARCH, f"library whose TPE proposes configurations for asha: {', '.join(TPE_LIBRARIES)}", "optuna"
     )
-    trials: int = option(SEARCH, "number of configurations to try", 50, ge=1, le=100_000)
+    trials: int = option(
+        SEARCH,
+        "number of configurations, with the default configuration and other points to evaluate; with --seeds "
+        "each is trained several times; for pbt and pb2 the maximum number of trials, with replacements of "
+        "failed ones",
+        50,
+        ge=1,
+        le=100_000,
+    )
     seed: int = option(
         TRAINING,
         "random seed of the search, the training runs, the mixed case variants and the dev split",
@@ -92,7 +100,8 @@ class Study(BaseModel):
     )
     seeds: int = option(
         SEARCH,
-        "training runs per configuration of grid and random, with seeds SEED, SEED + 1, …",
+        "training runs per configuration of grid and random, with seeds SEED, SEED + 1, …; with 1, each "
+        "trial has a seed derived from SEED and its number",
         1,
         ge=1,
         le=1000,
@@ -108,7 +117,7 @@ class Study(BaseModel):
     )
     fixed: Params = option(
         TRAINING,
-        "hyperparameters to set; they override those of the search space",
+        "hyperparameters that are not searched; they override `fixed` of the search space",
         {},
         shorthands=("epochs",),
     )
@@ -126,7 +135,7 @@ class Study(BaseModel):
     )
     train_splits: tuple[SplitName, ...] = option(DATA, "splits to train on", ("train",), min_length=1)
     subsample: dict[SplitName, Annotated[float, Field(gt=0, le=1)]] = option(
-        DATA, "fraction of a split to use", {}
+        DATA, "fraction of a split to use, such as train=0.2", {}, metavar="SPLIT=FRACTION"
     )
     workers: int | None = option(
         RESOURCES,

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_ori
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from hpo.errors import Issue, UserError
 
@@ -122,7 +123,7 @@ def read_yaml(path: Path) -> YamlFile:
     Raises
     ------
     UserError
-        if the file is missing, is not UTF-8, is not valid YAML, or has duplicate keys.
+        If the file is missing, is not UTF-8, is not valid YAML, or has duplicate keys.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -178,8 +179,8 @@ def validate(model: type[Model], file: YamlFile, **context: Any) -> Model:
     Raises
     ------
     UserError
-        with every issue of the file, each at its line; also for each boolean given for a number, which
-        pydantic accepts.
+        If the data is invalid; the error lists every issue with its line. A boolean given for a number is
+        an issue, although pydantic accepts it.
     """
     if not isinstance(file.data, dict):
         given = type(file.data).__name__
@@ -209,11 +210,37 @@ def field_issues(error: ValidationError, model: type[BaseModel]) -> Iterator[Fie
         elif problem["type"] == "missing":
             yield FieldIssue(key, "is required")
         else:
-            message = _PYDANTIC_SUBJECT.sub("must ", problem["msg"].removeprefix("Value error, "))
-            yield FieldIssue(key, message, None if isinstance(problem["input"], dict) else problem["input"])
+            value = None if isinstance(problem["input"], dict) else problem["input"]
+            yield FieldIssue(key, _message(problem), value)
 
 
+_MESSAGES = {
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be greater than {gt}",
+    "less_than_equal": "must be at most {le}",
+    "less_than": "must be less than {lt}",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "must be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
+    "finite_number": "must be a finite number",
+    "string_type": "must be text",
+    **dict.fromkeys(("list_type", "tuple_type"), "must be a list"),
+    **dict.fromkeys(("dict_type", "model_type"), "must be a mapping of keys to values"),
+}
+"""Our words for pydantic's types of errors; ``{ge}`` and the like are limits of the field."""
 _PYDANTIC_SUBJECT = re.compile(r"^(?:Input|String|Dictionary|Tuple|List|Value) should ")
+
+
+def _message(problem: ErrorDetails) -> str:
+    if template := _MESSAGES.get(problem["type"]):
+        limits = problem.get("ctx", {}).items()
+        return template.format(
+            **{
+                name: int(limit) if isinstance(limit, float) and limit.is_integer() else limit
+                for name, limit in limits
+            }
+        )
+    return _PYDANTIC_SUBJECT.sub("must ", problem["msg"].removeprefix("Value error, "))
 
 
 def _hint_for_unknown(key: Key, model: type[BaseModel]) -> str:

@@ -83,8 +83,12 @@ def done():
         ("run --alg ahsa", r"--alg: must be one of asha, .* \(got 'ahsa'\)"),
         ("run --train-on lower", r"--train-on: must be one of cased, .* \(got 'lower'\)"),
         ("run --sampler bohb", r"--sampler: must be one of optuna, hyperopt \(got 'bohb'\)"),
-        ("run --trials 0", r"--trials: .* greater than or equal to 1 \(got 0\)"),
-        ("run --epochs 0", r"--epochs: .* greater than or equal to 1 \(got 0\)"),
+        ("run --trials 0", r"--trials: must be at least 1 \(got 0\)"),
+        ("run --epochs 0", r"--epochs: must be at least 1 \(got 0\)"),
+        ("run --trials many", r"--trials: must be a whole number \(got 'many'\)"),
+        ("run --gpus-per-trial x", r"--gpus-per-trial: must be a number \(got 'x'\)"),
+        ("run --subsample train", r"--subsample: must have the form SPLIT=FRACTION \(got 'train'\)"),
+        ("run --fixed epochs=many", r"--fixed epochs: must be a whole number \(got 'many'\)"),
         ("run --alg random --sampler hyperopt", r"--sampler: is not an option of random, .*used by asha\)"),
         ("run --tags conl", r"tag families: unknown name \(got 'conl'; known: .*conll.*\)"),
         ("run --tags conl --dry-run", r"tag families: unknown name \(got 'conl'; known: .*conll.*\)"),
@@ -129,7 +133,7 @@ def test_command_hostile_study_name_is_rejected_before_any_file_access(hpo, comm
 
 
 @pytest.mark.parametrize(
-    "words", ["run --trials many", "run --nope", "nope", "show", "ls too many", "run --seed"]
+    "words", ["rerank x --top many", "run --nope", "nope", "show", "ls too many", "run --seed"]
 )
 def test_command_unparsable_input_exits_with_2_without_traceback(hpo, words):
     code, out, err = hpo(*words.split())

@@ -127,7 +127,7 @@ def given(**values):
 def test_collect_reads_lists_and_mappings():
     options = given(
         fixed=["epochs=3,learning_rate=1e-4", "lora_targets=query, value"],
-        epochs=5,
+        epochs="5",
         subsample=["train=0.5"],
         warm_start=["a,b", "c"],
         trackers=["none"],
@@ -143,7 +143,7 @@ def test_collect_reads_lists_and_mappings():
 
 
 def test_collect_names_what_the_user_typed():
-    names = given(fixed=["batch_size=0"], epochs=5).names
+    names = given(fixed=["batch_size=0"], epochs="5").names
     assert names[("algorithm",)] == "--alg"
     assert names[("fixed", "batch_size")] == "--fixed batch_size"
     assert names[("fixed", "epochs")] == "--epochs"
