@@ -51,7 +51,7 @@ def test_build_study_invalid_field_raises_user_error():
     assert hpo.UserError is UserError
     with pytest.raises(hpo.UserError, match=r"train_on: must be one of .* \(got 'upper'"):
         hpo.build_study(train_on="upper")
-    with pytest.raises(hpo.UserError, match="study nope: is not under results/"):
+    with pytest.raises(hpo.UserError, match="study nope: no study of this name under results/"):
         hpo.resume_study("nope")
 
 

@@ -29,7 +29,9 @@ class Command(TyperCommand):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the words of the usage line after the name of the command."""
-        return [re.sub(r"^{(.+)}", r"\1", piece) for piece in super().collect_usage_pieces(ctx)]
+        words = [re.sub(r"^{(.+)}", r"\1", piece) for piece in super().collect_usage_pieces(ctx)]
+        # An argument with several names takes one value for each, although Typer adds an ellipsis.
+        return [word.removesuffix("...") if " " in word else word for word in words]
 
 
 app = typer.Typer(

@@ -29,7 +29,7 @@ from hpo.config.training_config import TrainingConfig
 from hpo.config.training_rules import Possible
 from hpo.corpora.variants import VARIANTS
 from hpo.errors import Issue, UserError
-from hpo.storage.study_folder import STUDY_NAME, StudyFolder
+from hpo.storage.study_folder import NO_SUCH_STUDY, STUDY_NAME, StudyFolder
 from hpo.storage.yaml_files import (
     FieldIssue,
     Key,
@@ -192,7 +192,14 @@ class Study(BaseModel):
     @field_validator("trackers")
     @classmethod
     def _known_trackers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        names = [parse_tracker(tracker)[0] for tracker in value]
+        names, issues = [], []
+        for tracker in value:
+            try:
+                names.append(parse_tracker(tracker)[0])
+            except ValueError as error:
+                issues.append(FieldIssue((), str(error), tracker))
+        if issues:
+            raise ValidationIssues(issues)
         if len(set(names)) < len(names):
             raise ValueError("must name each tracker once")
         return value
@@ -305,9 +312,7 @@ def stored_study(folder: StudyFolder) -> Study:
         If there is no study, or its file is invalid.
     """
     if not folder.study.exists():
-        raise UserError(
-            Issue(f"study {folder.name}", "is not under results/", None, "hpo ls lists the studies")
-        )
+        raise UserError(Issue(f"study {folder.name}", NO_SUCH_STUDY, None, "hpo ls lists the studies"))
     file = read_yaml(folder.study)
     current = YamlFile(file.path, translate_study(file.data), file.lines)
     return validate(Study, current).model_copy(update={"name": folder.name})

@@ -52,7 +52,7 @@ def require_installed(trackers: Iterable[str]) -> None:
     Raises
     ------
     UserError
-        With each tracker that is not installed, and the command that installs it.
+        If packages are missing; the error lists every such tracker and the command that installs it.
     """
     issues = []
     for tracker in trackers:

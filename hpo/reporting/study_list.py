@@ -24,7 +24,7 @@ from hpo.reporting.study_record import StudyRecord, read_record
 from hpo.reporting.tables import MISSING, format_f1, render_table
 from hpo.search.default_trial import default_trial
 from hpo.search.trial import State, rank_trials
-from hpo.storage.study_folder import StudyFolder, study_folders
+from hpo.storage.study_folder import NO_SUCH_STUDY, StudyFolder, study_folders
 
 
 def summarize_studies() -> list[dict[str, Any]]:
@@ -193,7 +193,7 @@ def collect_rows(names: Sequence[str]) -> list[MatrixRow]:
         issues = [
             Issue(
                 f"study {folder.name}",
-                "is not finished" if folder.study.exists() else "is not under results/",
+                "is not finished" if folder.study.exists() else NO_SUCH_STUDY,
             )
             for folder in folders
             if not folder.matrix.exists()

@@ -13,6 +13,7 @@ from hpo.errors import Issue, UserError
 ROOT = Path("results")
 STUDY_NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,119}$"
 """Valid study names; each is also the name of a folder."""
+NO_SUCH_STUDY = f"no study of this name under {ROOT}/"
 
 
 class StudyFolder:

@@ -194,7 +194,7 @@ def test_load_study_override_of_fixed_keeps_other_fixed_values(tmp_path):
 
 def test_stored_study_has_the_name_of_its_folder(tmp_path):
     folder = StudyFolder("renamed", tmp_path)
-    with pytest.raises(UserError, match="study renamed: is not under results/"):
+    with pytest.raises(UserError, match="study renamed: no study of this name under results/"):
         stored_study(folder)
     write_text(folder.study, build_study({"name": "first"}).to_yaml())
     assert stored_study(folder) == build_study({"name": "renamed"})

@@ -113,7 +113,7 @@ def test_collect_rows_of_unfinished_and_missing_studies_reports_all(put):
         collect_rows(["open", "done", "none"])
     assert [str(issue) for issue in caught.value.issues] == [
         "study open: is not finished",
-        "study none: is not under results/",
+        "study none: no study of this name under results/",
     ]
 
 

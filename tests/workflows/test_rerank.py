@@ -84,7 +84,9 @@ def test_run_default_trial_is_scored_and_its_model_kept(done):
     report = render_study("small")
     for heading in ("Default vs best", "Scores by batch size", "Scores of the best model on test by class"):
         assert f"## {heading}" in report
-    assert "![Learning curves](figures/learning-curves.png)" in report
+    assert "Learning curves: results/small/figures/learning-curves.png" in report
+    markdown = StudyFolder("small").report.read_text(encoding="utf-8")
+    assert "![Learning curves](figures/learning-curves.png)" in markdown
     assert (folder.figures / "confusion-entities-test.svg").exists()
 
 
@@ -159,7 +161,7 @@ def test_plan_rerank_unsuitable_study_is_rejected_with_alternative(done):
         other = type(record)(study.model_copy(update=changes), record.trials, None, {}, {}, None)
         with pytest.raises(UserError, match=told):
             plan_rerank(other, 5, 5)
-    with pytest.raises(UserError, match="study none: is not under results"):
+    with pytest.raises(UserError, match="study none: no study of this name under results"):
         rerank("none", 5, 5, Console(quiet=True))
 
 
