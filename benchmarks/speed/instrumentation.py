@@ -189,8 +189,8 @@ def trial_gaps(runs: Iterable[dict[str, Any]], slots: int) -> list[float]:
     """Return the seconds from the last measurement of each run to the first step of the next in its slot.
 
     Slots are matched by order of time, because every trial may have its own process: the n-th run that ends
-    makes room for the n-th run that starts after the first ``slots``. Example: with 2 slots, runs that end
-    at 5 and 10 and runs whose first steps are at 1, 2, 5.5 and 10.25 give [0.5, 0.25].
+    frees its slot for the n-th run that starts after the first ``slots``. Example: with 2 slots, runs
+    that end at 5 and 10 and runs whose first steps are at 1, 2, 5.5 and 10.25 give [0.5, 0.25].
     """
     first_steps = sorted(run["first_step"] for run in runs if run["first_step"])
     ends = sorted(run["time"] for run in runs if run["first_step"])
