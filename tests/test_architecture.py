@@ -10,6 +10,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 SOURCES = sorted((REPOSITORY / "hpo").rglob("*.py"))
 MAX_LINES = 400
+MAX_PARAMETERS = 6
 
 
 LAYERS = (
@@ -186,3 +187,39 @@ def test_files_have_at_most_400_lines():
     assert len(files) > len(SOURCES) > 40
     lengths = {str(path): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
     assert not {name: length for name, length in lengths.items() if length > MAX_LINES}
+
+
+def injected(argument):
+    """Whether a decorator of the command line passes the argument, so that no caller does."""
+    return isinstance(argument.annotation, ast.Name) and argument.annotation.id == "GivenOptions"
+
+
+def test_public_functions_have_at_most_six_parameters():
+    """Parameters that belong together are grouped in a dataclass; ``self`` and ``cls`` do not count."""
+    too_many = []
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and (
+                not node.name.startswith("_") or node.name == "__init__"
+            ):
+                arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                count = sum(each.arg not in ("self", "cls") and not injected(each) for each in arguments)
+                if count > MAX_PARAMETERS:
+                    too_many.append(f"{name_of(path)}.{node.name}: {count}")
+    assert not too_many
+
+
+def test_tests_import_no_private_names():
+    private = []
+    for path in (REPOSITORY / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and within(node.module or "", "hpo"):
+                private += [f"{path.name}: {each.name}" for each in node.names if each.name.startswith("_")]
+    assert not private
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_modules_say_their_purpose_in_one_line(path):
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    assert text, f"{path} has no docstring"
+    assert text.splitlines()[0].endswith("."), f"{path}: the first line is not a sentence"

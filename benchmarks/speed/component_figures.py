@@ -66,7 +66,7 @@ def measure_padding(context: BenchmarkContext, repeat: int) -> list[Row]:
         real = {each[kind][0] for each in (*ours, *peer)}
         work = Work(f"{' / '.join(map(str, sorted(real)))} real tokens", same=len(real) == 1)
         label = Label(f"real tokens / padded tokens in {title}", "default batching", unit="")
-        rows.append(Row(label, fractions[0], *fractions, at_least(limit), work))
+        rows.append(Row(label, fractions[0], fractions[0], fractions[1], at_least(limit), work))
     return rows
 
 

@@ -259,7 +259,7 @@ def measure_disk(context: BenchmarkContext, algorithm: str, repeat: int) -> list
     model_mib = ours[0]["model_bytes"] / MIB
     live = trials if algorithm == "pbt" else context.workers
     return [
-        ratio_row(Label(f"bytes written, {search}", PEER, "MiB"), *written, at_most(0.1), work),
+        ratio_row(Label(f"bytes written, {search}", PEER, "MiB"), written[0], written[1], at_most(0.1), work),
         value_row(
             f"peak on disk, {search}, in models",
             [mib / model_mib for mib in peak[0]],
@@ -267,11 +267,14 @@ def measure_disk(context: BenchmarkContext, algorithm: str, repeat: int) -> list
             target=at_most(live + 3),
             description=f"a model is {model_mib:.1f} MiB; {live} live trials + 3 best",
         ),
-        ratio_row(Label(f"peak on disk, {search}", PEER, "MiB"), *peak, work=work),
-        ratio_row(Label(f"peak of Ray's session folder (logs), {search}", PEER, "MiB"), *session),
+        ratio_row(Label(f"peak on disk, {search}", PEER, "MiB"), peak[0], peak[1], work=work),
+        ratio_row(
+            Label(f"peak of Ray's session folder (logs), {search}", PEER, "MiB"), session[0], session[1]
+        ),
         ratio_row(
             Label(f"peak in shared memory (no disk), {search}", PEER, "MiB"),
-            *([max(mib, 0.01) for mib in found] for found in shared_memory),
+            [max(mib, 0.01) for mib in shared_memory[0]],
+            [max(mib, 0.01) for mib in shared_memory[1]],
         ),
     ]
 

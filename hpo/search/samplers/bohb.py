@@ -76,11 +76,11 @@ class BOHB:
 
     def encode(self, params: Params) -> list[float]:
         """Return a configuration as coordinates (d): an index for a choice, a place in [0, 1] for a range."""
-        return [_coordinate(each, params[name]) for name, each in self._parameters.items()]
+        return [to_coordinate(each, params[name]) for name, each in self._parameters.items()]
 
     def _decode(self, vector: Floats) -> Params:
         named = zip(self._parameters.items(), vector, strict=True)
-        return {name: _value(each, float(coordinate)) for (name, each), coordinate in named}
+        return {name: from_coordinate(each, float(coordinate)) for (name, each), coordinate in named}
 
 
 class Density:
@@ -167,11 +167,11 @@ def draw_uniform(choices: Sequence[int], generator: np.random.Generator) -> Floa
     return np.array([generator.integers(values) if values else generator.random() for values in choices])
 
 
-def _coordinate(domain: Domain, value: Any) -> float:
+def to_coordinate(domain: Domain, value: Any) -> float:
     """Return the index of a choice's value, or the place of a range's value in [0, 1]."""
     return domain.values.index(value) if domain.values is not None else domain.to_unit(value)
 
 
-def _value(domain: Domain, coordinate: float) -> Any:
-    """Return the value of a coordinate; the inverse of `_coordinate`."""
+def from_coordinate(domain: Domain, coordinate: float) -> Any:
+    """Return the value of a coordinate; the inverse of `to_coordinate`."""
     return domain.values[int(coordinate)] if domain.values is not None else domain.from_unit(coordinate)

@@ -15,10 +15,10 @@ from hpo.search.samplers.bohb import (
     BOHB,
     MIN_BANDWIDTH,
     Density,
-    _coordinate,
-    _value,
     draw_uniform,
+    from_coordinate,
     split_observations,
+    to_coordinate,
     truncated_normal,
 )
 from hpo.search.trial import State, Trial
@@ -159,9 +159,9 @@ def test_suggest_random_draws_cover_the_domain():
 @given(st.floats(0, 1, exclude_max=True))
 def test_encode_inverts_decode(coordinate):
     for parameter in SPACE.parameters.values():
-        value = _value(parameter, coordinate)
+        value = from_coordinate(parameter, coordinate)
         assert parameter.contains(value)
-        assert _value(parameter, _coordinate(parameter, value)) == pytest.approx(value)
+        assert from_coordinate(parameter, to_coordinate(parameter, value)) == pytest.approx(value)
 
 
 def test_density_matches_statsmodels(measure):
