@@ -202,8 +202,15 @@ def test_dev_evaluator_with_any_objective_agrees_with_split_scores(learned, corp
 
 
 @pytest.mark.parametrize(
-    "text", ["", "cased, uncased", "max(cased)", "min(cased, cased)", "min(cased, accuracy)"]
+    ("text", "message"),
+    [
+        ("", "'' is not a case variant"),
+        ("cased, uncased", "must be mean"),
+        ("max(cased)", "'max.cased.' is not a case variant"),
+        ("min(cased, cased)", "must name each variant once"),
+        ("min(cased, accuracy)", "'accuracy' is not a case variant"),
+    ],
 )
-def test_parse_objective_with_invalid_text_raises(text):
-    with pytest.raises(ValueError, match="cell"):
+def test_parse_objective_with_invalid_text_raises(text, message):
+    with pytest.raises(ValueError, match=message):
         parse_objective(text, "cased")
