@@ -17,7 +17,7 @@ from pydantic import (
 from hpo.config.domain import Domain
 from hpo.config.renamed_keys import HYPERPARAMETERS, SEARCH_SPACE_KEYS
 from hpo.config.training_config import TrainingConfig
-from hpo.config.training_rules import Possible, joint_issues, unread_hyperparameters
+from hpo.config.training_rules import Possible, broken_rules, unread_hyperparameters
 from hpo.errors import Issue
 from hpo.storage.presets import find_preset
 from hpo.storage.yaml_files import (
@@ -164,7 +164,7 @@ def _point_issues(
 
 def combination_issues(possible: Possible, keys: Mapping[str, Key]) -> Iterator[FieldIssue]:
     """Yield the rules that a combination of values breaks, at the key of a hyperparameter that is set."""
-    for names, message in joint_issues(possible):
+    for names, message in broken_rules(possible):
         yield FieldIssue(next((keys[name] for name in names if name in keys), ()), message)
 
 

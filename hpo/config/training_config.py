@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from pydantic_core import PydanticCustomError
 
 from hpo.config.renamed_keys import HYPERPARAMETERS
-from hpo.config.training_rules import joint_issues
+from hpo.config.training_rules import broken_rules
 from hpo.storage.yaml_files import FieldIssue, ValidationIssues
 
 TINY = "tiny"
@@ -185,7 +185,7 @@ class TrainingConfig(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> TrainingConfig:
         possible = {name: (value,) for name, value in self}
-        if issues := [FieldIssue((), message) for _, message in joint_issues(possible)]:
+        if issues := [FieldIssue((), message) for _, message in broken_rules(possible)]:
             raise ValidationIssues(issues)
         return self
 

@@ -109,7 +109,7 @@ NEEDS: dict[str, Need] = {
 """The hyperparameters that have an effect only for certain values of another one."""
 
 
-def joint_issues(possible: Possible) -> Iterator[tuple[tuple[str, ...], str]]:
+def broken_rules(possible: Possible) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield the hyperparameters and the message of each rule that a combination of values breaks.
 
     Rules that read a hyperparameter without values are skipped.

@@ -114,5 +114,5 @@ def _require_known(names: Iterable[str], known: Iterable[str]) -> None:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    pieces = re.findall(r"[0-9]+|[^0-9]+", name.casefold())
-    return [(int(piece), "") if piece[0] in "0123456789" else (-1, piece) for piece in pieces]
+    parts = re.findall(r"[0-9]+|[^0-9]+", name.casefold())
+    return [(int(part), "") if part[0] in "0123456789" else (-1, part) for part in parts]

@@ -24,12 +24,12 @@ def milestones(record: StudyRecord) -> list[Milestone]:
     total = len(record.trials)
     if record.study.seeds > 1 or total <= REPORTED_TRIAL_COUNTS[0]:
         return []
-    leaders = best_after_counts(record.trials, total)
+    best_trials = best_after_counts(record.trials, total)
     if best := next(iter(rank_trials(record.trials)), None):
-        leaders[total] = best
+        best_trials[total] = best
     return [
         Milestone(count, trial.number, trial.best.f1, record.test_f1(trial))
-        for count, trial in leaders.items()
+        for count, trial in best_trials.items()
         if trial.best is not None
     ]
 

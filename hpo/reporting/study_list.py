@@ -44,7 +44,7 @@ def _summary_or_issues(folder: StudyFolder) -> dict[str, Any]:
         issues = [str(issue) for issue in error.issues]
     except OSError as error:
         issues = [f"{error.filename or folder.path}: cannot be read: {error.strerror}"]
-    return {"study": folder.name, "state": "faulty", "issues": issues}
+    return {"study": folder.name, "state": "invalid", "issues": issues}
 
 
 def _summary(record: StudyRecord, folder: StudyFolder) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from hpo.config.training_config import TrainingConfig
 from hpo.config.training_rules import (
     NEEDS,
     RULES,
-    joint_issues,
+    broken_rules,
     unread_hyperparameters,
 )
 from hpo.errors import UserError
@@ -83,10 +83,10 @@ def test_every_rule_has_a_case():
     broken = {
         names
         for hyperparameters, _ in WRONG
-        for names, _ in joint_issues(defaults | {name: (value,) for name, value in hyperparameters.items()})
+        for names, _ in broken_rules(defaults | {name: (value,) for name, value in hyperparameters.items()})
     }
     assert broken == {rule.hyperparameters for rule in RULES}
-    assert list(joint_issues(defaults)) == []
+    assert list(broken_rules(defaults)) == []
     assert {name for rule in RULES for name in rule.hyperparameters} <= set(TrainingConfig.model_fields)
 
 

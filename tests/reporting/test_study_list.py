@@ -132,7 +132,7 @@ def test_summarize_studies_with_an_invalid_file_reports_it_and_lists_the_others(
     put("whole", 0.7)
     write_text(StudyFolder("broken").path / file, text)
     broken, whole = summarize_studies()
-    assert (broken["state"], whole["state"]) == ("faulty", "done")
+    assert (broken["state"], whole["state"]) == ("invalid", "done")
     assert message in broken["issues"][0]
     assert "whole" in [row.study for row in collect_rows([])]
     with pytest.raises(UserError, match=message):

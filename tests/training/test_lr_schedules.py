@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from transformers import get_scheduler
 
 from hpo.config.training_config import TrainingConfig
-from hpo.config.training_rules import joint_issues
+from hpo.config.training_rules import broken_rules
 from hpo.training.lr_schedules import TrainingSteps, lr_multiplier
 from hpo.training.task import TrainingCallbacks, TrainingTask
 from hpo.training.trainer import train
@@ -99,7 +99,7 @@ def test_lr_multiplier_of_every_schedule_is_between_0_and_1(
         warmup: round(share * 50) if warmup == "warmup_steps" else share,
     }
     defaults = {name: (field.default,) for name, field in TrainingConfig.model_fields.items()}
-    if list(joint_issues(defaults | {name: (value,) for name, value in hyperparameters.items()})):
+    if list(broken_rules(defaults | {name: (value,) for name, value in hyperparameters.items()})):
         return
     training_config = TrainingConfig(**hyperparameters)
     rate = lr_multiplier(
