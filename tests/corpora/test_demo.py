@@ -10,9 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hpo.corpora.demo import MAX_TOKENS, SIZES, generate
-from hpo.corpora.demo.lexicon import ambiguous_words
-from hpo.corpora.demo.templates import ENTITY_TYPES
+from hpo.corpora.demo import MAX_TOKENS, SIZES, generate, read_vocabulary
 from hpo.corpora.sentences import SPLITS, Corpus, Sentence
 
 SHA256 = "b4182644f30126189ca3bd1cb2c1250747d108b5da4523860ae31c365e905db4"
@@ -83,14 +81,14 @@ def test_generate_labels_are_iob2(corpus: Corpus) -> None:
     for sentences in corpus.splits.values():
         for sentence in sentences:
             for before, label in zip(("O", *sentence.labels), sentence.labels, strict=False):
-                assert label == "O" or (label[:2] in ("B-", "I-") and label[2:] in ENTITY_TYPES)
+                assert label == "O" or (label[:2] in ("B-", "I-") and label[2:] in read_vocabulary().types)
                 assert not label.startswith("I-") or before[2:] == label[2:]
 
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_generate_every_split_has_all_types(corpus: Corpus, split: str) -> None:
     counts = Counter(kind for kind, _ in names(corpus, split))
-    assert set(counts) == set(ENTITY_TYPES)
+    assert set(counts) == set(read_vocabulary().types)
     assert min(counts.values()) >= 20
 
 
@@ -119,7 +117,7 @@ def test_generate_dev_and_test_contain_unseen_names(corpus: Corpus, split: str) 
 
 @pytest.mark.parametrize("split", ["train", "dev"])
 def test_generate_ambiguous_words_occur_as_names_and_ordinary_words(corpus: Corpus, split: str) -> None:
-    uses: dict[str, Counter[bool]] = {word: Counter() for word in ambiguous_words()}
+    uses: dict[str, Counter[bool]] = {word: Counter() for word in read_vocabulary().ambiguous_words}
     for sentence in corpus.splits[split]:
         for token, label in zip(sentence.tokens, sentence.labels, strict=True):
             if token.lower() in uses:

@@ -10,13 +10,15 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 from typing import TypeVar
 
-from hpo.corpora.demo import lexicon, multinerd, templates
 from hpo.corpora.sentences import Corpus, Sentence
 from hpo.errors import unknown
+from hpo.storage.yaml_files import read_yaml
 
 SIZES = {"train": 2400, "dev": 450, "test": 450}
 """Sentences per split."""
@@ -36,33 +38,33 @@ Word = tuple[str, str]
 """A token and its label."""
 
 
+GRAMMARS = Path(__file__).parent / "grammars"
+FILES = {"": "suc.yaml", "multinerd": "multinerd.yaml"}
+"""The grammar of each demo corpus, by name; the first file explains the format."""
+
+
 @dataclass(frozen=True)
-class _Vocabulary:
+class Vocabulary:
     """The rules of a grammar and its terminal words: ordinary words, listed names and composed names."""
 
     types: Sequence[str]
-    templates: Mapping[str, str]
+    rules: Mapping[str, str]
     words: Mapping[str, str]
-    listed: Mapping[str, str]
-    composed: Mapping[str, tuple[str, str]]
+    names: Mapping[str, str]
+    composed: Mapping[str, Mapping[str, str]]
+
+    @property
+    def ambiguous_words(self) -> tuple[str, ...]:
+        """The words, lower-cased and sorted, that are a name if capitalized and ordinary otherwise."""
+        names = {word.lower() for words in self.names.values() for word in words.split()}
+        plain = {word for words in self.words.values() for word in words.split()}
+        return tuple(sorted(names & plain))
 
 
-_VOCABULARIES = {
-    "": _Vocabulary(
-        templates.ENTITY_TYPES,
-        templates.SENTENCES | templates.ENTITIES,
-        lexicon.WORDS,
-        lexicon.NAMES,
-        lexicon.COMPOSED,
-    ),
-    "multinerd": _Vocabulary(
-        multinerd.ENTITY_TYPES,
-        multinerd.SENTENCES | multinerd.ENTITIES,
-        multinerd.WORDS,
-        multinerd.NAMES,
-        multinerd.COMPOSED,
-    ),
-}
+@cache
+def read_vocabulary(name: str = "") -> Vocabulary:
+    """Read the vocabulary of a demo corpus, a key of `FILES`."""
+    return Vocabulary(**read_yaml(GRAMMARS / FILES[name]).data)
 
 
 def generate(seed: int = 42, name: str = "") -> Corpus:
@@ -79,14 +81,12 @@ def generate(seed: int = 42, name: str = "") -> Corpus:
     UserError
         If the name is unknown.
     """
-    if name not in _VOCABULARIES:
-        raise unknown(
-            "data", "demo", f"demo:{name}", ("demo", *(f"demo:{each}" for each in _VOCABULARIES if each))
-        )
-    vocabulary = _VOCABULARIES[name]
+    if name not in FILES:
+        raise unknown("data", "demo", f"demo:{name}", ("demo", *(f"demo:{each}" for each in FILES if each)))
+    vocabulary = read_vocabulary(name)
     rng = Random(seed)
-    names = {symbol: _compose(rng, *parts) for symbol, parts in vocabulary.composed.items()}
-    rules = {symbol: _read_rule(text) for symbol, text in vocabulary.templates.items()}
+    names = {symbol: _compose(rng, **parts) for symbol, parts in vocabulary.composed.items()}
+    rules = {symbol: _read_rule(text) for symbol, text in vocabulary.rules.items()}
     seen: set[tuple[str, ...]] = set()
     splits: dict[str, tuple[Sentence, ...]] = {}
     for split, size in SIZES.items():
@@ -107,7 +107,7 @@ def generate(seed: int = 42, name: str = "") -> Corpus:
 @dataclass(frozen=True)
 class _Grammar:
     rng: Random
-    vocabulary: _Vocabulary
+    vocabulary: Vocabulary
     rules: Mapping[str, Sequence[str]]
     names: Mapping[str, tuple[Sequence[str], Sequence[str]]]
     unseen_share: float
@@ -136,8 +136,8 @@ class _Grammar:
         if symbol in self.names:
             known, unseen = self.names[symbol]
             return _choose_skewed(self.rng, unseen if self.rng.random() < self.unseen_share else known)
-        if symbol in self.vocabulary.listed:
-            return _choose(self.rng, self.vocabulary.listed[symbol].split())
+        if symbol in self.vocabulary.names:
+            return _choose(self.rng, self.vocabulary.names[symbol].split())
         word = _choose(self.rng, self.vocabulary.words[symbol.lower()].split())
         return word.capitalize() if symbol[0].isupper() else word
 
