@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from benchmarks.search.comparison import (
-    NEAR_BEST,
-    SCORE_EPOCHS,
-    Comparison,
-    Conditions,
-    Interval,
-    SummaryRow,
-)
+from benchmarks.search.comparison import NEAR_BEST, SCORE_EPOCHS, Comparison, Conditions, Interval, SummaryRow
 from hpo.simulation.surrogate import NEIGHBOURS, PROBES, Surrogate
 
 PEER_PACKAGES = ("hpbandster", "ConfigSpace", "syne-tune")

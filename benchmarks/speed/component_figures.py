@@ -7,16 +7,7 @@ from math import sqrt
 from statistics import fmean, median, stdev
 from typing import Any
 
-from benchmarks.speed.rows import (
-    Label,
-    Row,
-    Spread,
-    Work,
-    at_least,
-    at_most,
-    ratio_row,
-    value_row,
-)
+from benchmarks.speed.rows import Label, Row, Spread, Work, at_least, at_most, ratio_row, value_row
 from benchmarks.speed.settings import BenchmarkContext
 
 T_QUANTILES = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31, 10: 2.26}

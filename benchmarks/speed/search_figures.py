@@ -9,16 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.speed.rows import (
-    Label,
-    Row,
-    Spread,
-    Work,
-    at_least,
-    at_most,
-    ratio_row,
-    value_row,
-)
+from benchmarks.speed.rows import Label, Row, Spread, Work, at_least, at_most, ratio_row, value_row
 from benchmarks.speed.settings import BenchmarkContext
 
 PEER = '`hyperparameter_search("ray")`'

@@ -12,12 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from hpo.cluster.base import (
-    JobState,
-    JobStatus,
-    Submission,
-    status_after_exit,
-)
+from hpo.cluster.base import JobState, JobStatus, Submission, status_after_exit
 from hpo.cluster.logs import follow_file
 from hpo.environment import child_pythonpath
 from hpo.errors import Issue, UserError

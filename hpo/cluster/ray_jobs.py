@@ -14,12 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hpo.cluster.base import (
-    JobState,
-    JobStatus,
-    Submission,
-    status_after_exit,
-)
+from hpo.cluster.base import JobState, JobStatus, Submission, status_after_exit
 from hpo.environment import child_pythonpath
 from hpo.errors import Issue, UserError
 from hpo.search.ray.driver import RAY_ADDRESS_VARIABLE

@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ModelWrapValidatorHandler,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from hpo.config.domain import Domain
 from hpo.config.renamed_keys import HYPERPARAMETERS, SEARCH_SPACE_KEYS
@@ -20,14 +13,7 @@ from hpo.config.training_config import TrainingConfig
 from hpo.config.training_rules import Possible, broken_rules, unread_hyperparameters
 from hpo.errors import Issue
 from hpo.storage.presets import find_preset
-from hpo.storage.yaml_files import (
-    FieldIssue,
-    Key,
-    ValidationIssues,
-    field_issues,
-    read_yaml,
-    validate,
-)
+from hpo.storage.yaml_files import FieldIssue, Key, ValidationIssues, field_issues, read_yaml, validate
 
 Params = dict[str, Any]
 """One value for each searched hyperparameter."""

@@ -8,14 +8,7 @@ from dataclasses import dataclass
 from hpo.corpora.spans import Scores
 from hpo.reporting.seeds import SeededConfiguration, seeded_configurations
 from hpo.reporting.study_record import StudyRecord
-from hpo.reporting.tables import (
-    MISSING,
-    format_f1,
-    format_gain,
-    format_params,
-    format_percent,
-    render_table,
-)
+from hpo.reporting.tables import MISSING, format_f1, format_gain, format_params, format_percent, render_table
 from hpo.search.default_trial import default_trial, moved_defaults
 from hpo.search.trial import State, Trial, rank_trials
 

@@ -10,13 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from hpo.cluster.backends import BACKENDS, open_backend
-from hpo.cluster.base import (
-    JobState,
-    Submission,
-    read_submission,
-    remove_earlier_job,
-    write_submission,
-)
+from hpo.cluster.base import JobState, Submission, read_submission, remove_earlier_job, write_submission
 from hpo.config.study import Study, stored_study
 from hpo.corpora.tag_families import load_family
 from hpo.errors import Issue, UserError

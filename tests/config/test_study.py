@@ -8,13 +8,7 @@ from hypothesis import strategies as st
 
 from hpo.config.algorithms import ALGORITHMS
 from hpo.config.search_space import load_space
-from hpo.config.study import (
-    Study,
-    build_study,
-    default_name,
-    load_study,
-    stored_study,
-)
+from hpo.config.study import Study, build_study, default_name, load_study, stored_study
 from hpo.errors import UserError
 from hpo.storage.atomic import write_text
 from hpo.storage.study_folder import StudyFolder

@@ -7,12 +7,7 @@ from hpo.config.algorithms import ALGORITHMS, CHANGEABLE
 from hpo.config.search_space import Space
 from hpo.config.study import build_study
 from hpo.config.training_config import TrainingConfig
-from hpo.config.training_rules import (
-    NEEDS,
-    RULES,
-    broken_rules,
-    unread_hyperparameters,
-)
+from hpo.config.training_rules import NEEDS, RULES, broken_rules, unread_hyperparameters
 from hpo.errors import UserError
 
 RATE = {"learning_rate": {"type": "loguniform", "low": 1e-5, "high": 1e-3}}

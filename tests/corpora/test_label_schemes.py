@@ -6,13 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo.corpora.label_schemes import (
-    OUTSIDE,
-    SCHEMES,
-    LabelConverter,
-    detect_outside_label,
-    detect_scheme,
-)
+from hpo.corpora.label_schemes import OUTSIDE, SCHEMES, LabelConverter, detect_outside_label, detect_scheme
 
 KINDS = ("PER", "LOC", "WORK-ART")
 Chunk = tuple[str, int]

@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 from hpo.corpora.sentences import Sentence
 from hpo.corpora.spans import label_names
 from hpo.corpora.variants import FORMS, VARIANTS, arrange, compose, form
-from hpo.encoding.encoded_corpus import (
-    EncodedCorpus,
-)
+from hpo.encoding.encoded_corpus import EncodedCorpus
 from hpo.encoding.encoded_split import load, store
 from hpo.encoding.sentence_encoder import EncodingOptions, encode_sentences
 from hpo.encoding.windows import UNSCORED

@@ -7,11 +7,7 @@ import pytest
 from transformers import BertConfig
 
 from hpo.encoding.subwords import encode_words
-from hpo.encoding.tokenizers import (
-    load_tokenizer,
-    longest_window,
-    train_wordpiece,
-)
+from hpo.encoding.tokenizers import load_tokenizer, longest_window, train_wordpiece
 from hpo.errors import UserError
 
 PROGRAM = """

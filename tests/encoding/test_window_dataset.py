@@ -5,12 +5,7 @@ import torch
 
 from hpo.encoding.batch_samplers import PackedBatchSampler
 from hpo.encoding.packing import PackingPlan
-from hpo.encoding.window_dataset import (
-    IGNORE_INDEX,
-    WindowDataset,
-    label_subtokens,
-    padded_inputs,
-)
+from hpo.encoding.window_dataset import IGNORE_INDEX, WindowDataset, label_subtokens, padded_inputs
 
 
 def test_padded_batch_is_as_wide_as_its_longest_window(corpus):

@@ -16,12 +16,7 @@ from hpo.corpora.tag_families import load_family
 from hpo.encoding.tokenizers import train_wordpiece
 from hpo.errors import UserError
 from hpo.evaluation.checkpoint_scores import evaluate_checkpoint
-from hpo.inference.predict import (
-    CHUNK_SENTENCES,
-    Prediction,
-    Span,
-    predict,
-)
+from hpo.inference.predict import CHUNK_SENTENCES, Prediction, Span, predict
 from hpo.inference.tokenize_text import from_tokens, tokenize_line
 from hpo.models.build import build_model
 

@@ -10,12 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpo.errors import UserError
-from hpo.inference.tokenize_text import (
-    INPUT_FORMATS,
-    from_tokens,
-    read_texts,
-    tokenize_line,
-)
+from hpo.inference.tokenize_text import INPUT_FORMATS, from_tokens, read_texts, tokenize_line
 
 
 @pytest.mark.parametrize(

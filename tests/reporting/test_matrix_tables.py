@@ -6,11 +6,7 @@ import pytest
 
 from hpo.corpora.variants import VARIANTS
 from hpo.evaluation.matrix import MatrixRow
-from hpo.reporting.matrix_tables import (
-    COLUMNS,
-    render_hyperparameters,
-    render_matrix,
-)
+from hpo.reporting.matrix_tables import COLUMNS, render_hyperparameters, render_matrix
 from hpo.reporting.tables import render_table
 
 # The published results of KB/bert-base-swedish-cased on SUC 3.0.

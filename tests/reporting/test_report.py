@@ -6,12 +6,7 @@ from hpo.config.study import build_study
 from hpo.corpora.spans import MODE, SCHEME, Scores
 from hpo.evaluation.matrix import MatrixRow
 from hpo.evaluation.seqeval_check import SeqevalCheck
-from hpo.reporting.report import (
-    render_matrices,
-    render_report,
-    render_scores,
-    render_trials,
-)
+from hpo.reporting.report import render_matrices, render_report, render_scores, render_trials
 from hpo.reporting.study_record import StudyRecord
 from hpo.search.trial import State, Trial
 

@@ -10,12 +10,7 @@ from hpo.config.search_space import Space
 from hpo.config.study import build_study
 from hpo.errors import UserError
 from hpo.search.controller import TrialController
-from hpo.search.trial import (
-    REPORTED_TRIAL_COUNTS,
-    State,
-    Trial,
-    best_after_counts,
-)
+from hpo.search.trial import REPORTED_TRIAL_COUNTS, State, Trial, best_after_counts
 from hpo.search.worker import TrialRunner
 from hpo.simulation.tuner import simulate
 from hpo.storage.study_folder import StudyFolder

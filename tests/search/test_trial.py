@@ -6,12 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo.search.trial import (
-    State,
-    Trial,
-    rank_trials,
-    read_trials,
-)
+from hpo.search.trial import State, Trial, rank_trials, read_trials
 
 
 def start(number, **params):

@@ -14,13 +14,7 @@ import yaml
 from hpo.cli import app as cli
 from hpo.cluster import local, ray_jobs
 from hpo.cluster.backends import BACKENDS, read_settings
-from hpo.cluster.base import (
-    JobState,
-    Submission,
-    read_submission,
-    status_after_exit,
-    write_submission,
-)
+from hpo.cluster.base import JobState, Submission, read_submission, status_after_exit, write_submission
 from hpo.cluster.local import LocalBackend, LocalSettings
 from hpo.config.study import build_study
 from hpo.storage.atomic import write_json, write_text

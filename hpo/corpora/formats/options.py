@@ -10,12 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from hpo.corpora.label_schemes import SCHEMES
-from hpo.storage.yaml_files import (
-    FieldIssue,
-    ValidationIssues,
-    read_yaml,
-    validate,
-)
+from hpo.storage.yaml_files import FieldIssue, ValidationIssues, read_yaml, validate
 
 FILE_NAME = "corpus.yaml"
 AUTO = "auto"

@@ -6,14 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.search.commands import TABLE, app
-from benchmarks.search.comparison import (
-    Comparison,
-    Conditions,
-    Outcome,
-    compare_all,
-    summarize,
-    to_json,
-)
+from benchmarks.search.comparison import Comparison, Conditions, Outcome, compare_all, summarize, to_json
 from benchmarks.search.contestants import DEFAULT, RANDOM, UnavailableContestant
 from benchmarks.search.reports import render
 from hpo.environment import describe_environment

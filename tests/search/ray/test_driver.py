@@ -10,13 +10,7 @@ import pytest
 from hpo.config.study import build_study
 from hpo.errors import UserError
 from hpo.search.controller import MAX_WORKER_FAILURES, TrialController
-from hpo.search.ray.driver import (
-    Resources,
-    plan_cluster,
-    plan_resources,
-    run_search,
-    worker_environment,
-)
+from hpo.search.ray.driver import Resources, plan_cluster, plan_resources, run_search, worker_environment
 from hpo.search.trial import State, read_trials
 from hpo.storage.journal import read_lines
 from hpo.storage.study_folder import StudyFolder

@@ -7,13 +7,7 @@ from hypothesis import strategies as st
 
 from hpo.config.domain import Domain
 from hpo.config.search_space import Space
-from hpo.search.schedulers.pb2 import (
-    PB2,
-    Kernel,
-    Observations,
-    fit_kernel,
-    maximize_ucb,
-)
+from hpo.search.schedulers.pb2 import PB2, Kernel, Observations, fit_kernel, maximize_ucb
 from hpo.search.schedulers.pbt import PopulationSettings
 from hpo.search.trial import ParamsChange, State, Trial
 

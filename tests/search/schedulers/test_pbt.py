@@ -16,12 +16,7 @@ from hpo.errors import UserError
 from hpo.search.controller import TrialController
 from hpo.search.schedulers.base import Continuation, SchedulerDecision
 from hpo.search.schedulers.pbt import PBT, PopulationSettings, perturb
-from hpo.search.trial import (
-    ParamsChange,
-    State,
-    Trial,
-    read_trials,
-)
+from hpo.search.trial import ParamsChange, State, Trial, read_trials
 from hpo.storage.journal import read_lines
 from hpo.storage.study_folder import StudyFolder
 from hpo.training.measurement import read_snapshot
