@@ -1,4 +1,4 @@
-"""The best of a study trained again under seeds: real trainings, one after the other in this process."""
+"""Reranking: real trainings in this process, without Ray."""
 
 import json
 import shutil
@@ -7,7 +7,6 @@ import pytest
 from rich.console import Console
 
 from hpo.config.study import build_study
-from hpo.corpora.demo import generate
 from hpo.errors import StudyInterrupted, UserError
 from hpo.evaluation.matrix import read_matrix
 from hpo.reporting.study_list import describe_study, render_study, summarize_studies
@@ -29,38 +28,17 @@ SPACE = {
 
 
 class Killed(BaseException):
-    """Not an Exception: nothing of ours may catch it."""
-
-
-def search_here(controller, run_trial, resources):
-    """One worker without Ray."""
-    while (trial := controller.next_trial()) is not None:
-        going = True
-
-        def report(measurement, number=trial.number):
-            nonlocal going
-            going = controller.on_result(number, measurement)
-            return going
-
-        run_trial(trial.worker_config(), report)
-        if going:
-            controller.on_trial_end(trial.number, State.COMPLETE)
+    """Not an Exception, so that no handler catches it."""
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory):
-    """A finished study of three trials, of which one model is kept, in a working directory of its own."""
+def done(tmp_path_factory, search_in_process, write_demo_corpus):
+    """A finished study of three trials, of which one model is kept, in its own working directory."""
     place = tmp_path_factory.mktemp("project")
     patch = pytest.MonkeyPatch()
     patch.chdir(place)
-    patch.setattr("hpo.search.ray.driver.run_search", search_here)
-    (place / "corpus").mkdir()
-    for split, count in {"train": 60, "dev": 30, "test": 30}.items():
-        lines = [
-            json.dumps({"id": each.id, "tokens": each.tokens, "ner_tags": each.labels})
-            for each in generate(1).splits[split][:count]
-        ]
-        (place / "corpus" / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    patch.setattr("hpo.search.ray.driver.run_search", search_in_process)
+    write_demo_corpus(place / "corpus", {"train": 60, "dev": 30, "test": 30})
     settings = {"data": "corpus", "space": SPACE, "trials": 3, "keep_checkpoints": 1, "workers": 1}
     study = build_study(settings | {"name": "small", "algorithm": "random"})
     run(study, Console(quiet=True))
@@ -102,7 +80,7 @@ def test_run_confusion_of_best_model_agrees_with_scores(done):
     assert record.confusions["dev"].accuracy == pytest.approx(best.best.accuracy)
 
 
-def test_rerank_killed_resumes_and_scores_every_run(done, monkeypatch):
+def test_rerank_killed_resumes_and_scores_every_run(done, monkeypatch, search_in_process):
     study, folder = done
     runs = 0
 
@@ -114,7 +92,7 @@ def test_rerank_killed_resumes_and_scores_every_run(done, monkeypatch):
                 raise Killed
             run_trial(trial, report)
 
-        search_here(controller, counted, resources)
+        search_in_process(controller, counted, resources)
 
     monkeypatch.setattr("hpo.search.ray.driver.run_search", killed_in_the_third)
     with pytest.raises(Killed):

@@ -8,7 +8,6 @@ import pytest
 from rich.console import Console
 
 from hpo.config.study import build_study, stored_study
-from hpo.corpora.demo import generate
 from hpo.corpora.variants import VARIANTS
 from hpo.errors import StudyFailed, UserError
 from hpo.evaluation.checkpoint_scores import evaluate_checkpoint
@@ -30,18 +29,6 @@ SPACE = {
 CHOICE = {"attention_dropout": {"type": "choice", "values": [0.0, 0.1]}}
 
 
-def write_corpus(folder, counts):
-    """A part of the demo as JSON lines, so that a run takes seconds."""
-    folder.mkdir()
-    for split, count in counts.items():
-        lines = [
-            json.dumps({"id": each.id, "tokens": each.tokens, "ner_tags": each.labels})
-            for each in generate(1).splits[split][:count]
-        ]
-        (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return folder
-
-
 def settings(data, **more):
     return {
         "name": "small",
@@ -55,12 +42,12 @@ def settings(data, **more):
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory):
-    """A finished study, in a working directory of its own."""
+def done(tmp_path_factory, write_demo_corpus):
+    """A finished study, in its own working directory."""
     place = tmp_path_factory.mktemp("project")
     patch = pytest.MonkeyPatch()
     patch.chdir(place)
-    data = write_corpus(place / "corpus", {"train": 400, "dev": 80, "test": 80})
+    data = write_demo_corpus(place / "corpus", {"train": 400, "dev": 80, "test": 80})
     study = build_study(settings(data))
     with (place / "console").open("w") as console:
         row = run(study, Console(file=console))
@@ -261,7 +248,7 @@ def test_plan_rows_name_in_study_file_is_prefix(empty_folder):
 
 
 @pytest.mark.slow
-def test_run_without_successful_trial_reports_reasons(done, tmp_path, monkeypatch):
+def test_run_without_successful_trial_reports_reasons(done, tmp_path, monkeypatch, write_demo_corpus):
     from transformers import AutoModelForTokenClassification
 
     _, _, folder, place = done
@@ -270,7 +257,7 @@ def test_run_without_successful_trial_reports_reasons(done, tmp_path, monkeypatc
     model.classifier.weight.data.fill_(float("nan"))
     model.save_pretrained(broken)
     monkeypatch.chdir(tmp_path)
-    data = write_corpus(tmp_path / "corpus", {"train": 20, "dev": 10})
+    data = write_demo_corpus(tmp_path / "corpus", {"train": 20, "dev": 10})
     study = build_study(settings(data, trials=2, model="broken"))
     with pytest.raises(StudyFailed, match="none of its 2 trials succeeded") as failure:
         run(study, Console(quiet=True))
@@ -298,9 +285,11 @@ def test_read_corpus_split_emptied_by_family_is_rejected(tmp_path):
     ],
     ids=str,
 )
-def test_run_searched_value_unsupported_by_model_is_rejected(empty_folder, monkeypatch, values, message):
+def test_run_searched_value_unsupported_by_model_is_rejected(
+    empty_folder, monkeypatch, values, message, write_demo_corpus
+):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    data = write_corpus(empty_folder / "corpus", {"train": 20, "dev": 5})
+    data = write_demo_corpus(empty_folder / "corpus", {"train": 20, "dev": 5})
     parameters = {name: {"type": "choice", "values": each} for name, each in values.items()}
     with pytest.raises(UserError) as caught:
         run(build_study(settings(data, space={"parameters": parameters})), Console())
@@ -308,8 +297,8 @@ def test_run_searched_value_unsupported_by_model_is_rejected(empty_folder, monke
     assert not StudyFolder("small").path.exists()
 
 
-def test_read_corpus_train_splits_with_dev_extends_train(tmp_path):
-    data = write_corpus(tmp_path / "corpus", {"train": 30, "dev": 10, "test": 10})
+def test_read_corpus_train_splits_with_dev_extends_train(tmp_path, write_demo_corpus):
+    data = write_demo_corpus(tmp_path / "corpus", {"train": 30, "dev": 10, "test": 10})
     study = build_study(settings(data, train_splits=["train", "dev"], subsample={"train": 0.5}))
     corpus, _ = read_corpus(study)
     assert corpus.notes[-1] == "the model was trained on dev, so its dev scores are not on unseen text"
@@ -340,8 +329,10 @@ def test_demanding_value_choice_returns_value_that_needs_support(hyperparameter,
 
 
 @pytest.mark.slow
-def test_run_searched_label_scheme_and_max_length_score_each_model_as_trained(empty_folder):
-    data = write_corpus(empty_folder / "corpus", {"train": 150, "dev": 50, "test": 40})
+def test_run_searched_label_scheme_and_max_length_score_each_model_as_trained(
+    empty_folder, write_demo_corpus
+):
+    data = write_demo_corpus(empty_folder / "corpus", {"train": 150, "dev": 50, "test": 40})
     choices = {"label_scheme": ["plain", "bilou"], "max_length": [12, 64]}
     space = {
         "parameters": {name: {"type": "choice", "values": values} for name, values in choices.items()},
@@ -374,8 +365,8 @@ def test_run_searched_label_scheme_and_max_length_score_each_model_as_trained(em
     assert any(note.startswith("max_length 12, context 0: train: ") for note in notes)
 
 
-def test_run_max_length_above_model_limit_is_rejected_before_writing(empty_folder):
-    data = write_corpus(empty_folder / "corpus", {"train": 5, "dev": 5})
+def test_run_max_length_above_model_limit_is_rejected_before_writing(empty_folder, write_demo_corpus):
+    data = write_demo_corpus(empty_folder / "corpus", {"train": 5, "dev": 5})
     rule = r"max_length: must be at most 256, the longest input of tiny \(got 300"
     with pytest.raises(UserError, match=rule):
         run(build_study(settings(data, fixed={"max_length": 300})), quiet=True)
