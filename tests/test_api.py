@@ -152,7 +152,7 @@ def test_readme_example_runs(empty_folder, capsys):
     exec(compile(example(), str(README), "exec"), {})
     out, _ = capsys.readouterr()
     assert "| Original   | cased      | ASHA" in out
-    assert (empty_folder / "results" / "first" / "best" / "1" / "model.safetensors").exists()
+    assert (empty_folder / "results" / "from-python" / "best" / "1" / "model.safetensors").exists()
 
 
 def test_readme_example_calls_existing_functions():

@@ -144,8 +144,9 @@ def test_docs_commands_are_of_hpo_and_make_only():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [README, REPOSITORY / "docs" / "python.md"], ids=lambda page: page.stem)
-def test_docs_python_of_a_page_runs(page, tmp_path):
+def test_docs_python_page_example_runs(tmp_path):
+    """The example of the README is run by tests/test_api.py."""
+    page = REPOSITORY / "docs" / "python.md"
     code = "".join(block.body for block in blocks_of(page) if block.language == "python")
     assert code
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(REPOSITORY)}
