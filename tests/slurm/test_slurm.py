@@ -114,7 +114,7 @@ def test_slurm_two_node_study_survives_preemption(cluster, work, hpo):
     status, log = wait_for_end(cluster, hpo, "taken")
     assert (status["state"], status["job"], status["ended"]) == ("done", submission["job"], 4)
     assert restarts.read_text() == "1\n"
-    assert "USR1: the driver is asked to stop" in log
+    assert "USR1: asked the driver to stop" in log
     assert "restart 1 of at most 10" in log
     after = read_trials(lines_of("taken"))
     assert [trial.state for trial in after] == [State.COMPLETE] * 4
