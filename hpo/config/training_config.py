@@ -179,7 +179,8 @@ class TrainingConfig(BaseModel):
         if isinstance(value, bool) and annotation is not bool:
             raise PydanticCustomError("truth_value", "must not be true or false")
         if isinstance(value, str) and annotation in (int, float):
-            raise PydanticCustomError("text", "must be a number")
+            kind = "whole number" if annotation is int else "number"
+            raise PydanticCustomError("text", "must be a {kind}", {"kind": kind})
         return value
 
     @model_validator(mode="after")

@@ -182,8 +182,16 @@ def test_unread_hyperparameters_returns_only_given_names():
     ] == ["lr_gamma"]
 
 
-@pytest.mark.parametrize("name", ["epochs", "learning_rate", "warmup_ratio", "evals_per_epoch"])
-def test_number_given_as_text_is_rejected(name):
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("epochs", "whole number"),
+        ("learning_rate", "number"),
+        ("warmup_ratio", "number"),
+        ("evals_per_epoch", "whole number"),
+    ],
+)
+def test_number_given_as_text_is_rejected(name, kind):
     assert refused(fixed={name: "1"}, space={"parameters": {"batch_size": choices({"x": 16})["x"]}}) == [
-        (f"fixed.{name}", "must be a number")
+        (f"fixed.{name}", f"must be a {kind}")
     ]
