@@ -108,6 +108,14 @@ def remove_earlier_job(folder: StudyFolder) -> None:
         path.unlink(missing_ok=True)
 
 
+def read_exit_code(folder: StudyFolder) -> int | None:
+    """Return the exit code that `hpo.cluster.detached` stored for a driver, or None if there is none."""
+    try:
+        return int(folder.exit_code.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
 def status_after_exit(folder: StudyFolder, code: int | None) -> JobStatus:
     """Return the state of an ended job from its study's files and the driver's exit code, None if unknown."""
     if folder.matrix.exists():

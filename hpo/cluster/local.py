@@ -12,11 +12,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from hpo.cluster.base import JobState, JobStatus, Submission, status_after_exit
+from hpo.cluster.base import JobState, JobStatus, Submission, read_exit_code, status_after_exit
 from hpo.cluster.logs import follow_file
 from hpo.environment import child_pythonpath
 from hpo.errors import Issue, UserError
-from hpo.storage.atomic import read_json
 from hpo.storage.study_folder import StudyFolder
 
 
@@ -67,11 +66,7 @@ class LocalBackend:
             return status if status.state == JobState.DONE else JobStatus(JobState.UNKNOWN, f"runs on {host}")
         if _started(pid) == started:
             return JobStatus(JobState.RUNNING, f"process {pid}")
-        try:
-            code = int(read_json(folder.exit_code))
-        except (OSError, ValueError):
-            code = None
-        return status_after_exit(folder, code)
+        return status_after_exit(folder, read_exit_code(folder))
 
     def logs(self, submission: Submission, follow: bool) -> Iterator[str]:
         """Yield the log file of the process."""

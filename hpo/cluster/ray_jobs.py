@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hpo.cluster.base import JobState, JobStatus, Submission, status_after_exit
+from hpo.cluster.base import JobState, JobStatus, Submission, read_exit_code, status_after_exit
 from hpo.environment import child_pythonpath
 from hpo.errors import Issue, UserError
 from hpo.search.ray.driver import RAY_ADDRESS_VARIABLE
@@ -79,14 +79,14 @@ class RayJobsBackend:
         try:
             known = str(self._request(self._client().get_job_status, submission.job).value)
         except UserError as refusal:
-            status = status_after_exit(folder, _code(folder))
-            if status.state == JobState.DONE or _code(folder) is not None:
+            status = status_after_exit(folder, read_exit_code(folder))
+            if status.state == JobState.DONE or read_exit_code(folder) is not None:
                 return status
             return JobStatus(JobState.UNKNOWN, str(refusal.issues[0].message))
         live = {"PENDING": JobState.QUEUED, "RUNNING": JobState.RUNNING}
         if known in live:
             return JobStatus(live[known], known)
-        status = status_after_exit(folder, _code(folder))
+        status = status_after_exit(folder, read_exit_code(folder))
         return (
             JobStatus(JobState.STOPPED, known)
             if known == "STOPPED" and status.state != JobState.DONE
@@ -140,10 +140,3 @@ class RayJobsBackend:
             raise UserError(
                 Issue(location, f"the Ray cluster rejected the request: {reason}", None, hint)
             ) from None
-
-
-def _code(folder: StudyFolder) -> int | None:
-    try:
-        return int(folder.exit_code.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None

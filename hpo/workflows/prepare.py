@@ -68,7 +68,7 @@ def prepare_study(study: Study, folder: StudyFolder) -> PreparedStudy:
     resources, on_cluster = plan_search(study)
     corpus, family = read_corpus(study)
     encodings = encode_study(study, corpus, family)
-    schemes = study.space.possible(study.space.fixed | study.fixed)["label_scheme"]
+    schemes = study.possible["label_scheme"]
     adjacent = adjacent_entity_notes(next(iter(encodings.values())), schemes)
     corpus = replace(corpus, notes=(*corpus.notes, *long_sentence_notes(encodings), *adjacent))
     return PreparedStudy(study, folder, corpus, family, encodings, resources, on_cluster)
@@ -127,7 +127,7 @@ def encode_study(study: Study, corpus: Corpus, family: TagFamily) -> Encodings:
     training_config = study.training_config(
         {name: demanding_value(name, domain) for name, domain in study.space.parameters.items()}
     )
-    possible = study.space.possible(study.space.fixed | study.fixed)
+    possible = study.possible
     encodings = {
         (max_length, context): encode_corpus(
             corpus,
